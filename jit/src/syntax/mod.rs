@@ -1,0 +1,6 @@
+//! Text to tree: tokens, the syntax tree, the parser.
+//!
+//! In: a source text. Out: a [`ast::Program`] and every diagnostic the text deserves; a broken text still gives a tree.
+//! Knows nothing of values, slots or types. HSL manual: structures, operators, literals.
+
+pub mod ast;
