@@ -1,0 +1,747 @@
+//! Arrays: ordered maps by value.
+//!
+//! Two forms. *Packed*: the keys are 0, 1, 2, ... in order, and only the values are stored; reading, writing and appending are
+//! O(1) without hashing. *Mapped*: entries in order of insertion, and above eight of them a table of positions by hash
+//! (open addressing, linear probing); a removed entry leaves a hole until the entries would have to grow.
+//! An array anybody else can see never changes: [`Value::array_mut`] copies a shared one first. So whoever walks an array by
+//! position only has to keep a value of it.
+//!
+//! HSL manual, chapters "Data types and literals" (Array) and "Operators" (Subscript, Slicing, Removing).
+#![expect(unsafe_code, reason = "declares the array to be a heap object")]
+
+use super::heap::{self, Header, HeapObject};
+use super::layout;
+use super::slice::Bounds;
+use super::string;
+use super::value::Value;
+use super::vector::HeapVec;
+use crate::error::ErrorKind;
+
+/// The greatest number of elements of one array.
+pub const ARRAY_LENGTH_MAX: usize = 1 << 24;
+
+/// The greatest absolute value of an integer key: every integer up to it is exactly a double.
+pub const KEY_MAX: i64 = (1 << 53) - 1;
+
+/// Arrays with at most this many entries are searched one by one; a table would cost more than it saves.
+const SEARCHED_MAX: usize = 8;
+
+/// An ordered map.
+#[derive(Debug)]
+#[repr(C)]
+pub struct HslArray {
+    pub(super) header: Header,
+    /// Elements, in either form.
+    pub(super) length: u32,
+    /// Whether `next` must be found anew because the entry with the highest key was removed.
+    next_is_stale: bool,
+    /// The values of the packed form. Invariant: if not empty, `entries` and `table` are empty.
+    pub(super) values: HeapVec<Value>,
+    /// The entries of the mapped form; holes have an undefined key.
+    entries: HeapVec<Entry>,
+    /// One more than the position of an entry, 0 where there is none. Empty, or a power of two at least a third larger
+    /// than the number of entries, holes included.
+    table: HeapVec<u32>,
+    /// The key `append` uses, in the mapped form: one more than the highest integer key, at least 0.
+    next: i64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Entry {
+    /// A number, a string or none; undefined in a hole.
+    key: Value,
+    value: Value,
+    hash: u32,
+}
+
+// SAFETY: 1: repr(C), header first; 2: TAG_ARRAY is used for nothing else, and `finish` destroys an HslArray; 3: 8.
+unsafe impl HeapObject for HslArray {
+    const TAG: u64 = layout::TAG_ARRAY;
+}
+
+/// The key of an element, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub enum Key<'a> {
+    /// `none`.
+    None,
+    /// An integer of absolute value at most [`KEY_MAX`].
+    Integer(i64),
+    /// The octets of a string that does not look like an integer.
+    Octets(&'a [u8]),
+    /// A string value that does not look like an integer; storing it shares it.
+    String(&'a Value),
+}
+
+impl<'a> Key<'a> {
+    /// The key a value stands for: booleans are 0 and 1, numbers are cut toward zero, strings that look like integers are
+    /// integers, none is itself.
+    ///
+    /// # Errors
+    ///
+    /// If the value is an array, a function or an object, or a number outside the range of keys.
+    pub fn cast(value: &'a Value) -> Result<Self, ErrorKind> {
+        if let Some(number) = value.as_arithmetic() {
+            return Self::from_number(number);
+        }
+        if let Some(octets) = value.as_octets() {
+            return Ok(integer_like(octets).map_or(Key::String(value), Key::Integer));
+        }
+        if value.is_none() {
+            return Ok(Key::None);
+        }
+        Err(ErrorKind::KeyKind { got: value.kind() })
+    }
+
+    /// The key octets stand for.
+    #[must_use]
+    pub fn of(octets: &'a [u8]) -> Self {
+        integer_like(octets).map_or(Key::Octets(octets), Key::Integer)
+    }
+
+    /// The key a position stands for.
+    #[must_use]
+    pub fn at(position: usize) -> Self {
+        Key::Integer(i64::try_from(position).unwrap_or(KEY_MAX))
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "checked against the range")]
+    #[expect(clippy::cast_precision_loss, reason = "KEY_MAX is exactly a double")]
+    fn from_number(number: f64) -> Result<Self, ErrorKind> {
+        if number.trunc().abs() <= KEY_MAX as f64 {
+            Ok(Key::Integer(number as i64))
+        } else {
+            Err(ErrorKind::KeyRange)
+        }
+    }
+
+    /// The key as scripts see it.
+    ///
+    /// # Errors
+    ///
+    /// If the heap exceeds its limit.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "integer keys are exactly doubles"
+    )]
+    pub fn to_value(self) -> Result<Value, ErrorKind> {
+        match self {
+            Key::None => Ok(Value::NONE),
+            Key::Integer(integer) => Ok(Value::number(integer as f64)),
+            Key::Octets(octets) => Value::string(octets),
+            Key::String(value) => Ok(value.clone()),
+        }
+    }
+
+    /// The octets, if it is a string.
+    #[must_use]
+    pub fn octets(self) -> Option<&'a [u8]> {
+        match self {
+            Key::None | Key::Integer(_) => None,
+            Key::Octets(octets) => Some(octets),
+            Key::String(value) => value.as_octets(),
+        }
+    }
+
+    /// Whether both are the same key.
+    #[must_use]
+    pub fn equals(self, other: Key<'_>) -> bool {
+        match (self, other) {
+            (Key::None, Key::None) => true,
+            (Key::Integer(left), Key::Integer(right)) => left == right,
+            (Key::String(left), Key::String(right)) if left.is_same(right) => true,
+            _ => self.octets().is_some() && self.octets() == other.octets(),
+        }
+    }
+
+    fn hash(self) -> u32 {
+        match self {
+            Key::None => 1,
+            Key::Integer(integer) => {
+                let mixed = integer.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                u32::try_from(mixed >> 32).unwrap_or(0)
+            }
+            Key::Octets(octets) => string::hash_octets(octets),
+            Key::String(value) => value.as_string().map_or(0, string::HslString::hash),
+        }
+    }
+
+    fn position(self) -> Option<usize> {
+        match self {
+            Key::Integer(integer) => usize::try_from(integer).ok(),
+            Key::None | Key::Octets(_) | Key::String(_) => None,
+        }
+    }
+}
+
+/// The integer that octets look like: a minus sign at most, no leading zero, within the range of keys.
+fn integer_like(octets: &[u8]) -> Option<i64> {
+    let digits = octets.strip_prefix(b"-").unwrap_or(octets);
+    let canonical = match digits {
+        [b'0'] => octets.len() == 1,
+        [b'1'..=b'9', rest @ ..] => rest.len() < 16 && rest.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    if !canonical {
+        return None;
+    }
+    let magnitude = digits
+        .iter()
+        .fold(0_i64, |number, digit| number * 10 + i64::from(digit - b'0'));
+    let integer = if digits.len() < octets.len() {
+        -magnitude
+    } else {
+        magnitude
+    };
+    (magnitude <= KEY_MAX).then_some(integer)
+}
+
+impl Entry {
+    fn is_hole(&self) -> bool {
+        self.key.is_undefined()
+    }
+
+    fn key(&self) -> Key<'_> {
+        stored_key(&self.key)
+    }
+}
+
+fn stored_key(key: &Value) -> Key<'_> {
+    if key.is_number() {
+        return Key::cast(key).unwrap_or(Key::None);
+    }
+    if key.is_none() {
+        return Key::None;
+    }
+    Key::String(key)
+}
+
+impl Value {
+    /// An empty array.
+    ///
+    /// # Errors
+    ///
+    /// If the heap exceeds its limit.
+    pub fn array() -> Result<Self, ErrorKind> {
+        Self::array_with_capacity(0)
+    }
+
+    /// An empty array with room for `capacity` packed values.
+    ///
+    /// # Errors
+    ///
+    /// If the capacity exceeds [`ARRAY_LENGTH_MAX`] or the heap its limit.
+    pub fn array_with_capacity(capacity: usize) -> Result<Self, ErrorKind> {
+        check_length(capacity)?;
+        let values = HeapVec::with_capacity(capacity)?;
+        heap::make_object(|header| HslArray {
+            values,
+            ..HslArray::empty(header)
+        })
+    }
+
+    /// A packed array of these values.
+    ///
+    /// # Errors
+    ///
+    /// If there are more than [`ARRAY_LENGTH_MAX`] or the heap exceeds its limit.
+    pub fn array_of(values: impl IntoIterator<Item = Self>) -> Result<Self, ErrorKind> {
+        let mut array = Self::array()?;
+        let elements = array.array_mut()?;
+        for value in values {
+            elements.append(value)?;
+        }
+        Ok(array)
+    }
+
+    /// The array for writing. A shared one is copied first, and this value refers to the copy afterwards.
+    ///
+    /// # Errors
+    ///
+    /// If the value is not an array, or the heap exceeds its limit.
+    ///
+    /// # Panics
+    ///
+    /// Never: a copy is nobody else's.
+    pub fn array_mut(&mut self) -> Result<&mut HslArray, ErrorKind> {
+        let Some(array) = self.as_array() else {
+            return Err(ErrorKind::NotAnArray { got: self.kind() });
+        };
+        if !array.is_unique() {
+            *self = array.copy()?;
+        }
+        Ok(self.as_unique_array().expect("a copy is nobody else's"))
+    }
+}
+
+fn check_length(length: usize) -> Result<(), ErrorKind> {
+    if length <= ARRAY_LENGTH_MAX {
+        return Ok(());
+    }
+    Err(ErrorKind::ArrayLength {
+        limit: ARRAY_LENGTH_MAX,
+    })
+}
+
+impl HslArray {
+    fn empty(header: Header) -> Self {
+        Self {
+            header,
+            length: 0,
+            next_is_stale: false,
+            values: HeapVec::new(),
+            entries: HeapVec::new(),
+            table: HeapVec::new(),
+            next: 0,
+        }
+    }
+
+    fn copy(&self) -> Result<Value, ErrorKind> {
+        let spare = 1 + self.len() / 8;
+        let values = if self.values.is_empty() {
+            HeapVec::new()
+        } else {
+            self.values.copy(spare)?
+        };
+        let entries = if self.entries.is_empty() {
+            HeapVec::new()
+        } else {
+            self.entries.copy(spare)?
+        };
+        let table = self.table.copy(0)?;
+        heap::make_object(|header| Self {
+            header,
+            length: self.length,
+            next_is_stale: self.next_is_stale,
+            values,
+            entries,
+            table,
+            next: self.next,
+        })
+    }
+
+    pub(super) fn is_unique(&self) -> bool {
+        self.header.is_unique()
+    }
+
+    /// The number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.length as usize
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Whether the keys are 0, 1, 2, ... in order, so far as the form shows it at once.
+    #[must_use]
+    pub fn is_packed(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether the keys are 0, 1, 2, ... in order.
+    #[must_use]
+    pub fn is_sequential(&self) -> bool {
+        self.is_packed()
+            || self
+                .iter()
+                .enumerate()
+                .all(|(position, (key, _))| key.equals(Key::at(position)))
+    }
+
+    /// The element with this key.
+    #[must_use]
+    pub fn get(&self, key: Key<'_>) -> Option<&Value> {
+        if self.is_packed() {
+            return self.values.get(key.position()?);
+        }
+        let position = self.find(key, key.hash())?;
+        Some(&self.entries[position].value)
+    }
+
+    /// Sets the element with this key, adding it at the end if it is new.
+    ///
+    /// # Errors
+    ///
+    /// If the array exceeds [`ARRAY_LENGTH_MAX`] or the heap its limit.
+    pub fn set(&mut self, key: Key<'_>, value: Value) -> Result<(), ErrorKind> {
+        *self.slot(key)? = value;
+        Ok(())
+    }
+
+    /// The place of the element with this key, for writing. A new one is added at the end, as none.
+    ///
+    /// # Errors
+    ///
+    /// If the array exceeds [`ARRAY_LENGTH_MAX`] or the heap its limit.
+    ///
+    /// # Panics
+    ///
+    /// Never: an element that was just added is there.
+    pub fn slot(&mut self, key: Key<'_>) -> Result<&mut Value, ErrorKind> {
+        if self.is_packed() {
+            match key.position() {
+                Some(position) if position < self.len() => return Ok(&mut self.values[position]),
+                Some(position) if position == self.len() => {
+                    self.append(Value::NONE)?;
+                    return Ok(self.values.last_mut().expect("just appended"));
+                }
+                _ => self.unpack()?,
+            }
+        }
+        let hash = key.hash();
+        let position = match self.find(key, hash) {
+            Some(position) => position,
+            None => self.insert(key, hash, Value::NONE)?,
+        };
+        Ok(&mut self.entries[position].value)
+    }
+
+    /// Adds a value at the end, with the key one above the highest integer key, at least 0.
+    ///
+    /// # Errors
+    ///
+    /// If that key is out of range, the array exceeds [`ARRAY_LENGTH_MAX`] or the heap its limit.
+    pub fn append(&mut self, value: Value) -> Result<(), ErrorKind> {
+        if self.is_packed() {
+            check_length(self.len() + 1)?;
+            self.values.push(value)?;
+            self.length += 1;
+            return Ok(());
+        }
+        if self.next_is_stale {
+            self.next = self.next_after_highest();
+            self.next_is_stale = false;
+        }
+        if self.next > KEY_MAX {
+            return Err(ErrorKind::KeyRange);
+        }
+        let key = Key::Integer(self.next);
+        self.insert(key, key.hash(), value).map(|_| ())
+    }
+
+    /// The place of the last element.
+    #[must_use]
+    pub fn last_mut(&mut self) -> Option<&mut Value> {
+        if self.is_packed() {
+            return self.values.last_mut();
+        }
+        let mut entries = self.entries.iter_mut().rev();
+        entries
+            .find(|entry| !entry.is_hole())
+            .map(|entry| &mut entry.value)
+    }
+
+    /// Removes the element with this key. The other keys stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// If the heap exceeds its limit: a packed array that gets a hole becomes a mapped one.
+    pub fn remove(&mut self, key: Key<'_>) -> Result<Option<Value>, ErrorKind> {
+        if self.is_packed() {
+            match key.position() {
+                Some(position) if position + 1 == self.len() => {
+                    self.length -= 1;
+                    return Ok(self.values.pop());
+                }
+                Some(position) if position < self.len() => self.unpack()?,
+                _ => return Ok(None),
+            }
+        }
+        let Some(position) = self.find(key, key.hash()) else {
+            return Ok(None);
+        };
+        Ok(Some(self.remove_at(position)))
+    }
+
+    /// Adds another array's elements: string keys overwrite, integer keys are numbered on.
+    ///
+    /// # Errors
+    ///
+    /// If the array exceeds [`ARRAY_LENGTH_MAX`] or the heap its limit.
+    pub fn extend(&mut self, other: &Self) -> Result<(), ErrorKind> {
+        if self.is_packed() && other.is_packed() {
+            check_length(self.len() + other.len())?;
+            self.values.reserve(other.len())?;
+        }
+        for (key, value) in other {
+            match key {
+                Key::Integer(_) => self.append(value.clone())?,
+                Key::None | Key::Octets(_) | Key::String(_) => self.set(key, value.clone())?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The first element at or behind a position, and the position behind it. Positions count from 0 and stay valid until
+    /// the array is written to.
+    #[must_use]
+    pub fn next(&self, position: usize) -> Option<(usize, Key<'_>, &Value)> {
+        if self.is_packed() {
+            let value = self.values.get(position)?;
+            return Some((position + 1, Key::at(position), value));
+        }
+        let behind = self.entries.get(position..)?;
+        let holes = behind.iter().position(|entry| !entry.is_hole())?;
+        let entry = &behind[holes];
+        Some((position + holes + 1, entry.key(), &entry.value))
+    }
+
+    /// The elements in order.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter {
+            array: self,
+            position: 0,
+        }
+    }
+
+    /// The values in order.
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        self.iter().map(|(_, value)| value)
+    }
+
+    /// The part a slice selects, numbered from 0. Bounds count elements in order, whatever their keys.
+    ///
+    /// # Errors
+    ///
+    /// If the heap exceeds its limit.
+    pub fn slice(&self, bounds: &Bounds) -> Result<Value, ErrorKind> {
+        let mut result = Value::array_with_capacity(bounds.count)?;
+        let part = result.array_mut()?;
+        if self.is_packed() {
+            for index in bounds.indexes() {
+                part.append(self.values[index].clone())?;
+            }
+            return Ok(result);
+        }
+        let positions = self.positions()?;
+        for index in bounds.indexes() {
+            part.append(self.entries[positions[index] as usize].value.clone())?;
+        }
+        Ok(result)
+    }
+
+    /// This array with the elements from `start` (inclusive) to `end` (exclusive) replaced by those of `items`, or by it as
+    /// one element if it is not an array. Integer keys are numbered anew, string keys stay.
+    ///
+    /// # Errors
+    ///
+    /// If the array exceeds [`ARRAY_LENGTH_MAX`] or the heap its limit.
+    pub fn with_slice(&self, start: usize, end: usize, items: &Value) -> Result<Value, ErrorKind> {
+        let mut result = Value::array_with_capacity(self.len() + 1)?;
+        let array = result.array_mut()?;
+        let mut elements = self.iter();
+        for (key, value) in elements.by_ref().take(start) {
+            array.add(key, value)?;
+        }
+        match items.as_array() {
+            Some(items) => array.extend(items)?,
+            None => array.append(items.clone())?,
+        }
+        for (key, value) in elements.skip(end.saturating_sub(start)) {
+            array.add(key, value)?;
+        }
+        Ok(result)
+    }
+
+    /// This array without the elements a slice selects. Keys stay.
+    ///
+    /// # Errors
+    ///
+    /// If the heap exceeds its limit.
+    pub fn without_slice(&self, bounds: &Bounds) -> Result<Value, ErrorKind> {
+        let mut result = Value::array()?;
+        let array = result.array_mut()?;
+        for (index, (key, value)) in self.iter().enumerate() {
+            if !bounds.contains(index) {
+                array.set(key, value.clone())?;
+            }
+        }
+        Ok(result)
+    }
+
+    /// Adds an element under its own key if that is a string, otherwise under the next integer.
+    fn add(&mut self, key: Key<'_>, value: &Value) -> Result<(), ErrorKind> {
+        match key {
+            Key::Integer(_) => self.append(value.clone()),
+            Key::None | Key::Octets(_) | Key::String(_) => self.set(key, value.clone()),
+        }
+    }
+
+    fn positions(&self) -> Result<HeapVec<u32>, ErrorKind> {
+        let mut positions = HeapVec::with_capacity(self.len())?;
+        for (position, entry) in (0_u32..).zip(self.entries.iter()) {
+            if !entry.is_hole() {
+                positions.push(position)?;
+            }
+        }
+        Ok(positions)
+    }
+
+    fn find(&self, key: Key<'_>, hash: u32) -> Option<usize> {
+        let is_it =
+            |entry: &Entry| entry.hash == hash && !entry.is_hole() && entry.key().equals(key);
+        if self.table.is_empty() {
+            return self.entries.iter().position(is_it);
+        }
+        let mask = self.table.len() - 1;
+        let mut slot = hash as usize & mask;
+        while let Some(position) = self.table[slot].checked_sub(1) {
+            if is_it(&self.entries[position as usize]) {
+                return Some(position as usize);
+            }
+            slot = (slot + 1) & mask;
+        }
+        None
+    }
+
+    /// Adds an entry whose key is not there yet, in the mapped form. Nothing changes if that fails.
+    fn insert(&mut self, key: Key<'_>, hash: u32, value: Value) -> Result<usize, ErrorKind> {
+        check_length(self.len() + 1)?;
+        let key_value = key.to_value()?;
+        if self.entries.is_full() && (self.entries.len() - self.len()) * 2 > self.entries.len() {
+            self.compact();
+        }
+        self.entries.reserve(1)?;
+        let count = self.entries.len() + 1;
+        if count > SEARCHED_MAX && count * 4 > self.table.len() * 3 {
+            self.table = HeapVec::filled((count * 2).next_power_of_two(), &0)?;
+            self.fill_table();
+        }
+        let position = self.entries.len();
+        self.entries.push(Entry {
+            key: key_value,
+            value,
+            hash,
+        })?;
+        if !self.table.is_empty() {
+            self.enter_table(position, hash);
+        }
+        self.length += 1;
+        if let Key::Integer(integer) = key
+            && integer >= self.next
+        {
+            self.next = integer + 1;
+            self.next_is_stale = false;
+        }
+        Ok(position)
+    }
+
+    fn remove_at(&mut self, position: usize) -> Value {
+        let entry = &mut self.entries[position];
+        let key = entry.key.take();
+        let value = entry.value.take();
+        self.length -= 1;
+        if let Key::Integer(integer) = stored_key(&key)
+            && integer + 1 == self.next
+        {
+            self.next_is_stale = true;
+        }
+        if position + 1 == self.entries.len() && self.table.is_empty() {
+            self.entries.pop();
+        }
+        if self.length == 0 {
+            // Back to an empty packed array.
+            self.entries = HeapVec::new();
+            self.table = HeapVec::new();
+            self.next = 0;
+            self.next_is_stale = false;
+        }
+        value
+    }
+
+    fn next_after_highest(&self) -> i64 {
+        let integers = self.entries.iter().filter_map(|entry| match entry.key() {
+            Key::Integer(integer) if !entry.is_hole() => Some(integer),
+            _ => None,
+        });
+        integers.max().map_or(0, |highest| (highest + 1).max(0))
+    }
+
+    /// Removes the holes.
+    fn compact(&mut self) {
+        let mut kept = 0;
+        for position in 0..self.entries.len() {
+            if !self.entries[position].is_hole() {
+                self.entries.swap(kept, position);
+                kept += 1;
+            }
+        }
+        self.entries.truncate(kept);
+        if !self.table.is_empty() {
+            self.table.fill(0);
+            self.fill_table();
+        }
+    }
+
+    fn fill_table(&mut self) {
+        for position in 0..self.entries.len() {
+            self.enter_table(position, self.entries[position].hash);
+        }
+    }
+
+    fn enter_table(&mut self, position: usize, hash: u32) {
+        let mask = self.table.len() - 1;
+        let mut slot = hash as usize & mask;
+        while self.table[slot] != 0 {
+            slot = (slot + 1) & mask;
+        }
+        self.table[slot] =
+            u32::try_from(position + 1).expect("arrays are shorter than ARRAY_LENGTH_MAX");
+    }
+
+    /// Turns the packed form into the mapped one. Nothing changes if that fails.
+    fn unpack(&mut self) -> Result<(), ErrorKind> {
+        let length = self.values.len();
+        let mut entries = HeapVec::with_capacity(length + 1)?;
+        let mut table = HeapVec::new();
+        if length > SEARCHED_MAX {
+            table = HeapVec::filled((length * 2).next_power_of_two(), &0)?;
+        }
+        for (position, value) in self.values.drain().enumerate() {
+            let key = Key::at(position);
+            entries.push(Entry {
+                key: key.to_value()?,
+                value,
+                hash: key.hash(),
+            })?;
+        }
+        self.entries = entries;
+        self.table = table;
+        self.next = i64::from(self.length);
+        self.next_is_stale = false;
+        if !self.table.is_empty() {
+            self.fill_table();
+        }
+        Ok(())
+    }
+}
+
+impl<'a> IntoIterator for &'a HslArray {
+    type Item = (Key<'a>, &'a Value);
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+/// The elements of an array in order.
+#[derive(Clone, Debug)]
+pub struct Iter<'a> {
+    array: &'a HslArray,
+    position: usize,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (Key<'a>, &'a Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (position, key, value) = self.array.next(self.position)?;
+        self.position = position;
+        Some((key, value))
+    }
+}

@@ -1,0 +1,299 @@
+//! Values as text, numbers and booleans.
+//!
+//! Text is what `echo`, `.` and `string()` give. A string is itself; an array is a literal that reads back,
+//! `["k"=>"v",0=>1]`, with the escapes of double-quoted strings. Deeply nested arrays are refused, not followed.
+//!
+//! HSL manual, chapter "Standard library", "Data types".
+
+use super::array::{HslArray, Key};
+use super::kind::Kind;
+use super::number::{self, NumberText};
+use super::string::{self, StringBuilder};
+use super::value::Value;
+use crate::error::ErrorKind;
+
+/// How deep arrays may be nested for text, comparison and copies. Bounds the stack these need.
+pub const DEPTH_MAX: usize = 200;
+
+/// Where text goes.
+pub trait TextSink {
+    /// Adds octets.
+    ///
+    /// # Errors
+    ///
+    /// If the sink is at its limit.
+    fn push(&mut self, octets: &[u8]) -> Result<(), ErrorKind>;
+}
+
+impl TextSink for StringBuilder {
+    fn push(&mut self, octets: &[u8]) -> Result<(), ErrorKind> {
+        Self::push(self, octets)
+    }
+}
+
+impl TextSink for Vec<u8> {
+    fn push(&mut self, octets: &[u8]) -> Result<(), ErrorKind> {
+        self.extend_from_slice(octets);
+        Ok(())
+    }
+}
+
+/// The text of a value, borrowed where it is a string already.
+#[derive(Debug)]
+pub enum Text<'a> {
+    /// The value's own octets, or a word.
+    Borrowed(&'a [u8]),
+    /// A number's.
+    Number(NumberText),
+    /// An array's, as a string on the heap.
+    Built(Value),
+}
+
+impl Text<'_> {
+    /// The octets.
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(octets) => octets,
+            Self::Number(text) => text,
+            Self::Built(value) => value.as_octets().unwrap_or_default(),
+        }
+    }
+}
+
+/// The text of a value, as `echo` prints it.
+///
+/// # Errors
+///
+/// If an array is nested deeper than [`DEPTH_MAX`], or its text exceeds the limits of strings or of the heap.
+pub fn text(value: &Value) -> Result<Text<'_>, ErrorKind> {
+    Ok(match value.kind() {
+        Kind::Number => Text::Number(number::text(value.as_number().unwrap_or_default())),
+        Kind::String => Text::Borrowed(value.as_octets().unwrap_or_default()),
+        Kind::Array => {
+            let mut builder = StringBuilder::new(64)?;
+            write_literal(value, &mut builder, DEPTH_MAX)?;
+            Text::Built(builder.finish())
+        }
+        Kind::None | Kind::Boolean | Kind::Function | Kind::Object => Text::Borrowed(word(value)),
+    })
+}
+
+/// Writes the text of a value, as `echo` prints it.
+///
+/// # Errors
+///
+/// If an array is nested deeper than [`DEPTH_MAX`], or the sink is at its limit.
+pub fn write_text(value: &Value, sink: &mut dyn TextSink) -> Result<(), ErrorKind> {
+    match value.as_octets() {
+        Some(octets) => sink.push(octets),
+        None => write_literal(value, sink, DEPTH_MAX),
+    }
+}
+
+/// The text of a value, as a string value; a string is itself.
+///
+/// # Errors
+///
+/// As for [`text`].
+pub fn to_string(value: &Value) -> Result<Value, ErrorKind> {
+    match text(value)? {
+        Text::Borrowed(_) if value.kind() == Kind::String => Ok(value.clone()),
+        Text::Borrowed(octets) => Value::string(octets),
+        Text::Number(text) => Value::string(&text),
+        Text::Built(built) => Ok(built),
+    }
+}
+
+/// The number a value stands for: booleans are 0 and 1, strings are read, everything else is 0.
+#[must_use]
+pub fn to_number(value: &Value) -> f64 {
+    match value.as_arithmetic() {
+        Some(number) => number,
+        None => value
+            .as_octets()
+            .and_then(number::parse)
+            .unwrap_or_default(),
+    }
+}
+
+/// The values of an array joined by a separator, each as text.
+///
+/// # Errors
+///
+/// As for [`text`].
+pub fn join(array: &HslArray, separator: &[u8]) -> Result<Value, ErrorKind> {
+    let mut builder = StringBuilder::new(0)?;
+    for (position, value) in array.values().enumerate() {
+        if position > 0 {
+            builder.push(separator)?;
+        }
+        write_text(value, &mut builder)?;
+    }
+    Ok(builder.finish())
+}
+
+/// Several values as one string, each as text: a string with variables in it.
+///
+/// # Errors
+///
+/// As for [`text`].
+pub fn interpolate(values: &[Value]) -> Result<Value, ErrorKind> {
+    let mut builder = StringBuilder::new(0)?;
+    for value in values {
+        write_text(value, &mut builder)?;
+    }
+    Ok(builder.finish())
+}
+
+fn word(value: &Value) -> &'static [u8] {
+    match value.kind() {
+        Kind::Boolean if value.truthy() => b"true",
+        Kind::Boolean => b"false",
+        Kind::Function => b"[function]",
+        Kind::Object => b"[object]",
+        _ => b"none",
+    }
+}
+
+/// The text of a value inside an array: strings are quoted.
+fn write_literal(value: &Value, sink: &mut dyn TextSink, depth: usize) -> Result<(), ErrorKind> {
+    if let Some(octets) = value.as_octets() {
+        return write_quoted(octets, sink);
+    }
+    if let Some(number) = value.as_number() {
+        return sink.push(&number::text(number));
+    }
+    let Some(array) = value.as_array() else {
+        return sink.push(word(value));
+    };
+    let Some(depth) = depth.checked_sub(1) else {
+        return Err(ErrorKind::NestingDepth { limit: DEPTH_MAX });
+    };
+    sink.push(b"[")?;
+    for (position, (key, element)) in array.iter().enumerate() {
+        if position > 0 {
+            sink.push(b",")?;
+        }
+        write_key(key, sink)?;
+        sink.push(b"=>")?;
+        write_literal(element, sink, depth)?;
+    }
+    sink.push(b"]")
+}
+
+#[inline(never)] // Keeps its buffer out of the recursive function's frame.
+fn write_key(key: Key<'_>, sink: &mut dyn TextSink) -> Result<(), ErrorKind> {
+    match key {
+        Key::None => sink.push(b"none"),
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "integer keys are exactly doubles"
+        )]
+        Key::Integer(integer) => sink.push(&number::text(integer as f64)),
+        Key::Octets(octets) => write_quoted(octets, sink),
+        Key::String(value) => write_quoted(value.as_octets().unwrap_or_default(), sink),
+    }
+}
+
+fn write_quoted(octets: &[u8], sink: &mut dyn TextSink) -> Result<(), ErrorKind> {
+    sink.push(b"\"")?;
+    let mut plain = 0;
+    for (position, octet) in octets.iter().enumerate() {
+        let hex;
+        let escape: &[u8] = match octet {
+            b'\\' => b"\\\\",
+            b'"' => b"\\\"",
+            b'$' => b"\\$",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'\t' => b"\\t",
+            0x00..0x20 | 0x7F => {
+                hex = hex_escape(*octet);
+                &hex
+            }
+            _ => continue,
+        };
+        sink.push(&octets[plain..position])?;
+        sink.push(escape)?;
+        plain = position + 1;
+    }
+    sink.push(&octets[plain..])?;
+    sink.push(b"\"")
+}
+
+fn hex_escape(octet: u8) -> [u8; 4] {
+    let digits = string::HEX_LOWER;
+    [
+        b'\\',
+        b'x',
+        digits[usize::from(octet >> 4)],
+        digits[usize::from(octet & 15)],
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::heap::{Heap, live_objects};
+
+    fn shown(value: &Value) -> String {
+        let mut sink = Vec::new();
+        write_text(value, &mut sink).expect("not too deep");
+        String::from_utf8(sink).expect("text")
+    }
+
+    #[test]
+    fn arrays_print_as_literals_that_read_back() {
+        let heap = Heap::new(1 << 20);
+        let _entered = heap.enter();
+        let mut value = Value::array().expect("fits");
+        let array = value.array_mut().expect("array");
+        array
+            .set(Key::of(b"k"), Value::string(b"v").expect("fits"))
+            .expect("fits");
+        array.append(Value::number(1.0)).expect("fits");
+        array.append(Value::TRUE).expect("fits");
+        array.append(Value::NONE).expect("fits");
+        assert_eq!(shown(&value), "[\"k\"=>\"v\",0=>1,1=>true,2=>none]");
+        let odd =
+            Value::array_of([Value::string(b"\\\"$\n\r\t\x01\x7f/").expect("fits")]).expect("fits");
+        assert_eq!(shown(&odd), r#"[0=>"\\\"\$\n\r\t\x01\x7f/"]"#);
+        assert_eq!(shown(&Value::array().expect("fits")), "[]");
+        drop((value, odd));
+        assert_eq!(live_objects(), 0);
+    }
+
+    #[test]
+    fn deep_arrays_are_refused_and_dropped_without_stack() {
+        let heap = Heap::new(64 << 20);
+        let _entered = heap.enter();
+        let mut value = Value::NONE;
+        for depth in 0..50_000 {
+            if depth == DEPTH_MAX {
+                assert!(to_string(&value).is_ok());
+            }
+            value = Value::array_of([value]).expect("fits");
+        }
+        let limit = ErrorKind::NestingDepth { limit: DEPTH_MAX };
+        assert_eq!(to_string(&value).expect_err("too deep"), limit);
+        drop(value);
+        assert_eq!(live_objects(), 0);
+    }
+
+    #[test]
+    fn conversions_follow_the_manual() {
+        let heap = Heap::new(1 << 20);
+        let _entered = heap.enter();
+        let text = |octets: &[u8]| Value::string(octets).expect("fits");
+        assert_eq!(shown(&Value::TRUE), "true");
+        assert_eq!(shown(&Value::NONE), "none");
+        assert_eq!(to_number(&Value::TRUE).to_bits(), 1.0_f64.to_bits());
+        assert_eq!(to_number(&text(b"0x1f")).to_bits(), 31.0_f64.to_bits());
+        assert_eq!(to_number(&text(b"12abc")).to_bits(), 0.0_f64.to_bits());
+        assert_eq!(to_number(&Value::NONE).to_bits(), 0.0_f64.to_bits());
+        let parts = Value::array_of([text(b"a"), text(b"b"), Value::number(3.0)]).expect("fits");
+        let joined = join(parts.as_array().expect("array"), b"-").expect("fits");
+        assert_eq!(joined.as_octets(), Some(&b"a-b-3"[..]));
+    }
+}

@@ -1,0 +1,438 @@
+//! Every operator of the language on values, except assignment and the short-circuit ones.
+//!
+//! In: borrowed operands. Out: a new value, or the script error that the operator does not work on these kinds. The
+//! `_assign` forms change their left operand in place where nobody else sees it, and cost no copy then.
+//!
+//! HSL manual, chapter "Operators"; what it leaves open is in README.md, "Deviations".
+
+use super::array::Key;
+use super::convert::{self, Text};
+use super::format;
+use super::kind::Kind;
+use super::number::{to_count, to_int32};
+use super::slice::Bounds;
+use super::string;
+use super::value::Value;
+use crate::error::ErrorKind;
+
+fn mismatch(operator: &'static str, left: &Value, right: &Value) -> ErrorKind {
+    ErrorKind::Operator {
+        operator,
+        left: left.kind(),
+        right: right.kind(),
+    }
+}
+
+fn arithmetic(
+    operator: &'static str,
+    left: &Value,
+    right: &Value,
+    compute: impl FnOnce(f64, f64) -> f64,
+) -> Result<Value, ErrorKind> {
+    match (left.as_arithmetic(), right.as_arithmetic()) {
+        (Some(left), Some(right)) => Ok(Value::number(compute(left, right))),
+        _ => Err(mismatch(operator, left, right)),
+    }
+}
+
+/// `+`: adds numbers and booleans, merges arrays, appends to and prepends before an array, joins a string and a number or
+/// string.
+///
+/// # Errors
+///
+/// If it does not work on these kinds, or a limit is exceeded.
+pub fn add(left: &Value, right: &Value) -> Result<Value, ErrorKind> {
+    if let (Some(left), Some(right)) = (left.as_arithmetic(), right.as_arithmetic()) {
+        return Ok(Value::number(left + right));
+    }
+    let mut result = left.clone();
+    add_other(&mut result, right)?;
+    Ok(result)
+}
+
+/// `+=`.
+///
+/// # Errors
+///
+/// As for [`add`]; the left operand is unchanged then, unless the heap is at its limit.
+pub fn add_assign(left: &mut Value, right: &Value) -> Result<(), ErrorKind> {
+    if let (Some(augend), Some(addend)) = (left.as_arithmetic(), right.as_arithmetic()) {
+        *left = Value::number(augend + addend);
+        return Ok(());
+    }
+    add_other(left, right)
+}
+
+fn add_other(left: &mut Value, right: &Value) -> Result<(), ErrorKind> {
+    match (left.kind(), right.kind()) {
+        (Kind::Array, Kind::Array) => {
+            // Held here so that `$a += $a` adds what was there before.
+            let addend = right.clone();
+            let elements = addend
+                .as_array()
+                .ok_or_else(|| mismatch("+", left, right))?;
+            left.array_mut()?.extend(elements)
+        }
+        (Kind::Array, _) => left.array_mut()?.append(right.clone()),
+        (_, Kind::Array) => {
+            let elements = right.as_array().ok_or_else(|| mismatch("+", left, right))?;
+            let mut result = Value::array_with_capacity(elements.len() + 1)?;
+            let array = result.array_mut()?;
+            array.append(left.clone())?;
+            array.extend(elements)?;
+            *left = result;
+            Ok(())
+        }
+        (Kind::String, Kind::String | Kind::Number) | (Kind::Number, Kind::String) => {
+            concat_assign(left, right)
+        }
+        _ => Err(mismatch("+", left, right)),
+    }
+}
+
+/// `-`: subtracts numbers and booleans; removes from an array every value strictly equal to the right operand, or to one
+/// of its values if that is an array. Keys stay.
+///
+/// # Errors
+///
+/// If it does not work on these kinds, or a limit is exceeded.
+pub fn subtract(left: &Value, right: &Value) -> Result<Value, ErrorKind> {
+    let Some(array) = left.as_array() else {
+        return arithmetic("-", left, right, |left, right| left - right);
+    };
+    let mut result = Value::array()?;
+    let kept = result.array_mut()?;
+    for (key, value) in array {
+        let removed = match right.as_array() {
+            Some(removed) => holds(removed, value)?,
+            None => super::compare::strict_equal(value, right)?,
+        };
+        if !removed {
+            kept.set(key, value.clone())?;
+        }
+    }
+    Ok(result)
+}
+
+fn holds(array: &super::array::HslArray, value: &Value) -> Result<bool, ErrorKind> {
+    for element in array.values() {
+        if super::compare::strict_equal(element, value)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// `*`: multiplies numbers and booleans; repeats a string or an array, whichever side it is on.
+///
+/// # Errors
+///
+/// If it does not work on these kinds, or a limit is exceeded.
+pub fn multiply(left: &Value, right: &Value) -> Result<Value, ErrorKind> {
+    let (repeated, times) = match (left.as_arithmetic(), right.as_arithmetic()) {
+        (Some(left), Some(right)) => return Ok(Value::number(left * right)),
+        (Some(times), None) => (right, times),
+        (None, Some(times)) => (left, times),
+        (None, None) => return Err(mismatch("*", left, right)),
+    };
+    let times = to_count(times);
+    if let Some(octets) = repeated.as_octets() {
+        return repeat_string(octets, times);
+    }
+    let Some(array) = repeated.as_array() else {
+        return Err(mismatch("*", left, right));
+    };
+    let mut result = Value::array()?;
+    if !array.is_empty() {
+        let elements = result.array_mut()?;
+        for _ in 0..times {
+            let before = elements.len();
+            elements.extend(array)?;
+            if elements.len() == before {
+                break; // Only string keys: further rounds overwrite the same elements with the same values.
+            }
+        }
+    }
+    Ok(result)
+}
+
+/// A string of `times` copies.
+///
+/// # Errors
+///
+/// If the result exceeds the limit of strings or of the heap.
+pub fn repeat_string(octets: &[u8], times: usize) -> Result<Value, ErrorKind> {
+    let length = octets.len().saturating_mul(times);
+    let mut builder = string::StringBuilder::new(length)?;
+    if octets.is_empty() {
+        return Ok(builder.finish());
+    }
+    for _ in 0..times {
+        builder.push(octets)?;
+    }
+    Ok(builder.finish())
+}
+
+/// `/`, of numbers and booleans. By zero it is an infinity or nan.
+///
+/// # Errors
+///
+/// If it does not work on these kinds.
+pub fn divide(left: &Value, right: &Value) -> Result<Value, ErrorKind> {
+    arithmetic("/", left, right, |left, right| left / right)
+}
+
+/// `%`: the remainder with the sign of the left operand, of numbers and booleans; a template filled in, of a string and an
+/// array.
+///
+/// # Errors
+///
+/// If it does not work on these kinds, the template is wrong or a limit is exceeded.
+pub fn modulo(left: &Value, right: &Value) -> Result<Value, ErrorKind> {
+    match (left.as_octets(), right.as_array()) {
+        (Some(template), Some(values)) => format::fill(template, values),
+        _ => arithmetic("%", left, right, |left, right| left % right),
+    }
+}
+
+/// `**`, of numbers and booleans.
+///
+/// # Errors
+///
+/// If it does not work on these kinds.
+pub fn power(left: &Value, right: &Value) -> Result<Value, ErrorKind> {
+    arithmetic("**", left, right, f64::powf)
+}
+
+/// `.`: the text of both, one after the other.
+///
+/// # Errors
+///
+/// If one of them is none, or a limit is exceeded.
+pub fn concat(left: &Value, right: &Value) -> Result<Value, ErrorKind> {
+    if left.is_none() || right.is_none() {
+        return Err(mismatch(".", left, right));
+    }
+    let (before, after) = (convert::text(left)?, convert::text(right)?);
+    string::concat(&[before.octets(), after.octets()])
+}
+
+/// `.=`. A string nobody else sees grows in place.
+///
+/// # Errors
+///
+/// As for [`concat`]; the left operand is unchanged then.
+pub fn concat_assign(left: &mut Value, right: &Value) -> Result<(), ErrorKind> {
+    if left.is_none() || right.is_none() {
+        return Err(mismatch(".", left, right));
+    }
+    if left.kind() == Kind::String {
+        // A string that is its own right operand is shared, and so copied before it grows.
+        let held = right.clone();
+        let text: Text<'_> = convert::text(&held)?;
+        return string::append(left, text.octets());
+    }
+    *left = concat(left, right)?;
+    Ok(())
+}
+
+fn bits(
+    operator: &'static str,
+    left: &Value,
+    right: &Value,
+    compute: impl FnOnce(i32, i32) -> i32,
+) -> Result<Value, ErrorKind> {
+    match (left.as_arithmetic(), right.as_arithmetic()) {
+        (Some(left), Some(right)) => Ok(Value::number(f64::from(compute(
+            to_int32(left),
+            to_int32(right),
+        )))),
+        _ => Err(mismatch(operator, left, right)),
+    }
+}
+
+/// `&`, of 32-bit integers.
+///
+/// # Errors
+///
+/// If an operand is neither number nor boolean.
+pub fn bit_and(left: &Value, right: &Value) -> Result<Value, ErrorKind> {
+    bits("&", left, right, |left, right| left & right)
+}
+
+/// `|`, of 32-bit integers.
+///
+/// # Errors
+///
+/// If an operand is neither number nor boolean.
+pub fn bit_or(left: &Value, right: &Value) -> Result<Value, ErrorKind> {
+    bits("|", left, right, |left, right| left | right)
+}
+
+/// `^`, of 32-bit integers.
+///
+/// # Errors
+///
+/// If an operand is neither number nor boolean.
+pub fn bit_xor(left: &Value, right: &Value) -> Result<Value, ErrorKind> {
+    bits("^", left, right, |left, right| left ^ right)
+}
+
+/// `<<`, of 32-bit integers; the count is taken modulo 32.
+///
+/// # Errors
+///
+/// If an operand is neither number nor boolean.
+pub fn shift_left(left: &Value, right: &Value) -> Result<Value, ErrorKind> {
+    bits("<<", left, right, |left, right| {
+        left.wrapping_shl(right.cast_unsigned())
+    })
+}
+
+/// `>>`, of 32-bit integers, keeping the sign; the count is taken modulo 32.
+///
+/// # Errors
+///
+/// If an operand is neither number nor boolean.
+pub fn shift_right(left: &Value, right: &Value) -> Result<Value, ErrorKind> {
+    bits(">>", left, right, |left, right| {
+        left.wrapping_shr(right.cast_unsigned())
+    })
+}
+
+fn unary(
+    operator: &'static str,
+    operand: &Value,
+    compute: impl FnOnce(f64) -> f64,
+) -> Result<Value, ErrorKind> {
+    match operand.as_arithmetic() {
+        Some(number) => Ok(Value::number(compute(number))),
+        None => Err(ErrorKind::UnaryOperator {
+            operator,
+            operand: operand.kind(),
+        }),
+    }
+}
+
+/// Unary `-`, of a number or boolean.
+///
+/// # Errors
+///
+/// If it does not work on this kind.
+pub fn negate(operand: &Value) -> Result<Value, ErrorKind> {
+    unary("-", operand, |number| -number)
+}
+
+/// Unary `+`, of a number or boolean.
+///
+/// # Errors
+///
+/// If it does not work on this kind.
+pub fn plus(operand: &Value) -> Result<Value, ErrorKind> {
+    unary("+", operand, |number| number)
+}
+
+/// `~`, of a 32-bit integer.
+///
+/// # Errors
+///
+/// If it does not work on this kind.
+pub fn bit_not(operand: &Value) -> Result<Value, ErrorKind> {
+    unary("~", operand, |number| f64::from(!to_int32(number)))
+}
+
+/// `++`: one more, of a number or boolean.
+///
+/// # Errors
+///
+/// If it does not work on this kind.
+pub fn increment(operand: &Value) -> Result<Value, ErrorKind> {
+    unary("++", operand, |number| number + 1.0)
+}
+
+/// `--`: one less, of a number or boolean.
+///
+/// # Errors
+///
+/// If it does not work on this kind.
+pub fn decrement(operand: &Value) -> Result<Value, ErrorKind> {
+    unary("--", operand, |number| number - 1.0)
+}
+
+/// `!`.
+#[must_use]
+pub fn not(operand: &Value) -> Value {
+    Value::boolean(!operand.truthy())
+}
+
+/// `base[key]`, read. A missing element is none, and so is any element of none.
+///
+/// # Errors
+///
+/// If the base is a number, a boolean or a function, or the key cannot be one.
+pub fn subscript(base: &Value, key: &Value) -> Result<Value, ErrorKind> {
+    match base.kind() {
+        Kind::Boolean | Kind::Number | Kind::Function => {
+            Err(ErrorKind::NotSubscriptable { got: base.kind() })
+        }
+        Kind::None => Ok(Value::NONE),
+        Kind::String | Kind::Array | Kind::Object => {
+            Ok(element(base, Key::cast(key)?)?.unwrap_or_default())
+        }
+    }
+}
+
+/// The element, for `isset` and `??`: nothing is wrong with a base that has none.
+///
+/// # Errors
+///
+/// If the key cannot be one, or the heap exceeds its limit.
+pub fn subscript_if_set(base: &Value, key: &Value) -> Result<Option<Value>, ErrorKind> {
+    element(base, Key::cast(key)?)
+}
+
+fn element(base: &Value, key: Key<'_>) -> Result<Option<Value>, ErrorKind> {
+    if let Some(array) = base.as_array() {
+        return Ok(array.get(key).cloned());
+    }
+    if let Some(object) = base.as_object() {
+        return Ok(object.get(key));
+    }
+    let (Some(octets), Key::Integer(index)) = (base.as_octets(), key) else {
+        return Ok(None);
+    };
+    let octet = usize::try_from(index)
+        .ok()
+        .and_then(|index| octets.get(index));
+    octet
+        .map(|octet| Value::string(std::slice::from_ref(octet)))
+        .transpose()
+}
+
+/// `base[first:last:step]`, read, of a string or an array. `None` is an index that was left out.
+///
+/// # Errors
+///
+/// If the base is neither, an index is not a number, the step is 0 or a limit is exceeded.
+pub fn slice(
+    base: &Value,
+    first: Option<&Value>,
+    last: Option<&Value>,
+    step: Option<&Value>,
+) -> Result<Value, ErrorKind> {
+    if let Some(array) = base.as_array() {
+        return array.slice(&Bounds::new(array.len(), first, last, step)?);
+    }
+    let Some(octets) = base.as_octets() else {
+        return Err(ErrorKind::NotSubscriptable { got: base.kind() });
+    };
+    let bounds = Bounds::new(octets.len(), first, last, step)?;
+    if let Some((start, end)) = bounds.contiguous() {
+        return string::slice(base, start, end);
+    }
+    let mut builder = string::StringBuilder::new(bounds.count)?;
+    for index in bounds.indexes() {
+        builder.push(&octets[index..=index])?;
+    }
+    Ok(builder.finish())
+}

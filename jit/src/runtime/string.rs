@@ -1,0 +1,427 @@
+//! Strings: octets with a length, shared by counting.
+//!
+//! The octets lie behind the header in the same block ("owned"), or inside another string that is kept alive ("slice"), so
+//! that `$command[0:4]` does not copy. An owned string that nobody shares grows in place, by doubling. A string that anybody
+//! else can see never changes. Not text: nothing here knows of UTF-8.
+//!
+//! HSL manual, chapter "Data types and literals", "String".
+#![expect(unsafe_code, reason = "the octets of a string lie behind its header")]
+
+use std::cell::Cell;
+use std::cmp::Ordering;
+use std::hash::BuildHasher;
+use std::ptr::{self, NonNull};
+use std::slice;
+
+use super::heap::{self, Header};
+use super::value::Value;
+use crate::error::ErrorKind;
+
+/// The greatest length of a string, in octets.
+pub const STRING_LENGTH_MAX: usize = 256 * 1024 * 1024;
+
+/// The digits of hexadecimal text.
+pub(crate) const HEX_LOWER: &[u8; 16] = b"0123456789abcdef";
+
+/// Slices shorter than this are copied: they cost no more than a reference, and do not keep a long string alive.
+const SHARED_LENGTH_MIN: usize = 48;
+
+/// The octets lie in another string, whose value follows the header.
+const FLAG_SLICE: u8 = 1;
+
+/// A string of octets.
+#[derive(Debug)]
+#[repr(C)]
+pub struct HslString {
+    pub(super) header: Header,
+    pub(super) length: u32,
+    /// Octets the block has room for; of a slice 0.
+    capacity: u32,
+    /// Invariant: `length` initialised octets that live as long as this string: behind the header, or in the string whose
+    /// value is there if `FLAG_SLICE` is set.
+    pub(super) data: NonNull<u8>,
+    /// Hash of the octets, or 0 when it is not known yet.
+    hash: Cell<u32>,
+    reserved: u32,
+}
+
+const BLOCK_HEADER: usize = size_of::<HslString>();
+const SLICE_BLOCK: usize = BLOCK_HEADER + size_of::<Value>();
+
+impl HslString {
+    /// The octets.
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
+        // SAFETY: by the invariant of `data`; a string that is borrowed is not changed.
+        unsafe { slice::from_raw_parts(self.data.as_ptr(), self.length as usize) }
+    }
+
+    /// The number of octets.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.length as usize
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Compares by octets, as unsigned.
+    #[must_use]
+    pub fn order(&self, other: &Self) -> Ordering {
+        self.octets().cmp(other.octets())
+    }
+
+    /// A hash of the octets, the same for equal strings within this thread, and not to be foretold. Never 0.
+    #[must_use]
+    pub fn hash(&self) -> u32 {
+        if self.hash.get() == 0 {
+            self.hash.set(hash_octets(self.octets()));
+        }
+        self.hash.get()
+    }
+
+    pub(super) fn is_unique(&self) -> bool {
+        self.header.is_unique()
+    }
+
+    fn is_slice(&self) -> bool {
+        self.header.flags() & FLAG_SLICE != 0
+    }
+
+    /// The string whose octets these are part of, if this is a slice.
+    fn owner(&self) -> Option<&Value> {
+        if !self.is_slice() {
+            return None;
+        }
+        let header = NonNull::from(self);
+        // The reference covers the header only: go by the exposed address of the whole block.
+        let block: *const u8 = ptr::with_exposed_provenance(header.addr().get());
+        // SAFETY: the block of a slice is SLICE_BLOCK bytes long.
+        let place = unsafe { block.add(BLOCK_HEADER) }.cast::<Value>();
+        // SAFETY: `shared` wrote a value there, which nobody changes while the string lives.
+        Some(unsafe { &*place })
+    }
+}
+
+/// A hash of octets, seeded per thread so that nobody can prepare keys that collide. Never 0.
+pub(super) fn hash_octets(octets: &[u8]) -> u32 {
+    thread_local! {
+        static SEED: std::hash::RandomState = std::hash::RandomState::new();
+    }
+    let hash = SEED.with(|seed| seed.hash_one(octets));
+    let folded = u32::try_from((hash ^ hash >> 32) & 0xFFFF_FFFF).unwrap_or(0);
+    folded.max(1)
+}
+
+fn length_of(length: usize) -> Result<u32, ErrorKind> {
+    u32::try_from(length)
+        .ok()
+        .filter(|_| length <= STRING_LENGTH_MAX)
+        .ok_or(ErrorKind::StringLength {
+            limit: STRING_LENGTH_MAX,
+        })
+}
+
+impl Value {
+    /// A string with these octets, copied.
+    ///
+    /// # Errors
+    ///
+    /// If the octets exceed [`STRING_LENGTH_MAX`] or the heap its limit.
+    pub fn string(octets: &[u8]) -> Result<Self, ErrorKind> {
+        concat(&[octets])
+    }
+}
+
+/// An empty string with room for `capacity` octets.
+fn with_capacity(capacity: usize) -> Result<Value, ErrorKind> {
+    length_of(capacity)?;
+    let size = heap::usable_size(BLOCK_HEADER + capacity);
+    let capacity = u32::try_from(size - BLOCK_HEADER).expect("at most the limit and a little");
+    let make = |block: NonNull<u8>, header| {
+        let string = HslString {
+            header,
+            length: 0,
+            capacity,
+            // SAFETY: the block is longer than the header.
+            data: unsafe { block.add(BLOCK_HEADER) },
+            hash: Cell::new(0),
+            reserved: 0,
+        };
+        // SAFETY: the block is new, aligned to 16 and longer than the header.
+        unsafe { block.cast().write(string) };
+    };
+    // SAFETY: `make` writes a string with the given header.
+    unsafe { heap::make_string(size, make) }
+}
+
+/// One string of several pieces.
+///
+/// # Errors
+///
+/// If the result exceeds [`STRING_LENGTH_MAX`] or the heap its limit.
+pub fn concat(pieces: &[&[u8]]) -> Result<Value, ErrorKind> {
+    let length = pieces
+        .iter()
+        .fold(0_usize, |sum, piece| sum.saturating_add(piece.len()));
+    let mut value = with_capacity(length)?;
+    let string = value
+        .as_unique_string()
+        .expect("a new string is nobody else's");
+    for piece in pieces {
+        extend(string, piece);
+    }
+    Ok(value)
+}
+
+/// Adds octets to a string that has room for them and is nobody else's.
+fn extend(string: &mut HslString, octets: &[u8]) {
+    assert!(
+        octets.len() <= (string.capacity - string.length.min(string.capacity)) as usize,
+        "the caller made room"
+    );
+    let length = string.length as usize;
+    // SAFETY: `length` is at most the capacity, so this is inside the block or at its end.
+    let end = unsafe { string.data.add(length) };
+    // SAFETY: the assertion; the source cannot overlap, it would have to lie behind the octets in use.
+    unsafe { ptr::copy_nonoverlapping(octets.as_ptr(), end.as_ptr(), octets.len()) };
+    string.length += u32::try_from(octets.len()).expect("at most the capacity, a u32");
+    string.hash.set(0);
+}
+
+/// Appends octets to a string value: in place if it is nobody else's, which costs amortised constant time per octet.
+/// The octets cannot be the string's own, since whoever borrows those makes it shared.
+///
+/// # Errors
+///
+/// If the result exceeds [`STRING_LENGTH_MAX`] or the heap its limit; the value is then as before.
+///
+/// # Panics
+///
+/// If `value` is not a string.
+pub fn append(value: &mut Value, octets: &[u8]) -> Result<(), ErrorKind> {
+    if octets.is_empty() {
+        return Ok(());
+    }
+    let length = value
+        .as_string()
+        .expect("only strings are appended to")
+        .len();
+    let needed = length + octets.len();
+    length_of(needed)?;
+    match value.as_unique_string() {
+        Some(string) if needed <= string.capacity as usize => {
+            extend(string, octets);
+            return Ok(());
+        }
+        Some(string) if string.capacity > 0 => {
+            let old = string.capacity as usize;
+            grow(value, needed.max((old * 2).min(STRING_LENGTH_MAX)))?;
+        }
+        _ => {
+            let capacity = needed.max((length * 2).min(STRING_LENGTH_MAX));
+            let mut copy = with_capacity(capacity)?;
+            let string = copy.as_unique_string().expect("new, so nobody else's");
+            extend(string, value.as_octets().unwrap_or_default());
+            *value = copy;
+        }
+    }
+    let string = value.as_unique_string().expect("made unique above");
+    extend(string, octets);
+    Ok(())
+}
+
+/// Moves an owned string that is nobody else's to a block with room for `capacity` octets.
+fn grow(value: &mut Value, capacity: usize) -> Result<(), ErrorKind> {
+    let string = value.as_unique_string().expect("checked by the caller");
+    let (old, new) = (
+        BLOCK_HEADER + string.capacity as usize,
+        heap::usable_size(BLOCK_HEADER + capacity),
+    );
+    // SAFETY: owned, of count 1, its block has `old` bytes; below the old bits are forgotten, not released.
+    let bits = unsafe { heap::grow_string(value.bits(), old, new) }?;
+    let _moved = std::mem::replace(value, Value::UNDEFINED).into_bits();
+    // SAFETY: the same string with the same count at its new place. Its `data` still points to the old block, and is
+    // not read before it is set below.
+    *value = unsafe { Value::from_bits(bits) };
+    let string = value.as_unique_string().expect("moving keeps the count");
+    let block = heap::header_address(bits).cast::<u8>();
+    // SAFETY: the block is longer than the header.
+    string.data = unsafe { block.add(BLOCK_HEADER) };
+    string.capacity = u32::try_from(new - BLOCK_HEADER).expect("at most the limit and a little");
+    Ok(())
+}
+
+/// The octets from `start` (inclusive) to `end` (exclusive) of a string value. Long slices share the octets.
+///
+/// # Errors
+///
+/// If the heap exceeds its limit.
+///
+/// # Panics
+///
+/// If `value` is not a string, or the range is not inside it.
+pub fn slice(value: &Value, start: usize, end: usize) -> Result<Value, ErrorKind> {
+    let string = value.as_string().expect("only strings are sliced here");
+    let part = &string.octets()[start..end];
+    if part.len() == string.len() {
+        return Ok(value.clone());
+    }
+    if part.len() < SHARED_LENGTH_MIN {
+        return Value::string(part);
+    }
+    let (data, length) = (NonNull::from(part).cast::<u8>(), length_of(part.len())?);
+    let owner = string.owner().unwrap_or(value).clone();
+    shared(owner, data, length)
+}
+
+/// A string whose octets are part of `owner`'s.
+fn shared(owner: Value, data: NonNull<u8>, length: u32) -> Result<Value, ErrorKind> {
+    let make = |block: NonNull<u8>, header: Header| {
+        header.set_flags(FLAG_SLICE);
+        let string = HslString {
+            header,
+            length,
+            capacity: 0,
+            data,
+            hash: Cell::new(0),
+            reserved: 0,
+        };
+        // SAFETY: the block is new, aligned to 16 and longer than the header.
+        unsafe { block.cast().write(string) };
+        // SAFETY: the block is SLICE_BLOCK bytes long.
+        let place = unsafe { block.add(BLOCK_HEADER) }.cast::<Value>();
+        // SAFETY: inside the new block, aligned to 8.
+        unsafe { place.write(owner) };
+    };
+    // SAFETY: `make` writes a string with the given header.
+    unsafe { heap::make_string(SLICE_BLOCK, make) }
+}
+
+/// Gives up what a string holds and returns the size of its block.
+///
+/// # Safety
+///
+/// 1. `string` is at count zero and not used afterwards.
+pub(super) unsafe fn destroy(string: NonNull<HslString>) -> usize {
+    // SAFETY: 1: still initialised.
+    let reference = unsafe { string.as_ref() };
+    if !reference.is_slice() {
+        return BLOCK_HEADER + reference.capacity as usize;
+    }
+    // SAFETY: the block of a slice is SLICE_BLOCK bytes long.
+    let place = unsafe { string.cast::<u8>().add(BLOCK_HEADER) }.cast::<Value>();
+    // SAFETY: `shared` wrote a value there; it is read out once, here.
+    drop(unsafe { place.read() });
+    SLICE_BLOCK
+}
+
+/// Builds a string piece by piece, on the heap from the beginning.
+#[derive(Debug)]
+pub struct StringBuilder {
+    value: Value,
+}
+
+impl StringBuilder {
+    /// An empty builder with room for `capacity` octets.
+    ///
+    /// # Errors
+    ///
+    /// If the capacity exceeds [`STRING_LENGTH_MAX`] or the heap its limit.
+    pub fn new(capacity: usize) -> Result<Self, ErrorKind> {
+        with_capacity(capacity).map(|value| Self { value })
+    }
+
+    /// Adds octets.
+    ///
+    /// # Errors
+    ///
+    /// If the string exceeds [`STRING_LENGTH_MAX`] or the heap its limit.
+    pub fn push(&mut self, octets: &[u8]) -> Result<(), ErrorKind> {
+        append(&mut self.value, octets)
+    }
+
+    /// What is there so far.
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
+        self.value.as_octets().unwrap_or_default()
+    }
+
+    /// The string.
+    #[must_use]
+    pub fn finish(self) -> Value {
+        self.value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::heap::{Heap, live_objects};
+
+    fn text(octets: &[u8]) -> Value {
+        Value::string(octets).expect("fits")
+    }
+
+    #[test]
+    fn appending_in_place_leaves_copies_alone() {
+        let heap = Heap::new(1 << 20);
+        let entered = heap.enter();
+        let mut value = text(b"abc");
+        let copy = value.clone();
+        append(&mut value, b"def").expect("fits");
+        assert_eq!(copy.as_octets(), Some(&b"abc"[..]));
+        assert_eq!(value.as_octets(), Some(&b"abcdef"[..]));
+        let before = value.as_string().expect("string").hash();
+        for _ in 0..5000 {
+            append(&mut value, b"0123456789").expect("fits");
+        }
+        assert_eq!(value.as_string().map(HslString::len), Some(50_006));
+        assert_ne!(value.as_string().expect("string").hash(), before);
+        assert!(value.as_octets().expect("string").ends_with(b"90123456789"));
+        drop((value, copy));
+        assert_eq!(live_objects(), 0);
+        drop(entered);
+    }
+
+    #[test]
+    fn long_slices_share_and_keep_their_string_alive() {
+        let heap = Heap::new(1 << 20);
+        let _entered = heap.enter();
+        let whole = text(&[b'x'; 1000]);
+        let data = whole.as_octets().expect("string").as_ptr();
+        let part = slice(&whole, 100, 900).expect("fits");
+        let inner = slice(&part, 100, 200).expect("fits");
+        drop((whole, part));
+        assert_eq!(live_objects(), 2, "the slice and the string it is part of");
+        assert_eq!(
+            inner.as_octets().expect("string").as_ptr(),
+            data.wrapping_add(200)
+        );
+        let mut changed = inner.clone();
+        append(&mut changed, b"y").expect("fits");
+        assert_eq!(inner.as_octets(), Some(&[b'x'; 100][..]));
+        drop((inner, changed));
+        assert_eq!(live_objects(), 0);
+    }
+
+    #[test]
+    fn strings_stop_at_the_memory_limit_and_stay_whole() {
+        let heap = Heap::new(10_000);
+        let _entered = heap.enter();
+        let mut value = text(b"");
+        let mut length = 0;
+        let error = loop {
+            match append(&mut value, b"0123456789") {
+                Ok(()) => length += 10,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error, ErrorKind::MemoryLimit { limit: 10_000 });
+        assert!(length >= 2000, "got {length}");
+        assert_eq!(value.as_string().map(HslString::len), Some(length));
+    }
+}

@@ -1,0 +1,190 @@
+//! A growable block of values on the entered heap: `Vec`, but fallible, bounded and with a layout generated code can read.
+//!
+//! Grows by doubling. Dereferences to a slice. Remembers its heap, so that growth or release under another heap cannot
+//! mix memory (see `heap`).
+#![expect(unsafe_code, reason = "manages the elements of a block of the heap")]
+
+use std::mem::offset_of;
+use std::ops::{Deref, DerefMut};
+use std::ptr::{self, NonNull};
+use std::slice;
+
+use super::heap;
+use crate::error::ErrorKind;
+
+/// A growable block of `T` on the heap. At most `u32::MAX` elements; empty ones take no memory.
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct HeapVec<T> {
+    /// Invariant: with capacity 0 dangling; otherwise a block of `capacity * size_of::<T>()` bytes of heap `heap`, whose
+    /// first `length` elements are initialised.
+    data: NonNull<T>,
+    length: u32,
+    capacity: u32,
+    heap: u32,
+}
+
+impl<T> HeapVec<T> {
+    pub(super) const DATA_OFFSET: usize = offset_of!(Self, data);
+    pub(super) const LENGTH_OFFSET: usize = offset_of!(Self, length);
+
+    pub(super) const fn new() -> Self {
+        Self {
+            data: NonNull::dangling(),
+            length: 0,
+            capacity: 0,
+            heap: 0,
+        }
+    }
+
+    /// An empty vector with room for `capacity` elements.
+    pub(super) fn with_capacity(capacity: usize) -> Result<Self, ErrorKind> {
+        let mut vector = Self::new();
+        vector.reserve(capacity)?;
+        Ok(vector)
+    }
+
+    /// Makes room for `additional` more elements.
+    pub(super) fn reserve(&mut self, additional: usize) -> Result<(), ErrorKind> {
+        let needed = self.len() + additional;
+        if needed <= self.capacity as usize {
+            return Ok(());
+        }
+        let old = self.capacity as usize * size_of::<T>();
+        let wanted = if self.capacity == 0 {
+            needed
+        } else {
+            needed.max(self.capacity as usize * 2)
+        };
+        let limit = u32::MAX as usize / 2;
+        if wanted > limit {
+            return Err(ErrorKind::ArrayLength { limit });
+        }
+        let new = heap::usable_size(wanted * size_of::<T>());
+        let block = if self.capacity == 0 {
+            let (block, heap) = heap::allocate_block(new)?;
+            self.heap = heap;
+            block
+        } else {
+            // SAFETY: by the invariant the block has `old` bytes of this heap and is ours alone.
+            unsafe { heap::reallocate_block(self.data.cast(), old, new, self.heap) }?
+        };
+        self.data = block.cast();
+        self.capacity = u32::try_from(new / size_of::<T>()).expect("checked against the limit");
+        Ok(())
+    }
+
+    /// Adds an element at the end.
+    pub(super) fn push(&mut self, element: T) -> Result<(), ErrorKind> {
+        if self.length == self.capacity {
+            self.reserve(1)?;
+        }
+        // SAFETY: the capacity exceeds the length now, so this place is inside the block.
+        let place = unsafe { self.data.add(self.len()) };
+        // SAFETY: inside the block, and not initialised, so nothing is overwritten.
+        unsafe { place.write(element) };
+        self.length += 1;
+        Ok(())
+    }
+
+    /// Takes the last element.
+    pub(super) fn pop(&mut self) -> Option<T> {
+        self.length = self.length.checked_sub(1)?;
+        // SAFETY: the place just after the new length is inside the block.
+        let place = unsafe { self.data.add(self.len()) };
+        // SAFETY: it was initialised, and the length no longer covers it, so it is read out once.
+        Some(unsafe { place.read() })
+    }
+
+    /// Drops every element beyond `length`.
+    pub(super) fn truncate(&mut self, length: usize) {
+        while self.len() > length {
+            drop(self.pop());
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.length as usize
+    }
+
+    /// Whether another element needs a larger block.
+    pub(super) fn is_full(&self) -> bool {
+        self.length == self.capacity
+    }
+
+    /// Takes the elements out one by one, leaving an empty vector.
+    pub(super) fn drain(&mut self) -> Drain<T> {
+        Drain {
+            vector: std::mem::replace(self, Self::new()),
+            next: 0,
+        }
+    }
+}
+
+impl<T: Clone> HeapVec<T> {
+    /// `length` copies of one element.
+    pub(super) fn filled(length: usize, element: &T) -> Result<Self, ErrorKind> {
+        let mut vector = Self::with_capacity(length)?;
+        for _ in 0..length {
+            vector.push(element.clone())?;
+        }
+        Ok(vector)
+    }
+
+    /// A copy with room for `additional` more elements.
+    pub(super) fn copy(&self, additional: usize) -> Result<Self, ErrorKind> {
+        let mut copy = Self::with_capacity(self.len() + additional)?;
+        for element in self.iter() {
+            copy.push(element.clone())?;
+        }
+        Ok(copy)
+    }
+}
+
+impl<T> Deref for HeapVec<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: by the invariant the first `length` elements are initialised; dangling is fine for length 0.
+        unsafe { slice::from_raw_parts(self.data.as_ptr(), self.len()) }
+    }
+}
+
+impl<T> DerefMut for HeapVec<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as in `deref`, and the vector is borrowed exclusively.
+        unsafe { slice::from_raw_parts_mut(self.data.as_ptr(), self.len()) }
+    }
+}
+
+impl<T> Drop for HeapVec<T> {
+    fn drop(&mut self) {
+        if self.capacity == 0 {
+            return;
+        }
+        let elements = ptr::slice_from_raw_parts_mut(self.data.as_ptr(), self.len());
+        self.length = 0;
+        // SAFETY: the first `length` elements were initialised, and the length no longer covers them.
+        unsafe { elements.drop_in_place() };
+        let size = self.capacity as usize * size_of::<T>();
+        // SAFETY: by the invariant the block has at least this size and is of this heap; nobody uses it any more.
+        unsafe { heap::deallocate_block(self.data.cast(), size, self.heap) };
+    }
+}
+
+/// The elements of a vector, by value.
+#[derive(Debug)]
+pub(super) struct Drain<T> {
+    vector: HeapVec<T>,
+    next: usize,
+}
+
+impl<T: Default> Iterator for Drain<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        let element = self.vector.get_mut(self.next)?;
+        self.next += 1;
+        Some(std::mem::take(element))
+    }
+}
