@@ -1,0 +1,6 @@
+//! Both sides of generated code, stated once: what it may touch, what it may call, how it is entered.
+
+pub(crate) mod enter;
+pub(crate) mod host_calls;
+pub(crate) mod layout;
+pub(crate) mod shims;

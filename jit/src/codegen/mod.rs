@@ -1,0 +1,10 @@
+//! The intermediate representation to machine code. The only folder that names Cranelift.
+//!
+//! In: a [`crate::ir::Program`]. Out: [`Code`], which can be entered and is freed when its last owner drops it.
+
+mod module;
+mod tables;
+mod translate;
+
+pub(crate) use module::{Code, CompileFailure, Entry, compile};
+pub(crate) use tables::{PlaceShape, ShapeAction, ShapeStep, Tables};

@@ -1,0 +1,254 @@
+//! Declares, compiles and places all functions of a script; owns the code memory.
+//!
+//! Code memory is written while it is not executable and made executable when it is no longer writable, in that order.
+//! The entries are pointers into it; they live as long as the [`Code`] that gave them.
+
+#![expect(unsafe_code, reason = "owns executable memory: frees it, and says that it may be shared")]
+
+use std::fmt;
+
+use cranelift_codegen::ir::{self, AbiParam, InstBuilder, MemFlagsData, Signature, types};
+use cranelift_codegen::settings::{self, Configurable};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::{FuncId, Linkage, Module, ModuleError};
+
+use super::tables::Tables;
+use super::translate::{Shared, Translator};
+use crate::boundary::host_calls::{ArgumentKind, HostCall, ResultKind};
+use crate::boundary::shims::address;
+use crate::infer::{Inference, infer};
+use crate::ir::{Function, FunctionId, FunctionReference, Operand, Operation, Program};
+
+/// A pointer to the uniform entry of a function: execution state, environment, pointer to the arguments.
+///
+/// The arguments are owned by the callee and exactly as many as the function has parameters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry(pub(crate) *const u8);
+
+/// The machine code of one script.
+pub(crate) struct Code {
+    module: Option<JITModule>,
+    entries: Vec<Entry>,
+    /// What the code refers to by number.
+    pub(crate) tables: Tables,
+    /// Octets of machine code.
+    pub(crate) size_bytes: usize,
+}
+
+/// Why Cranelift refused: always a mistake of ours or a limit of its own.
+#[derive(Debug)]
+pub(crate) struct CompileFailure(pub(crate) String);
+
+impl From<ModuleError> for CompileFailure {
+    fn from(error: ModuleError) -> Self {
+        Self(format!("{error:?}"))
+    }
+}
+
+// SAFETY: after `compile` returns, nothing writes the code memory or the module; threads only execute the code. The
+// module itself is touched again only in `drop`, by the last owner.
+unsafe impl Send for Code {}
+// SAFETY: as above; `&Code` gives out entry pointers and read-only tables, nothing with interior mutability.
+unsafe impl Sync for Code {}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Code").field("size_bytes", &self.size_bytes).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Code {
+    fn drop(&mut self) {
+        if let Some(module) = self.module.take() {
+            // SAFETY: every execution holds an owner of this code, so when the last owner goes no code runs and no entry
+            // pointer is left.
+            unsafe { module.free_memory() };
+        }
+    }
+}
+
+impl Code {
+    /// The uniform entry of a function of the script.
+    pub(crate) fn entry(&self, function: FunctionId) -> Option<Entry> {
+        self.entries.get(function.0 as usize).copied()
+    }
+}
+
+/// Compiles a whole script. CPU-heavy: belongs on a control thread, never on a shard.
+pub(crate) fn compile(program: &Program, inference: Inference) -> Result<Code, CompileFailure> {
+    let mut module = JITModule::new(builder()?);
+    let host_calls = declare_host_calls(&mut module)?;
+    let functions = declare_functions(&mut module, program)?;
+    let entries = declare_entries(&mut module, program)?;
+    let reached_by_value = reached_by_value(program);
+    let mut tables = Tables::default();
+    let mut size_bytes = 0;
+    let mut context = module.make_context();
+    let mut scratch = FunctionBuilderContext::new();
+    for (index, function) in program.functions.iter().enumerate() {
+        let inferred = infer(function, inference);
+        context.func.signature = signature(&module, function.parameters_count);
+        let target = module.target_config();
+        {
+            let builder = FunctionBuilder::new(&mut context.func, &mut scratch);
+            let mut shared = Shared {
+                module: &mut module,
+                functions: &functions,
+                host_calls: &host_calls,
+                reached_by_value: &reached_by_value,
+                tables: &mut tables,
+                inference,
+            };
+            Translator::translate(builder, &mut shared, function_id(index), function, &inferred, target);
+        }
+        size_bytes += define(&mut module, functions[index], &mut context)?;
+        uniform_entry(&mut module, functions[index], function, &mut context, &mut scratch);
+        size_bytes += define(&mut module, entries[index], &mut context)?;
+    }
+    module.finalize_definitions()?;
+    let entries = entries.iter().map(|id| Entry(module.get_finalized_function(*id))).collect();
+    Ok(Code { module: Some(module), entries, tables, size_bytes })
+}
+
+fn function_id(index: usize) -> FunctionId {
+    FunctionId(u32::try_from(index).expect("functions are bounded by the source's size"))
+}
+
+fn define(
+    module: &mut JITModule,
+    id: FuncId,
+    context: &mut cranelift_codegen::Context,
+) -> Result<usize, CompileFailure> {
+    module.define_function(id, context)?;
+    let size = context.compiled_code().map_or(0, |code| code.code_buffer().len());
+    module.clear_context(context);
+    Ok(size)
+}
+
+fn builder() -> Result<JITBuilder, CompileFailure> {
+    let failure = |error: &dyn fmt::Display| CompileFailure(error.to_string());
+    let mut flags = settings::builder();
+    for (name, value) in
+        [("use_colocated_libcalls", "false"), ("is_pic", "false"), ("opt_level", "speed"), ("enable_verifier", VERIFY)]
+    {
+        flags.set(name, value).map_err(|error| failure(&error))?;
+    }
+    let isa = cranelift_native::builder().map_err(|error| failure(&error))?;
+    let isa = isa.finish(settings::Flags::new(flags)).map_err(|error| failure(&error))?;
+    let mut builder = JITBuilder::with_isa(isa, cranelift_module::default_libcall_names());
+    for call in HostCall::ALL {
+        builder.symbol(call.symbol(), address(*call));
+    }
+    Ok(builder)
+}
+
+/// Cranelift's own check of what it is given: in debug builds, where tests run.
+const VERIFY: &str = if cfg!(debug_assertions) { "true" } else { "false" };
+
+fn declare_host_calls(module: &mut JITModule) -> Result<Vec<FuncId>, CompileFailure> {
+    let mut declared = Vec::new();
+    for call in HostCall::ALL {
+        let mut signature = module.make_signature();
+        signature.params.push(AbiParam::new(types::I64));
+        for argument in call.arguments() {
+            signature.params.push(AbiParam::new(match argument {
+                ArgumentKind::Index => types::I32,
+                ArgumentKind::Number => types::F64,
+                ArgumentKind::Word => types::I64,
+            }));
+        }
+        match call.result() {
+            ResultKind::Nothing => {}
+            ResultKind::Number => signature.returns.push(AbiParam::new(types::F64)),
+            ResultKind::Value | ResultKind::Truth | ResultKind::Status | ResultKind::Position => {
+                signature.returns.push(AbiParam::new(types::I64));
+            }
+        }
+        declared.push(module.declare_function(call.symbol(), Linkage::Import, &signature)?);
+    }
+    Ok(declared)
+}
+
+fn signature(module: &JITModule, parameters: u32) -> Signature {
+    let mut signature = module.make_signature();
+    for _ in 0..parameters + 2 {
+        signature.params.push(AbiParam::new(types::I64));
+    }
+    signature.returns.push(AbiParam::new(types::I64));
+    signature
+}
+
+fn declare_functions(module: &mut JITModule, program: &Program) -> Result<Vec<FuncId>, CompileFailure> {
+    let mut declared = Vec::new();
+    for (index, function) in program.functions.iter().enumerate() {
+        let signature = signature(module, function.parameters_count);
+        declared.push(module.declare_function(&format!("function_{index}"), Linkage::Local, &signature)?);
+    }
+    Ok(declared)
+}
+
+fn declare_entries(module: &mut JITModule, program: &Program) -> Result<Vec<FuncId>, CompileFailure> {
+    let signature = signature(module, 1);
+    (0..program.functions.len())
+        .map(|index| Ok(module.declare_function(&format!("entry_{index}"), Linkage::Local, &signature)?))
+        .collect()
+}
+
+/// Builds the entry by which the host calls a function: it takes the arguments from memory and passes them on.
+fn uniform_entry(
+    module: &mut JITModule,
+    target: FuncId,
+    function: &Function,
+    context: &mut cranelift_codegen::Context,
+    scratch: &mut FunctionBuilderContext,
+) {
+    context.func.signature = signature(module, 1);
+    let config = module.target_config();
+    let mut builder = FunctionBuilder::new(&mut context.func, scratch);
+    let block = builder.create_block();
+    builder.append_block_params_for_function_params(block);
+    builder.switch_to_block(block);
+    let parameters = builder.block_params(block).to_vec();
+    let mut arguments: Vec<ir::Value> = parameters[..2].to_vec();
+    for index in 0..function.parameters_count {
+        let offset = i32::try_from(index * 8).expect("parameters are bounded by the source's size");
+        let flags = MemFlagsData::trusted();
+        arguments.push(builder.ins().load(types::I64, flags, parameters[2], offset));
+    }
+    let callee = module.declare_func_in_func(target, builder.func);
+    let call = builder.ins().call(callee, &arguments);
+    let result = builder.inst_results(call)[0];
+    builder.ins().return_(&[result]);
+    builder.seal_all_blocks();
+    builder.finalize(config);
+}
+
+/// Which functions a function value may point to. Only those can be entered while they are being executed, since the
+/// resolver refuses recursion that the call graph shows.
+fn reached_by_value(program: &Program) -> Vec<bool> {
+    let mut reached = vec![false; program.functions.len()];
+    for class in &program.classes {
+        for function in class.functions.iter().map(|(_, _, id)| *id).chain(class.constructor) {
+            reached[function.0 as usize] = true;
+        }
+    }
+    let mut mark = |operand: &Operand| {
+        if let Operand::Function(FunctionReference::User(id)) = operand {
+            reached[id.0 as usize] = true;
+        }
+    };
+    for function in &program.functions {
+        for instruction in function.blocks.iter().flat_map(|block| &block.instructions) {
+            match &instruction.operation {
+                Operation::Copy { from, .. } => mark(from),
+                Operation::CallValue { callee, .. } => mark(callee),
+                Operation::Closure { function, .. } => {
+                    mark(&Operand::Function(FunctionReference::User(*function)));
+                }
+                _ => {}
+            }
+        }
+    }
+    reached
+}

@@ -1,0 +1,308 @@
+//! Operators: inline on numbers, through the host for everything else.
+//!
+//! Where inference knows both operands the check is gone; elsewhere it is two comparisons before the same instructions.
+
+use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
+use cranelift_codegen::ir::{self, InstBuilder, types};
+
+use super::Translator;
+use crate::boundary::host_calls::HostCall;
+use crate::infer::Kinds;
+use crate::ir::{Operand, Register};
+use crate::runtime::layout::{FALSE, TRUE};
+use crate::syntax::ast::{BinaryOperator, UnaryOperator};
+
+/// How an operator works on two numbers.
+enum Numeric {
+    /// Gives a number.
+    Number,
+    /// Compares.
+    Comparison(FloatCC),
+    /// Has no inline form.
+    None,
+}
+
+fn numeric(operator: BinaryOperator) -> Numeric {
+    match operator {
+        BinaryOperator::Power
+        | BinaryOperator::Multiply
+        | BinaryOperator::Divide
+        | BinaryOperator::Modulus
+        | BinaryOperator::Add
+        | BinaryOperator::Subtract
+        | BinaryOperator::ShiftLeft
+        | BinaryOperator::ShiftRight
+        | BinaryOperator::BitAnd
+        | BinaryOperator::BitXor
+        | BinaryOperator::BitOr => Numeric::Number,
+        BinaryOperator::Less => Numeric::Comparison(FloatCC::LessThan),
+        BinaryOperator::Greater => Numeric::Comparison(FloatCC::GreaterThan),
+        BinaryOperator::LessOrEqual => Numeric::Comparison(FloatCC::LessThanOrEqual),
+        BinaryOperator::GreaterOrEqual => Numeric::Comparison(FloatCC::GreaterThanOrEqual),
+        BinaryOperator::Equal | BinaryOperator::Identical => Numeric::Comparison(FloatCC::Equal),
+        BinaryOperator::NotEqual | BinaryOperator::NotIdentical => Numeric::Comparison(FloatCC::NotEqual),
+        BinaryOperator::Concatenate | BinaryOperator::Match | BinaryOperator::NotMatch => Numeric::None,
+    }
+}
+
+impl Translator<'_, '_> {
+    pub(super) fn binary(&mut self, operator: BinaryOperator, into: Register, left: Operand, right: Operand) {
+        let both = self.kinds(left).is(Kinds::NUMBER) && self.kinds(right).is(Kinds::NUMBER);
+        match numeric(operator) {
+            Numeric::Number if both => {
+                let left = self.number(left);
+                let right = self.number(right);
+                let number = self.numbers(operator, left, right);
+                self.define_number(into, number);
+            }
+            Numeric::Comparison(condition) if both => {
+                let left = self.number(left);
+                let right = self.number(right);
+                let truth = self.builder.ins().fcmp(condition, left, right);
+                self.define_truth(into, truth);
+            }
+            Numeric::Number if self.may_be_numbers(left, right) => {
+                let value = self.number_or_host(operator, left, right, HostCall::binary);
+                self.define_boxed(into, value);
+            }
+            Numeric::Comparison(condition) if self.may_be_numbers(left, right) => {
+                self.compare_or_host(operator, condition, into, left, right);
+            }
+            Numeric::Number | Numeric::Comparison(_) | Numeric::None => {
+                let value = self.binary_by_host(operator, left, right);
+                self.define_boxed(into, value);
+            }
+        }
+    }
+
+    fn may_be_numbers(&self, left: Operand, right: Operand) -> bool {
+        self.kinds(left).meets(Kinds::NUMBER) && self.kinds(right).meets(Kinds::NUMBER)
+    }
+
+    fn binary_by_host(&mut self, operator: BinaryOperator, left: Operand, right: Operand) -> ir::Value {
+        let operator = self.index(operator as u32);
+        let left = self.boxed(left);
+        let right = self.boxed(right);
+        self.call_host(HostCall::binary, &[operator, left, right]).expect("binary has a result")
+    }
+
+    /// Both operands as tagged values, and whether both are numbers.
+    fn guard(&mut self, left: Operand, right: Operand) -> (ir::Value, ir::Value, ir::Value) {
+        let left_value = self.boxed(left);
+        let right_value = self.boxed(right);
+        let left_known = self.kinds(left).is(Kinds::NUMBER);
+        let right_known = self.kinds(right).is(Kinds::NUMBER);
+        let guard = match (left_known, right_known) {
+            (true, _) => self.is_number(right_value),
+            (false, true) => self.is_number(left_value),
+            (false, false) => {
+                let one = self.is_number(left_value);
+                let other = self.is_number(right_value);
+                self.builder.ins().band(one, other)
+            }
+        };
+        (left_value, right_value, guard)
+    }
+
+    /// The operator inline when both operands are numbers, else by the host; a tagged value.
+    fn number_or_host(
+        &mut self,
+        operator: BinaryOperator,
+        left: Operand,
+        right: Operand,
+        slow: HostCall,
+    ) -> ir::Value {
+        let (left, right, guard) = self.guard(left, right);
+        let fast_block = self.builder.create_block();
+        let slow_block = self.builder.create_block();
+        let done = self.builder.create_block();
+        self.builder.append_block_param(done, types::I64);
+        self.builder.ins().brif(guard, fast_block, &[], slow_block, &[]);
+        self.builder.switch_to_block(fast_block);
+        let one = self.unbox_number(left);
+        let other = self.unbox_number(right);
+        let number = self.numbers(operator, one, other);
+        let value = self.box_number(number);
+        self.builder.ins().jump(done, &[value.into()]);
+        self.builder.switch_to_block(slow_block);
+        let operator = self.index(operator as u32);
+        let value = self.call_host(slow, &[operator, left, right]).expect("operators have a result");
+        self.builder.ins().jump(done, &[value.into()]);
+        self.builder.switch_to_block(done);
+        self.builder.block_params(done)[0]
+    }
+
+    fn compare_or_host(
+        &mut self,
+        operator: BinaryOperator,
+        condition: FloatCC,
+        into: Register,
+        left: Operand,
+        right: Operand,
+    ) {
+        let (left, right, guard) = self.guard(left, right);
+        let fast_block = self.builder.create_block();
+        let slow_block = self.builder.create_block();
+        let done = self.builder.create_block();
+        self.builder.append_block_param(done, types::I8);
+        self.builder.ins().brif(guard, fast_block, &[], slow_block, &[]);
+        self.builder.switch_to_block(fast_block);
+        let one = self.unbox_number(left);
+        let other = self.unbox_number(right);
+        let truth = self.builder.ins().fcmp(condition, one, other);
+        self.builder.ins().jump(done, &[truth.into()]);
+        self.builder.switch_to_block(slow_block);
+        let operator = self.index(operator as u32);
+        let value = self.call_host(HostCall::binary, &[operator, left, right]).expect("binary has a result");
+        let truth = self.unbox_truth(value);
+        self.builder.ins().jump(done, &[truth.into()]);
+        self.builder.switch_to_block(done);
+        let truth = self.builder.block_params(done)[0];
+        self.define_truth(into, truth);
+    }
+
+    /// An operator on two doubles.
+    fn numbers(&mut self, operator: BinaryOperator, left: ir::Value, right: ir::Value) -> ir::Value {
+        match operator {
+            BinaryOperator::Add => self.builder.ins().fadd(left, right),
+            BinaryOperator::Subtract => self.builder.ins().fsub(left, right),
+            BinaryOperator::Multiply => self.builder.ins().fmul(left, right),
+            BinaryOperator::Divide => self.builder.ins().fdiv(left, right),
+            BinaryOperator::Modulus => self.remainder(left, right),
+            BinaryOperator::Power => self.call_host(HostCall::power, &[left, right]).expect("power has a result"),
+            BinaryOperator::ShiftLeft | BinaryOperator::ShiftRight => self.shift(operator, left, right),
+            BinaryOperator::BitAnd => self.bitwise(left, right, |ins, one, other| ins.band(one, other)),
+            BinaryOperator::BitOr => self.bitwise(left, right, |ins, one, other| ins.bor(one, other)),
+            BinaryOperator::BitXor => self.bitwise(left, right, |ins, one, other| ins.bxor(one, other)),
+            _ => unreachable!("only operators that give a number from two numbers come here"),
+        }
+    }
+
+    /// The remainder: of machine integers when both doubles are small integers, else the host's.
+    fn remainder(&mut self, left: ir::Value, right: ir::Value) -> ir::Value {
+        let done = self.builder.create_block();
+        self.builder.append_block_param(done, types::F64);
+        let integers = self.builder.create_block();
+        let divide = self.builder.create_block();
+        let doubles = self.builder.create_block();
+        let left_integer = self.builder.ins().fcvt_to_sint_sat(types::I32, left);
+        let right_integer = self.builder.ins().fcvt_to_sint_sat(types::I32, right);
+        let left_back = self.builder.ins().fcvt_from_sint(types::F64, left_integer);
+        let right_back = self.builder.ins().fcvt_from_sint(types::F64, right_integer);
+        let left_whole = self.builder.ins().fcmp(FloatCC::Equal, left, left_back);
+        let right_whole = self.builder.ins().fcmp(FloatCC::Equal, right, right_back);
+        let whole = self.builder.ins().band(left_whole, right_whole);
+        self.builder.ins().brif(whole, integers, &[], doubles, &[]);
+        self.builder.switch_to_block(integers);
+        // A negative dividend may give minus zero, and a divisor that is not positive needs care: both are rare.
+        let not_negative = self.builder.ins().icmp_imm_s(IntCC::SignedGreaterThan, left_integer, 0);
+        let positive = self.builder.ins().icmp_imm_s(IntCC::SignedGreaterThan, right_integer, 0);
+        let easy = self.builder.ins().band(not_negative, positive);
+        self.builder.ins().brif(easy, divide, &[], doubles, &[]);
+        self.builder.switch_to_block(divide);
+        let rest = self.builder.ins().urem(left_integer, right_integer);
+        let rest = self.builder.ins().fcvt_from_sint(types::F64, rest);
+        self.builder.ins().jump(done, &[rest.into()]);
+        self.builder.switch_to_block(doubles);
+        let rest = self.call_host(HostCall::remainder, &[left, right]).expect("remainder has a result");
+        self.builder.ins().jump(done, &[rest.into()]);
+        self.builder.switch_to_block(done);
+        self.builder.block_params(done)[0]
+    }
+
+    fn bitwise(
+        &mut self,
+        left: ir::Value,
+        right: ir::Value,
+        combine: impl FnOnce(cranelift_frontend::FuncInstBuilder<'_, '_>, ir::Value, ir::Value) -> ir::Value,
+    ) -> ir::Value {
+        let left = self.to_int32(left);
+        let right = self.to_int32(right);
+        let result = combine(self.builder.ins(), left, right);
+        self.builder.ins().fcvt_from_sint(types::F64, result)
+    }
+
+    fn shift(&mut self, operator: BinaryOperator, left: ir::Value, right: ir::Value) -> ir::Value {
+        let left = self.to_int32(left);
+        let count = self.to_int32(right);
+        // Cranelift takes shift counts modulo the width, which is what the language says.
+        let result = if operator == BinaryOperator::ShiftLeft {
+            self.builder.ins().ishl(left, count)
+        } else {
+            self.builder.ins().sshr(left, count)
+        };
+        self.builder.ins().fcvt_from_sint(types::F64, result)
+    }
+
+    /// A double cut to a whole number modulo 2^32, as a signed 32-bit integer.
+    fn to_int32(&mut self, number: ir::Value) -> ir::Value {
+        let wide = self.builder.ins().fcvt_to_sint_sat(types::I64, number);
+        // A double beyond 2^63 saturates. Taken modulo 2^32 first it does not: what remains is exact, since the remainder
+        // of doubles is.
+        let magnitude = self.builder.ins().fabs(number);
+        let bound = self.builder.ins().f64const(9_007_199_254_740_992.0);
+        let small = self.builder.ins().fcmp(FloatCC::LessThan, magnitude, bound);
+        let reduce = self.builder.create_block();
+        let done = self.builder.create_block();
+        self.builder.append_block_param(done, types::I64);
+        self.builder.set_cold_block(reduce);
+        self.builder.ins().brif(small, done, &[wide.into()], reduce, &[]);
+        self.builder.switch_to_block(reduce);
+        let modulus = self.builder.ins().f64const(4_294_967_296.0);
+        let rest = self.call_host(HostCall::remainder, &[number, modulus]).expect("remainder has a result");
+        let rest = self.builder.ins().fcvt_to_sint_sat(types::I64, rest);
+        self.builder.ins().jump(done, &[rest.into()]);
+        self.builder.switch_to_block(done);
+        let wide = self.builder.block_params(done)[0];
+        self.builder.ins().ireduce(types::I32, wide)
+    }
+
+    pub(super) fn unary(&mut self, operator: UnaryOperator, into: Register, operand: Operand) {
+        if operator == UnaryOperator::Not {
+            let truth = self.truth(operand);
+            let negated = self.builder.ins().icmp_imm_u(IntCC::Equal, truth, 0);
+            self.define_truth(into, negated);
+            return;
+        }
+        if !self.kinds(operand).is(Kinds::NUMBER) {
+            let operator = self.index(operator as u32);
+            let operand = self.boxed(operand);
+            self.call_into(HostCall::unary, &[operator, operand], into);
+            return;
+        }
+        let number = self.number(operand);
+        let result = match operator {
+            UnaryOperator::Minus => self.builder.ins().fneg(number),
+            UnaryOperator::Plus | UnaryOperator::Not => number,
+            UnaryOperator::BitNot => {
+                let integer = self.to_int32(number);
+                let inverted = self.builder.ins().bnot(integer);
+                self.builder.ins().fcvt_from_sint(types::F64, inverted)
+            }
+        };
+        self.define_number(into, result);
+    }
+
+    pub(super) fn update(&mut self, operator: BinaryOperator, variable: Register, right: Operand) {
+        let left = Operand::Register(variable);
+        let both = self.kinds(left).is(Kinds::NUMBER) && self.kinds(right).is(Kinds::NUMBER);
+        if both && matches!(numeric(operator), Numeric::Number) {
+            let one = self.number(left);
+            let other = self.number(right);
+            let number = self.numbers(operator, one, other);
+            self.define_number(variable, number);
+            return;
+        }
+        let value = if matches!(numeric(operator), Numeric::Number) && self.may_be_numbers(left, right) {
+            self.number_or_host(operator, left, right, HostCall::update)
+        } else {
+            let operator = self.index(operator as u32);
+            let left = self.boxed(left);
+            let right = self.boxed(right);
+            self.call_host(HostCall::update, &[operator, left, right]).expect("update has a result")
+        };
+        self.define_boxed(variable, value);
+    }
+}
+
+const _: () = assert!(TRUE == FALSE + 1, "boxing a truth value adds it to FALSE");

@@ -1,0 +1,97 @@
+//! Calls: of functions of the script, of builtins and host functions, of values; closures and cells.
+
+use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, types};
+use cranelift_codegen::ir::condcodes::IntCC;
+
+use super::{Translator, bits};
+use crate::boundary::host_calls::HostCall;
+use crate::ir::{FunctionId, FunctionReference, Operand, Register};
+use crate::runtime::layout::{FAILED, NONE};
+
+impl Translator<'_, '_> {
+    /// Writes a count and the values into the frame; gives their address.
+    pub(super) fn list(&mut self, operands: &[Operand]) -> ir::Value {
+        let count = u32::try_from(operands.len()).expect("a list is bounded by the source's size");
+        let values: Vec<ir::Value> = operands.iter().map(|operand| self.boxed(*operand)).collect();
+        self.list_of_values(count, &values)
+    }
+
+    fn list_of_values(&mut self, count: u32, values: &[ir::Value]) -> ir::Value {
+        let address = self.room(count + 1);
+        let count = self.builder.ins().iconst(types::I64, i64::from(count));
+        self.builder.ins().store(MemFlagsData::trusted(), count, address, 0);
+        for (index, value) in values.iter().enumerate() {
+            let offset = i32::try_from((index + 1) * 8).expect("a list is bounded by the source's size");
+            self.builder.ins().store(MemFlagsData::trusted(), *value, address, offset);
+        }
+        address
+    }
+
+    /// Calls the host with some words and a list, and writes the value to a register.
+    pub(super) fn call_with_list(
+        &mut self,
+        call: HostCall,
+        first: &[ir::Value],
+        operands: &[Operand],
+        into: Register,
+    ) {
+        let list = self.list(operands);
+        let mut arguments = first.to_vec();
+        arguments.push(list);
+        self.call_into(call, &arguments, into);
+    }
+
+    pub(super) fn call_builtin(&mut self, into: Register, builtin: u32, arguments: &[Operand]) {
+        let builtin = self.index(builtin);
+        self.call_with_list(HostCall::call_builtin, &[builtin], arguments, into);
+    }
+
+    pub(super) fn call_user(
+        &mut self,
+        into: Register,
+        function: FunctionId,
+        arguments: &[Register],
+        this: Option<Operand>,
+    ) {
+        let environment = match this {
+            Some(this) => self.boxed(this),
+            None => self.constant_bits(NONE),
+        };
+        let mut all = vec![self.execution, environment];
+        for argument in arguments {
+            all.push(self.boxed(Operand::Register(*argument)));
+        }
+        let callee = self.import(self.shared.functions[function.0 as usize]);
+        let call = self.builder.ins().call(callee, &all);
+        let result = self.builder.inst_results(call)[0];
+        let failed = self.builder.ins().iconst(types::I64, bits(FAILED));
+        let failed = self.builder.ins().icmp(IntCC::Equal, result, failed);
+        self.fail_if(failed);
+        self.define_boxed(into, result);
+    }
+
+    pub(super) fn closure(&mut self, into: Register, function: FunctionId, cells: &[Register]) {
+        let cells: Vec<Operand> = cells.iter().map(|cell| Operand::Register(*cell)).collect();
+        let function = self.index(function.0);
+        self.call_with_list(HostCall::closure, &[function], &cells, into);
+    }
+
+    pub(super) fn cell_set(&mut self, cell: Register, from: Register) {
+        let cell = self.register(cell);
+        let content = self.boxed(Operand::Register(from));
+        self.call_host(HostCall::cell_set, &[cell, content]);
+    }
+
+    /// A function of the script, a builtin, a host function or a class as a value; owned.
+    pub(super) fn function_constant(&mut self, reference: FunctionReference) -> ir::Value {
+        let (kind, index) = match reference {
+            FunctionReference::User(function) => (0, function.0),
+            FunctionReference::Builtin(index) => (1, index),
+            FunctionReference::Host(index) => (2, index),
+            FunctionReference::Class(index) => (3, index),
+        };
+        let kind = self.index(kind);
+        let index = self.index(index);
+        self.call_host(HostCall::function_value, &[kind, index]).expect("function_value has a result")
+    }
+}

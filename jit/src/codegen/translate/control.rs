@@ -1,0 +1,161 @@
+//! Entry, exits, branches, loops and fuel.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, types};
+
+use super::Translator;
+use crate::boundary::host_calls::HostCall;
+use crate::boundary::layout::{STATE_FAILED_SITE, STATE_FUEL};
+use crate::infer::{Kinds, Representation};
+use crate::ir::{BlockId, Operand, Register, RegisterInfo, Terminator};
+use crate::runtime::layout::{FAILED, NONE, UNDEFINED};
+
+impl Translator<'_, '_> {
+    /// The entry: variables hold nothing, cells are fetched, a function reached by value is marked as being executed.
+    pub(super) fn enter(&mut self) {
+        let parameters = self.function.parameters_count as usize;
+        for index in parameters..self.variables.len() {
+            self.initialise(index);
+        }
+        if self.shared.reached_by_value[self.id.0 as usize] {
+            let id = self.index(self.id.0);
+            self.call_host(HostCall::enter_function, &[id]);
+        }
+        for (index, register) in self.function.captures.iter().enumerate() {
+            let capture = u32::try_from(index).expect("captures are bounded by the source's size");
+            let capture = self.index(capture);
+            let environment = self.environment;
+            self.call_into(HostCall::cell_captured, &[environment, capture], *register);
+        }
+        if let Some(this) = self.function.this {
+            let environment = self.environment;
+            self.retain(environment, Kinds::OBJECT);
+            self.define_boxed(this, environment);
+        }
+        let first = self.blocks[0];
+        self.builder.ins().jump(first, &[]);
+    }
+
+    fn initialise(&mut self, index: usize) {
+        let variable = self.variables[index];
+        let value = match self.inferred.representation[index] {
+            Representation::Number => self.builder.ins().f64const(0.0),
+            Representation::Boolean => self.builder.ins().iconst(types::I8, 0),
+            Representation::Position => self.builder.ins().iconst(types::I64, 0),
+            Representation::Boxed => match self.function.registers[index] {
+                RegisterInfo::Variable(_) => self.constant_bits(UNDEFINED),
+                RegisterInfo::Temporary | RegisterInfo::Cell(_) | RegisterInfo::Position => self.constant_bits(NONE),
+            },
+        };
+        self.builder.def_var(variable, value);
+    }
+
+    /// The way out when the script must end: remembers where, unless a callee did, and passes the failure on.
+    pub(super) fn leave_on_failure(&mut self) {
+        self.builder.switch_to_block(self.fail);
+        let site = self.builder.block_params(self.fail)[0];
+        let flags = MemFlagsData::trusted();
+        let known = self.builder.ins().load(types::I32, flags, self.execution, STATE_FAILED_SITE);
+        let first = self.builder.ins().icmp_imm_u(IntCC::Equal, known, 0);
+        let site = self.builder.ins().select(first, site, known);
+        self.builder.ins().store(flags, site, self.execution, STATE_FAILED_SITE);
+        let failed = self.constant_bits(FAILED);
+        self.builder.ins().return_(&[failed]);
+    }
+
+    pub(super) fn unreachable(&mut self) {
+        let failed = self.constant_bits(FAILED);
+        self.builder.ins().return_(&[failed]);
+    }
+
+    pub(super) fn terminator(&mut self, terminator: &Terminator) {
+        match terminator {
+            Terminator::Jump(to) => {
+                let to = self.target(*to);
+                self.builder.ins().jump(to, &[]);
+            }
+            Terminator::Branch { condition, then, otherwise } => {
+                let truth = self.truth(*condition);
+                let then = self.target(*then);
+                let otherwise = self.target(*otherwise);
+                self.builder.ins().brif(truth, then, &[], otherwise, &[]);
+            }
+            Terminator::IterateNext { array, position, key, value, body, done } => {
+                self.iterate_next(*array, *position, *key, *value, (*body, *done));
+            }
+            Terminator::Return(operand) => self.return_value(*operand),
+            Terminator::Unreachable => self.unreachable(),
+        }
+    }
+
+    fn return_value(&mut self, operand: Operand) {
+        let value = self.boxed(operand);
+        if matches!(operand, Operand::Constant(_)) {
+            self.retain(value, Kinds::STRING);
+        }
+        if self.shared.reached_by_value[self.id.0 as usize] {
+            let id = self.index(self.id.0);
+            self.call_host(HostCall::leave_function, &[id]);
+        }
+        self.builder.ins().return_(&[value]);
+    }
+
+    /// Takes one unit of fuel; asks for more below zero.
+    pub(super) fn fuel(&mut self) {
+        let flags = MemFlagsData::trusted();
+        let fuel = self.builder.ins().load(types::I64, flags, self.execution, STATE_FUEL);
+        let fuel = self.builder.ins().iadd_imm(fuel, -1);
+        self.builder.ins().store(flags, fuel, self.execution, STATE_FUEL);
+        let empty = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, fuel, 0);
+        let ask = self.builder.create_block();
+        let next = self.builder.create_block();
+        self.builder.set_cold_block(ask);
+        self.builder.ins().brif(empty, ask, &[], next, &[]);
+        self.builder.switch_to_block(ask);
+        self.call_host(HostCall::out_of_fuel, &[]);
+        self.builder.ins().jump(next, &[]);
+        self.builder.switch_to_block(next);
+    }
+
+    pub(super) fn iterate_begin(&mut self, position: Register, array: Register) {
+        if !self.kinds(Operand::Register(array)).is(Kinds::ARRAY) {
+            let array = self.boxed(Operand::Register(array));
+            self.call_host(HostCall::iterate_begin, &[array]);
+        }
+        let zero = self.builder.ins().iconst(types::I64, 0);
+        self.builder.def_var(self.variables[position.0 as usize], zero);
+    }
+
+    fn iterate_next(
+        &mut self,
+        array: Register,
+        position: Register,
+        key: Option<Register>,
+        value: Register,
+        (body, done): (BlockId, BlockId),
+    ) {
+        let array = self.boxed(Operand::Register(array));
+        let at = self.register(position);
+        let room = self.room(2);
+        let none = self.constant_bits(NONE);
+        self.builder.ins().store(MemFlagsData::trusted(), none, room, 0);
+        self.builder.ins().store(MemFlagsData::trusted(), none, room, 8);
+        let wants_key = self.builder.ins().iconst(types::I64, i64::from(key.is_some()));
+        let next = self.call_host(HostCall::iterate_next, &[array, at, wants_key, room]);
+        let next = next.expect("iterate_next has a result");
+        let ended = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, next, 0);
+        let take = self.builder.create_block();
+        let done = self.target(done);
+        self.builder.ins().brif(ended, done, &[], take, &[]);
+        self.builder.switch_to_block(take);
+        self.builder.def_var(self.variables[position.0 as usize], next);
+        let element = self.builder.ins().load(types::I64, MemFlagsData::trusted(), room, 8);
+        self.define_boxed(value, element);
+        if let Some(key) = key {
+            let content = self.builder.ins().load(types::I64, MemFlagsData::trusted(), room, 0);
+            self.define_boxed(key, content);
+        }
+        let body = self.target(body);
+        self.builder.ins().jump(body, &[]);
+    }
+}

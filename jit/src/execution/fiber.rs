@@ -1,0 +1,138 @@
+//! A script's own stack, so that it can be parked anywhere and resumed later.
+//!
+//! No other file knows that it exists. The execution is owned by the fibre while it runs, and comes back with the result.
+//! Dropping a parked fibre resumes it once with [`Resume::Cancel`], upon which every host call fails and the script leaves
+//! by the ordinary way: no destructor is skipped.
+
+#![expect(unsafe_code, reason = "reaches the yielder of the running fibre through a pointer")]
+
+use std::fmt;
+
+use corosensei::stack::DefaultStack;
+use corosensei::{Coroutine, CoroutineResult, Yielder};
+
+use super::running::Running;
+use super::{Ending, HostAnswer, HostRequest};
+use crate::error::ErrorKind;
+
+/// What a parked script is resumed with.
+#[derive(Debug)]
+pub(super) enum Resume {
+    /// Goes on.
+    Go,
+    /// Goes on with this.
+    Answer(HostAnswer),
+    /// Ends: with this error, or for no reason of its own.
+    Cancel(Option<ErrorKind>),
+}
+
+/// Why a script was parked.
+#[derive(Debug)]
+pub(super) enum Parked {
+    /// It used up its slice.
+    OutOfFuel,
+    /// It asks for something.
+    NeedsHost(HostRequest),
+}
+
+type Routine = Coroutine<Resume, Parked, (Box<Running>, Ending), DefaultStack>;
+
+/// A script on its own stack.
+pub(super) struct Fiber {
+    routine: Option<Routine>,
+}
+
+impl fmt::Debug for Fiber {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Fiber").finish_non_exhaustive()
+    }
+}
+
+/// What a fibre gives when it is resumed.
+#[derive(Debug)]
+pub(super) enum FiberStep {
+    /// It was parked.
+    Parked(Parked),
+    /// It ended; the stack can be used again.
+    Ended(Box<Running>, Ending, StackSlot),
+}
+
+/// A stack that no fibre uses.
+pub(super) struct StackSlot(pub(super) DefaultStack);
+
+impl fmt::Debug for StackSlot {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("StackSlot")
+    }
+}
+
+impl StackSlot {
+    /// A fresh stack with a guard page.
+    pub(super) fn new() -> std::io::Result<Self> {
+        DefaultStack::new(STACK_BYTES).map(Self)
+    }
+}
+
+/// The native stack of a script. The call graph is free of recursion and its frames are bounded, builtins need little:
+/// what exceeds this is stopped by the guard page, never silent.
+pub(super) const STACK_BYTES: usize = 256 * 1024;
+
+impl Fiber {
+    /// A fibre that will run an execution's main program.
+    pub(super) fn new(running: Box<Running>, stack: StackSlot) -> Self {
+        let routine = Coroutine::with_stack(stack.0, move |yielder: &Yielder<Resume, Parked>, first| {
+            let mut running = running;
+            running.yielder = YielderPointer(yielder);
+            let ending = match first {
+                Resume::Go | Resume::Answer(_) => running.run(),
+                Resume::Cancel(_) => Ending::Implicit,
+            };
+            running.yielder = YielderPointer::none();
+            (running, ending)
+        });
+        Self { routine: Some(routine) }
+    }
+
+    /// Runs until the script is parked or ends. A fibre that ended gives nothing more.
+    pub(super) fn resume(&mut self, with: Resume) -> Option<FiberStep> {
+        let mut routine = self.routine.take()?;
+        match routine.resume(with) {
+            CoroutineResult::Yield(parked) => {
+                self.routine = Some(routine);
+                Some(FiberStep::Parked(parked))
+            }
+            CoroutineResult::Return((running, ending)) => {
+                Some(FiberStep::Ended(running, ending, StackSlot(routine.into_stack())))
+            }
+        }
+    }
+}
+
+/// Where the running fibre's yielder is; null outside of a fibre.
+#[derive(Clone, Copy)]
+pub(super) struct YielderPointer(*const Yielder<Resume, Parked>);
+
+impl YielderPointer {
+    pub(super) const fn none() -> Self {
+        Self(std::ptr::null())
+    }
+}
+
+impl fmt::Debug for YielderPointer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("YielderPointer")
+    }
+}
+
+impl Running {
+    /// Parks the script until it is resumed.
+    pub(super) fn park(&mut self, why: Parked) -> Resume {
+        // SAFETY: the pointer was set by the fibre that owns this execution and is running right now, on whose stack this
+        // call is; it is cleared before that fibre ends.
+        let yielder = unsafe { self.yielder.0.as_ref() };
+        match yielder {
+            Some(yielder) => yielder.suspend(why),
+            None => Resume::Cancel(None),
+        }
+    }
+}

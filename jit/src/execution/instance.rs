@@ -1,0 +1,222 @@
+//! A script on one shard, and its executions.
+//!
+//! An instance owns the values of the script's constants, since reference counts are not shared between threads, and
+//! keeps heaps and stacks for reuse. In the steady state starting an execution takes nothing from the system.
+
+#![expect(unsafe_code, reason = "empties the heap of an execution that was given up, whose values are gone")]
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::fiber::{Fiber, FiberStep, Parked, Resume, StackSlot};
+use super::running::Running;
+use super::{HostAnswer, Limits, Outcome, Step};
+use crate::error::ErrorKind;
+use crate::runtime::{Heap, Portable, Value};
+use crate::script::{Script, ScriptInner};
+
+/// A script on one shard. Cheap to clone; stays on its thread.
+#[derive(Clone, Debug)]
+pub struct ScriptInstance {
+    inner: Rc<InstanceInner>,
+}
+
+/// What all executions of an instance share.
+#[derive(Debug)]
+pub(crate) struct InstanceInner {
+    pub(crate) script: Arc<ScriptInner>,
+    constants: Vec<Value>,
+    _constants_heap: Heap,
+    spare: RefCell<Vec<(Heap, StackSlot)>>,
+}
+
+/// How many heaps and stacks an idle instance keeps.
+const SPARE_MAX: usize = 64;
+
+/// The value of a predefined variable when a script starts.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// Not yet known.
+    None,
+    /// A truth value.
+    Boolean(bool),
+    /// A number.
+    Number(f64),
+    /// Octets; copied.
+    String(&'a [u8]),
+    /// Anything; copied.
+    Portable(&'a Portable),
+}
+
+impl Input<'_> {
+    fn to_value(self) -> Result<Value, ErrorKind> {
+        match self {
+            Self::None => Ok(Value::NONE),
+            Self::Boolean(truth) => Ok(Value::boolean(truth)),
+            Self::Number(number) => Ok(Value::number(number)),
+            Self::String(octets) => Value::string(octets),
+            Self::Portable(portable) => portable.to_value(),
+        }
+    }
+}
+
+impl InstanceInner {
+    pub(super) fn constants_pointer(&self) -> *const u64 {
+        self.constants.as_ptr().cast::<u64>()
+    }
+}
+
+impl ScriptInstance {
+    /// The script on this thread.
+    ///
+    /// # Errors
+    ///
+    /// When the constants of the script exceed what values may hold.
+    pub fn new(script: &Script) -> Result<Self, ErrorKind> {
+        let inner = Arc::clone(script.inner());
+        let heap = Heap::new(usize::MAX);
+        let constants = {
+            let _entered = heap.enter();
+            inner
+                .constants
+                .iter()
+                .map(|constant| constant.to_value().map(Value::immortal))
+                .collect::<Result<Vec<_>, _>>()?
+        };
+        let spare = RefCell::new(Vec::new());
+        Ok(Self { inner: Rc::new(InstanceInner { script: inner, constants, _constants_heap: heap, spare }) })
+    }
+
+    /// Whether the script reads a predefined variable: what nobody reads need not be made.
+    #[must_use]
+    pub fn reads(&self, variable: usize) -> bool {
+        self.inner.script.reads.get(variable).copied().unwrap_or(false)
+    }
+
+    /// Starts an execution. `input` is asked once for each predefined variable that the script reads.
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory for a stack, or an input exceeds the execution's memory.
+    pub fn start<'i>(
+        &self,
+        limits: Limits,
+        mut input: impl FnMut(usize) -> Input<'i>,
+    ) -> Result<Execution, ErrorKind> {
+        let spare = self.inner.spare.borrow_mut().pop();
+        let (heap, stack) = match spare {
+            Some((heap, stack)) => {
+                heap.limit(limits.memory_bytes);
+                (heap, stack)
+            }
+            None => {
+                let stack = StackSlot::new().map_err(|_| ErrorKind::MemoryLimit { limit: 0 })?;
+                (Heap::new(limits.memory_bytes), stack)
+            }
+        };
+        let running = {
+            let _entered = heap.enter();
+            let mut running = Box::new(Running::new(Rc::clone(&self.inner), limits));
+            for index in 0..self.inner.script.predefined_count {
+                let value = if self.reads(index) { input(index).to_value()? } else { Value::NONE };
+                running.predefined.push(value);
+            }
+            running
+        };
+        let fiber = Fiber::new(running, stack);
+        Ok(Execution { heap: Some(heap), fiber, instance: Rc::clone(&self.inner) })
+    }
+}
+
+/// One run of a script, possibly parked. Dropping a parked one ends its script.
+#[derive(Debug)]
+pub struct Execution {
+    fiber: Fiber,
+    heap: Option<Heap>,
+    instance: Rc<InstanceInner>,
+}
+
+impl Execution {
+    /// Runs until the script ends, asks for something or has used up its slice.
+    ///
+    /// # Panics
+    ///
+    /// When the execution has ended already; and with the panic of a builtin, if one panicked.
+    pub fn resume(&mut self) -> Step {
+        self.step(Resume::Go)
+    }
+
+    /// Gives the answer a script waits for and runs on.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::resume`].
+    pub fn answer(&mut self, answer: HostAnswer) -> Step {
+        self.step(Resume::Answer(answer))
+    }
+
+    /// Ends the script with an error where it is parked.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::resume`].
+    pub fn fail(&mut self, error: ErrorKind) -> Step {
+        self.step(Resume::Cancel(Some(error)))
+    }
+
+    fn step(&mut self, with: Resume) -> Step {
+        let heap = self.heap.take().expect("an execution that ended is not resumed");
+        let step = {
+            let _entered = heap.enter();
+            self.fiber.resume(with).expect("an execution that ended is not resumed")
+        };
+        match step {
+            FiberStep::Parked(parked) => {
+                self.heap = Some(heap);
+                match parked {
+                    Parked::OutOfFuel => Step::OutOfFuel,
+                    Parked::NeedsHost(request) => Step::NeedsHost(request),
+                }
+            }
+            FiberStep::Ended(running, ending, stack) => Step::Finished(self.finish(heap, running, ending, stack)),
+        }
+    }
+
+    fn finish(&self, mut heap: Heap, mut running: Box<Running>, ending: super::Ending, stack: StackSlot) -> Outcome {
+        let output = std::mem::take(&mut running.output);
+        let fuel_used = running.fuel_used();
+        let written = {
+            let _entered = heap.enter();
+            let written = running.written();
+            drop(running);
+            written
+        };
+        let live_objects = heap.live();
+        let (ending, written) = match written {
+            Ok(written) => (ending, written),
+            Err(kind) => (super::Ending::Error(kind.into()), Vec::new()),
+        };
+        if live_objects != 0 {
+            // SAFETY: the script has ended and what the execution held was dropped above. What is still counted belonged
+            // to frames that are gone: nobody has a value of this heap any more.
+            unsafe { heap.abandon() };
+        }
+        let mut spare = self.instance.spare.borrow_mut();
+        if spare.len() < SPARE_MAX && (live_objects != 0 || heap.reset()) {
+            spare.push((heap, stack));
+        }
+        Outcome { ending, output, written, fuel_used, live_objects }
+    }
+}
+
+impl Drop for Execution {
+    fn drop(&mut self) {
+        // Every park answers a cancellation by leaving, so this ends after a bounded number of rounds; a script that
+        // was never resumed leaves at once.
+        while self.heap.is_some() {
+            let step = self.step(Resume::Cancel(None));
+            drop(step);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! One execution in the making: its values, its bounds, how it ended.
+//!
+//! Its first part is what generated code reads and writes. Everything else is for the host calls. Owned by the fibre
+//! while the script runs; nobody outside touches it then.
+
+use std::any::Any;
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::fiber::{Parked, Resume, YielderPointer};
+use super::instance::InstanceInner;
+use super::{Ending, HostAnswer, HostRequest, Limits};
+use crate::boundary::enter::enter;
+use crate::boundary::layout::ExecutionState;
+use crate::builtins::Unwind;
+use crate::error::{ErrorKind, ScriptError};
+use crate::ir::FunctionId;
+use crate::runtime::{Portable, Value};
+
+/// A running execution. `repr(C)`: generated code gets the address of the state and nothing else.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) state: ExecutionState,
+    pub(crate) instance: Rc<InstanceInner>,
+    pub(crate) predefined: Vec<Value>,
+    pub(crate) written: Vec<bool>,
+    pub(crate) globals: Vec<Value>,
+    pub(crate) statics: Vec<Value>,
+    /// Which functions are being executed, of those that a function value may reach.
+    pub(crate) active: Vec<bool>,
+    pub(crate) limits: Limits,
+    fuel_left: u64,
+    pub(crate) output: Vec<Vec<u8>>,
+    output_octets: usize,
+    pub(crate) ending: Option<Ending>,
+    pub(crate) panic: Option<Box<dyn Any + Send>>,
+    pub(super) yielder: YielderPointer,
+    pub(crate) started: Instant,
+}
+
+impl Running {
+    /// A fresh execution of an instance; its heap must be entered.
+    pub(super) fn new(instance: Rc<InstanceInner>, limits: Limits) -> Self {
+        let script = &instance.script;
+        let slice = limits.fuel_per_slice.min(limits.fuel);
+        Self {
+            state: ExecutionState {
+                fuel: i64::try_from(slice).unwrap_or(i64::MAX),
+                constants: instance.constants_pointer(),
+                predefined: std::ptr::null_mut(),
+                failed_site: 0,
+                reserved: 0,
+            },
+            predefined: Vec::new(),
+            written: vec![false; script.predefined_count],
+            globals: Vec::new(),
+            statics: Vec::new(),
+            active: vec![false; script.functions.len()],
+            fuel_left: limits.fuel - slice,
+            limits,
+            output: Vec::new(),
+            output_octets: 0,
+            ending: None,
+            panic: None,
+            yielder: YielderPointer::none(),
+            started: Instant::now(),
+            instance,
+        }
+    }
+
+    /// Runs the main program to its end. The predefined variables are in place.
+    pub(super) fn run(&mut self) -> Ending {
+        self.state.predefined = self.predefined.as_mut_ptr().cast::<u64>();
+        let main = self.instance.script.code.entry(FunctionId(0));
+        let result = match main {
+            Some(entry) => enter(self, entry, &Value::NONE, Vec::new()).map(drop),
+            None => Ok(()),
+        };
+        self.globals.clear();
+        self.statics.clear();
+        match (result, self.ending.take()) {
+            (Ok(()), None) => Ending::Implicit,
+            (_, Some(ending)) => self.locate(ending),
+            (Err(Unwind::Error(kind)), None) => self.locate(Ending::Error(ScriptError { kind, span: None })),
+            (Err(Unwind::Ended), None) => Ending::Implicit,
+        }
+    }
+
+    /// Adds the place where the script ended, which generated code noted.
+    fn locate(&self, ending: Ending) -> Ending {
+        let site = self.instance.script.code.tables.span(self.state.failed_site);
+        match ending {
+            Ending::Implicit => Ending::Implicit,
+            Ending::Action { function, arguments, span } => {
+                Ending::Action { function, arguments, span: span.or(site) }
+            }
+            Ending::Error(error) => Ending::Error(ScriptError { span: error.span.or(site), ..error }),
+        }
+    }
+
+    /// Notes why the script must end, unless that is noted already.
+    pub(crate) fn fail(&mut self, unwind: Unwind) {
+        if let Unwind::Error(kind) = unwind
+            && self.ending.is_none()
+        {
+            self.ending = Some(Ending::Error(ScriptError { kind, span: None }));
+        }
+    }
+
+    /// Units of fuel used so far.
+    pub(super) fn fuel_used(&self) -> u64 {
+        let left = u64::try_from(self.state.fuel).unwrap_or(0);
+        self.limits.fuel - self.fuel_left - left
+    }
+
+    /// Called with the slice overdrawn: takes what is missing from the next slice, parking in between, or fails.
+    pub(crate) fn refuel(&mut self) -> Result<(), Unwind> {
+        while self.state.fuel < 0 {
+            let slice = self.limits.fuel_per_slice.min(self.fuel_left);
+            if slice == 0 {
+                self.state.fuel = 0;
+                return Err(Unwind::Error(ErrorKind::FuelExhausted { limit: self.limits.fuel }));
+            }
+            if let Resume::Cancel(error) = self.park(Parked::OutOfFuel) {
+                return Err(self.cancelled(error));
+            }
+            self.fuel_left -= slice;
+            self.state.fuel = self.state.fuel.saturating_add_unsigned(slice);
+        }
+        Ok(())
+    }
+
+    /// Takes fuel for something expensive.
+    pub(crate) fn charge(&mut self, fuel: u64) -> Result<(), Unwind> {
+        self.state.fuel = self.state.fuel.saturating_sub_unsigned(fuel);
+        if self.state.fuel < 0 { self.refuel() } else { Ok(()) }
+    }
+
+    /// Asks the world and waits for its answer.
+    pub(crate) fn ask(&mut self, request: HostRequest) -> Result<Value, Unwind> {
+        match self.park(Parked::NeedsHost(request)) {
+            Resume::Answer(answer) => self.take_answer(answer),
+            Resume::Cancel(error) => Err(self.cancelled(error)),
+            Resume::Go => Ok(Value::NONE),
+        }
+    }
+
+    fn take_answer(&mut self, answer: HostAnswer) -> Result<Value, Unwind> {
+        for (index, portable) in answer.updates {
+            let value = portable.to_value().map_err(Unwind::Error)?;
+            if let Some(variable) = self.predefined.get_mut(index) {
+                *variable = value;
+            }
+        }
+        answer.value.to_value().map_err(Unwind::Error)
+    }
+
+    fn cancelled(&mut self, error: Option<ErrorKind>) -> Unwind {
+        match error {
+            Some(kind) => Unwind::Error(kind),
+            None => Unwind::Ended,
+        }
+    }
+
+    /// Prints one line.
+    pub(crate) fn print(&mut self, line: Vec<u8>) -> Result<(), Unwind> {
+        // A line costs at least its entry, so that many empty lines reach the bound too.
+        self.output_octets = self.output_octets.saturating_add(line.len() + ECHO_OVERHEAD_OCTETS);
+        if self.output_octets > self.limits.output_octets {
+            return Err(Unwind::Error(ErrorKind::OutputLimit { limit: self.limits.output_octets }));
+        }
+        self.output.push(line);
+        Ok(())
+    }
+
+    /// The predefined variables that were written, as copies that outlive the heap.
+    pub(super) fn written(&self) -> Result<Vec<(usize, Portable)>, ErrorKind> {
+        let mut written = Vec::new();
+        for (index, value) in self.predefined.iter().enumerate() {
+            if self.written[index] {
+                written.push((index, Portable::from_value(value)?));
+            }
+        }
+        Ok(written)
+    }
+}
+
+/// What an `echo` counts besides its octets.
+const ECHO_OVERHEAD_OCTETS: usize = 8;

@@ -1,0 +1,303 @@
+//! What one instruction does to the known kinds.
+//!
+//! One function per question: which registers an operation reads and writes, and which kinds the written ones then have.
+
+use super::{Inference, Kinds, State};
+use crate::ir::{Function, Operand, Operation, PathStep, PlaceAction, PlaceRoot, Register};
+use crate::syntax::ast::{BinaryOperator, UnaryOperator};
+
+/// The kinds an operand may have in a state.
+#[must_use]
+pub fn operand_kinds(state: &State, operand: Operand) -> Kinds {
+    match operand {
+        Operand::Register(register) => state[register.0 as usize],
+        Operand::Number(_) => Kinds::NUMBER,
+        Operand::Boolean(_) => Kinds::BOOLEAN,
+        Operand::None => Kinds::NONE,
+        Operand::Constant(_) => Kinds::STRING.or(Kinds::ARRAY),
+        Operand::Function(_) => Kinds::FUNCTION,
+    }
+}
+
+/// Applies one operation to the state.
+pub fn transfer(function: &Function, state: &mut State, operation: &Operation, inference: Inference) {
+    if inference == Inference::Off {
+        each_written(operation, &mut |register| {
+            state[register.0 as usize] = Kinds::ANY_OR_UNDEFINED;
+        });
+        return;
+    }
+    debug_assert_eq!(function.registers.len(), state.len());
+    match operation {
+        Operation::CheckDefined { register, .. } => {
+            let kinds = &mut state[register.0 as usize];
+            *kinds = kinds.without(Kinds::UNDEFINED);
+        }
+        Operation::Assign { variable, from } => {
+            state[variable.0 as usize] = state[from.0 as usize];
+        }
+        Operation::Update { operator, variable, right } => {
+            let left = state[variable.0 as usize];
+            state[variable.0 as usize] = binary(*operator, left, operand_kinds(state, *right));
+        }
+        Operation::Append { variable, .. } => state[variable.0 as usize] = Kinds::STRING,
+        Operation::Place { into, place, action } => place_kinds(state, *into, &place.root, &place.path, action),
+        other => {
+            if let Some((into, kinds)) = result(state, other) {
+                state[into.0 as usize] = kinds;
+            }
+        }
+    }
+}
+
+fn place_kinds(
+    state: &mut State,
+    into: Option<Register>,
+    root: &PlaceRoot,
+    path: &[PathStep],
+    action: &PlaceAction,
+) {
+    if let Some(into) = into {
+        state[into.0 as usize] = match action {
+            PlaceAction::Isset | PlaceAction::Unset => Kinds::BOOLEAN,
+            PlaceAction::Store(_) | PlaceAction::Update { .. } | PlaceAction::ReadQuiet => Kinds::ANY,
+        };
+    }
+    let creates = matches!(action, PlaceAction::Store(_) | PlaceAction::Update { .. });
+    if let (PlaceRoot::Variable(register), true) = (root, creates) {
+        let before = state[register.0 as usize];
+        let by_property = matches!(path.first(), Some(PathStep::Property(_)));
+        let kept = before.and(Kinds::OBJECT);
+        state[register.0 as usize] = if by_property { Kinds::ANY } else { Kinds::ARRAY.or(kept) };
+    }
+}
+
+/// The register an operation writes as its result, and the kinds of that result.
+fn result(state: &State, operation: &Operation) -> Option<(Register, Kinds)> {
+    Some(match operation {
+        Operation::Copy { into, from } => (*into, operand_kinds(state, *from)),
+        Operation::Binary { operator, into, left, right } => {
+            (*into, binary(*operator, operand_kinds(state, *left), operand_kinds(state, *right)))
+        }
+        Operation::Unary { operator, into, operand } => (*into, unary(*operator, operand_kinds(state, *operand))),
+        Operation::Truth { into, .. } | Operation::IsDefined { into, .. } => (*into, Kinds::BOOLEAN),
+        Operation::Concatenate { into, .. } => (*into, Kinds::STRING),
+        Operation::ArrayNew { into, .. } | Operation::AsArray { into, .. } => (*into, Kinds::ARRAY),
+        Operation::LoadUndefined { into } => (*into, Kinds::UNDEFINED),
+        Operation::Index { into, base, .. } => (*into, index(operand_kinds(state, *base))),
+        Operation::Slice { into, base, .. } => {
+            (*into, operand_kinds(state, *base).and(Kinds::STRING.or(Kinds::ARRAY)))
+        }
+        Operation::Closure { into, .. } => (*into, Kinds::FUNCTION),
+        Operation::Call { into, .. }
+        | Operation::CallBuiltin { into, .. }
+        | Operation::CallHost { into, .. }
+        | Operation::CallValue { into, .. }
+        | Operation::CallMethod { into, .. }
+        | Operation::Property { into, .. }
+        | Operation::LoadPredefined { into, .. }
+        | Operation::LoadStatic { into, .. } => (*into, Kinds::ANY),
+        Operation::CellGet { into, .. } => (*into, Kinds::ANY_OR_UNDEFINED),
+        _ => return None,
+    })
+}
+
+fn index(base: Kinds) -> Kinds {
+    if base.within(Kinds::STRING.or(Kinds::NONE)) { Kinds::STRING.or(Kinds::NONE) } else { Kinds::ANY }
+}
+
+/// The kinds of `left operator right`, given that it does not fail.
+fn binary(operator: BinaryOperator, left: Kinds, right: Kinds) -> Kinds {
+    let arithmetic = Kinds::NUMBER.or(Kinds::BOOLEAN);
+    let plain = left.within(arithmetic) && right.within(arithmetic);
+    match operator {
+        BinaryOperator::Power
+        | BinaryOperator::Divide
+        | BinaryOperator::ShiftLeft
+        | BinaryOperator::ShiftRight
+        | BinaryOperator::BitAnd
+        | BinaryOperator::BitXor
+        | BinaryOperator::BitOr => Kinds::NUMBER,
+        BinaryOperator::Add | BinaryOperator::Subtract | BinaryOperator::Multiply if plain => Kinds::NUMBER,
+        BinaryOperator::Modulus if plain => Kinds::NUMBER,
+        BinaryOperator::Modulus if left.is(Kinds::STRING) => Kinds::STRING,
+        BinaryOperator::Modulus => Kinds::NUMBER.or(Kinds::STRING),
+        BinaryOperator::Subtract => Kinds::NUMBER.or(Kinds::ARRAY),
+        BinaryOperator::Add | BinaryOperator::Multiply => Kinds::NUMBER.or(Kinds::STRING).or(Kinds::ARRAY),
+        BinaryOperator::Concatenate => Kinds::STRING,
+        BinaryOperator::Less
+        | BinaryOperator::Greater
+        | BinaryOperator::LessOrEqual
+        | BinaryOperator::GreaterOrEqual
+        | BinaryOperator::Equal
+        | BinaryOperator::NotEqual
+        | BinaryOperator::Identical
+        | BinaryOperator::NotIdentical
+        | BinaryOperator::Match
+        | BinaryOperator::NotMatch => Kinds::BOOLEAN,
+    }
+}
+
+fn unary(operator: UnaryOperator, _operand: Kinds) -> Kinds {
+    match operator {
+        UnaryOperator::Minus | UnaryOperator::Plus | UnaryOperator::BitNot => Kinds::NUMBER,
+        UnaryOperator::Not => Kinds::BOOLEAN,
+    }
+}
+
+/// Calls back for each register an operation writes.
+pub(super) fn each_written(operation: &Operation, written: &mut dyn FnMut(Register)) {
+    match operation {
+        Operation::Copy { into, .. }
+        | Operation::AsArray { into, .. }
+        | Operation::LoadUndefined { into }
+        | Operation::Binary { into, .. }
+        | Operation::Unary { into, .. }
+        | Operation::Truth { into, .. }
+        | Operation::Concatenate { into, .. }
+        | Operation::ArrayNew { into, .. }
+        | Operation::Index { into, .. }
+        | Operation::Slice { into, .. }
+        | Operation::Property { into, .. }
+        | Operation::Call { into, .. }
+        | Operation::CallBuiltin { into, .. }
+        | Operation::CallHost { into, .. }
+        | Operation::CallValue { into, .. }
+        | Operation::CallMethod { into, .. }
+        | Operation::Closure { into, .. }
+        | Operation::CellNew { into }
+        | Operation::CellGlobal { into, .. }
+        | Operation::CellGet { into, .. }
+        | Operation::LoadPredefined { into, .. }
+        | Operation::LoadStatic { into, .. }
+        | Operation::IsDefined { into, .. } => written(*into),
+        Operation::Assign { variable, .. }
+        | Operation::Update { variable, .. }
+        | Operation::Append { variable, .. } => written(*variable),
+        Operation::Place { into, place, .. } => {
+            if let Some(into) = into {
+                written(*into);
+            }
+            if let PlaceRoot::Variable(register) = place.root {
+                written(register);
+            }
+        }
+        Operation::CheckDefined { register, .. } => written(*register),
+        Operation::Release { .. }
+        | Operation::ArrayPush { .. }
+        | Operation::ArrayInsert { .. }
+        | Operation::ArraySpread { .. }
+        | Operation::CellSet { .. }
+        | Operation::StorePredefined { .. }
+        | Operation::StoreStatic { .. }
+        | Operation::IterateBegin { .. }
+        | Operation::Echo { .. }
+        | Operation::Fuel => {}
+    }
+}
+
+/// Calls back for each register whose value an operation looks at. A release looks at nothing that matters here.
+pub(super) fn each_read(operation: &Operation, read: &mut dyn FnMut(Register)) {
+    let mut operand = |operand: &Operand| {
+        if let Operand::Register(register) = operand {
+            read(*register);
+        }
+    };
+    match operation {
+        Operation::Copy { from, .. } | Operation::AsArray { from, .. } => operand(from),
+        Operation::Binary { left, right, .. } => {
+            operand(left);
+            operand(right);
+        }
+        Operation::Unary { operand: one, .. }
+        | Operation::Truth { operand: one, .. }
+        | Operation::Echo { operand: one }
+        | Operation::Property { base: one, .. } => operand(one),
+        Operation::Concatenate { parts, .. } => parts.iter().for_each(operand),
+        Operation::Append { variable, parts } => {
+            parts.iter().for_each(&mut operand);
+            read(*variable);
+        }
+        Operation::Update { variable, right, .. } => {
+            operand(right);
+            read(*variable);
+        }
+        Operation::ArrayPush { array, value } | Operation::ArraySpread { array, value } => {
+            operand(value);
+            read(*array);
+        }
+        Operation::ArrayInsert { array, key, value } => {
+            operand(key);
+            operand(value);
+            read(*array);
+        }
+        Operation::Index { base, key, .. } => {
+            operand(base);
+            operand(key);
+        }
+        Operation::Slice { base, bounds, .. } => {
+            operand(base);
+            bounds.iter().for_each(operand);
+        }
+        Operation::Place { place, action, .. } => place_reads(&place.root, &place.path, action, read),
+        Operation::Call { arguments, this, .. } => {
+            if let Some(this) = this {
+                operand(this);
+            }
+            arguments.iter().copied().for_each(read);
+        }
+        Operation::CallBuiltin { arguments, .. } | Operation::CallHost { arguments, .. } => {
+            arguments.iter().for_each(operand);
+        }
+        Operation::CallValue { callee, arguments, .. } => {
+            operand(callee);
+            operand(arguments);
+        }
+        Operation::CallMethod { object, arguments, .. } => {
+            operand(object);
+            operand(arguments);
+        }
+        Operation::Closure { cells, .. } => cells.iter().copied().for_each(read),
+        Operation::Assign { from, .. }
+        | Operation::CellSet { from, .. }
+        | Operation::StorePredefined { from, .. }
+        | Operation::StoreStatic { from, .. } => read(*from),
+        Operation::CheckDefined { register, .. } => read(*register),
+        Operation::IsDefined { operand, .. } => read(*operand),
+        Operation::IterateBegin { array, .. } => read(*array),
+        Operation::CellGet { cell, .. } => read(*cell),
+        Operation::Release { .. }
+        | Operation::ArrayNew { .. }
+        | Operation::LoadUndefined { .. }
+        | Operation::CellNew { .. }
+        | Operation::CellGlobal { .. }
+        | Operation::LoadPredefined { .. }
+        | Operation::LoadStatic { .. }
+        | Operation::Fuel => {}
+    }
+}
+
+fn place_reads(root: &PlaceRoot, path: &[PathStep], action: &PlaceAction, read: &mut dyn FnMut(Register)) {
+    let mut operand = |operand: &Operand| {
+        if let Operand::Register(register) = operand {
+            read(*register);
+        }
+    };
+    match root {
+        PlaceRoot::Value(value) => operand(value),
+        PlaceRoot::Variable(register) | PlaceRoot::Cell(register) => operand(&Operand::Register(*register)),
+        PlaceRoot::Predefined(_) | PlaceRoot::Static(_) => {}
+    }
+    for step in path {
+        match step {
+            PathStep::Key(key) => operand(key),
+            PathStep::Slice(bounds) => bounds.iter().for_each(&mut operand),
+            PathStep::Append | PathStep::Property(_) => {}
+        }
+    }
+    match action {
+        PlaceAction::Store(value) | PlaceAction::Update { right: value, .. } => operand(value),
+        PlaceAction::Isset | PlaceAction::Unset | PlaceAction::ReadQuiet => {}
+    }
+}
+

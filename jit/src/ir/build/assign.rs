@@ -1,0 +1,374 @@
+//! Assignments: to variables, to places, to several at once.
+//!
+//! Order: the keys of the target from left to right, then the value, then the store. A destructuring assignment
+//! evaluates its value first.
+
+use super::{FunctionBuilder, Variable};
+use crate::ir::{Operand, Operation, PathStep, Place, PlaceAction, PlaceRoot, Register, Terminator};
+use crate::source::Span;
+use crate::syntax::ast::{
+    BinaryOperator, DestructureItem, Expression, ExpressionKind, Identifier, Name, Slice, Target, TargetKind,
+};
+
+impl FunctionBuilder<'_, '_> {
+    pub(super) fn assign(&mut self, target: &Target, value: &Expression, span: Span) -> Operand {
+        match &target.kind {
+            TargetKind::Variable(name) => {
+                if let Some(appended) = self.append_to_self(name, value, span) {
+                    return appended;
+                }
+                let operand = self.expression(value);
+                let register = self.owned(operand, value.span);
+                self.store_variable(name, register, span);
+                self.assigned_value(name, span)
+            }
+            TargetKind::StaticVariable(class, name) => {
+                let operand = self.expression(value);
+                self.store_static(class, name, operand, span)
+            }
+            TargetKind::Destructure(items) => {
+                let operand = self.expression(value);
+                let register = self.owned(operand, value.span);
+                self.destructure(items, Operand::Register(register), span);
+                Operand::Register(register)
+            }
+            TargetKind::Subscript(..) | TargetKind::Slice(..) | TargetKind::Property(..) | TargetKind::Value(_) => {
+                let (place, mut temporaries) = self.place_of_target(target, &[value]);
+                let operand = self.expression(value);
+                let action = PlaceAction::Store(operand);
+                self.emit(Operation::Place { into: None, place, action }, span);
+                let result = operand;
+                temporaries.retain(|temporary| *temporary != result);
+                self.discard_all(temporaries, span);
+                result
+            }
+        }
+    }
+
+    /// `$a = $a . b` as an append, which needs no copy of `$a`.
+    fn append_to_self(&mut self, name: &Name, value: &Expression, span: Span) -> Option<Operand> {
+        let ExpressionKind::Binary(BinaryOperator::Concatenate, ..) = &value.kind else { return None };
+        let mut operands = Vec::new();
+        super::expression::flatten(value, &mut operands);
+        let first = operands.first()?;
+        let is_self = matches!(&first.kind, ExpressionKind::Variable(first) if first == name);
+        if !is_self || operands[1..].iter().any(|operand| super::effects::writes(operand)) {
+            return None;
+        }
+        let Variable::Local(register) = self.variable(name) else { return None };
+        self.emit(Operation::CheckDefined { register, name: name.clone() }, first.span);
+        let parts = self.parts(&operands[1..]);
+        Some(self.append(register, parts, span))
+    }
+
+    /// Puts a temporary into a variable; consumes it.
+    pub(super) fn store_variable(&mut self, name: &Name, from: Register, span: Span) {
+        match self.variable(name) {
+            Variable::Local(variable) => self.emit(Operation::Assign { variable, from }, span),
+            Variable::Cell(cell) => self.emit(Operation::CellSet { cell, from }, span),
+            Variable::Predefined(index) => self.emit(Operation::StorePredefined { index, from }, span),
+        }
+    }
+
+    /// The value of an assignment to a variable, as an operand.
+    fn assigned_value(&mut self, name: &Name, span: Span) -> Operand {
+        match self.variable(name) {
+            Variable::Local(register) => Operand::Register(register),
+            Variable::Cell(_) | Variable::Predefined(_) => Operand::Register(self.read_unchecked(name, span)),
+        }
+    }
+
+    pub(super) fn augmented_assign(
+        &mut self,
+        operator: BinaryOperator,
+        target: &Target,
+        value: &Expression,
+        span: Span,
+    ) -> Operand {
+        match &target.kind {
+            TargetKind::Variable(name) => self.augment_variable(operator, name, value, target.span, span),
+            TargetKind::StaticVariable(class, name) => {
+                let right = self.expression(value);
+                let left = self.read_static(class, name, target.span);
+                let result = self.combine(operator, left, right, span);
+                self.store_static(class, name, result, span)
+            }
+            TargetKind::Destructure(_) => self.refuse(target.span, "an array of targets takes a plain ="),
+            TargetKind::Subscript(..) | TargetKind::Slice(..) | TargetKind::Property(..) | TargetKind::Value(_) => {
+                let (place, mut temporaries) = self.place_of_target(target, &[value]);
+                let right = self.expression(value);
+                temporaries.push(right);
+                let into = self.temporary();
+                let action = PlaceAction::Update { operator, right, yield_old: false };
+                self.emit(Operation::Place { into: Some(into), place, action }, span);
+                self.discard_all(temporaries, span);
+                Operand::Register(into)
+            }
+        }
+    }
+
+    fn augment_variable(
+        &mut self,
+        operator: BinaryOperator,
+        name: &Name,
+        value: &Expression,
+        target_span: Span,
+        span: Span,
+    ) -> Operand {
+        if let Variable::Local(variable) = self.variable(name) {
+            if operator == BinaryOperator::Concatenate && !super::effects::writes(value) {
+                let mut operands = Vec::new();
+                super::expression::flatten(value, &mut operands);
+                let parts = self.parts(&operands);
+                self.emit(Operation::CheckDefined { register: variable, name: name.clone() }, target_span);
+                return self.append(variable, parts, span);
+            }
+            let right = self.expression(value);
+            self.emit(Operation::CheckDefined { register: variable, name: name.clone() }, target_span);
+            self.update(operator, variable, right, span);
+            return Operand::Register(variable);
+        }
+        let right = self.expression(value);
+        let left = self.read_variable(name, target_span);
+        let result = self.combine(operator, left, right, span);
+        let register = self.owned(result, span);
+        self.store_variable(name, register, span);
+        self.assigned_value(name, span)
+    }
+
+    /// Appends the texts of operands to a variable that is known to be defined; gives them up.
+    fn append(&mut self, variable: Register, mut parts: Vec<Operand>, span: Span) -> Operand {
+        for part in &mut parts {
+            if *part == Operand::Register(variable) {
+                *part = Operand::Register(self.copy(*part, span));
+            }
+        }
+        self.emit(Operation::Append { variable, parts: parts.clone() }, span);
+        self.discard_all(parts, span);
+        Operand::Register(variable)
+    }
+
+    /// `variable = variable operator right`; gives up `right`.
+    fn update(&mut self, operator: BinaryOperator, variable: Register, right: Operand, span: Span) {
+        let right = if right == Operand::Register(variable) {
+            Operand::Register(self.copy(right, span))
+        } else {
+            right
+        };
+        if operator == BinaryOperator::Concatenate {
+            self.emit(Operation::Append { variable, parts: vec![right] }, span);
+        } else {
+            self.emit(Operation::Update { operator, variable, right }, span);
+        }
+        self.discard(right, span);
+    }
+
+    pub(super) fn step(&mut self, increment: bool, prefix: bool, target: &Target, span: Span) -> Operand {
+        let operator = if increment { BinaryOperator::Add } else { BinaryOperator::Subtract };
+        let one = Operand::Number(1.0);
+        match &target.kind {
+            TargetKind::Variable(name) => self.step_variable(operator, prefix, name, target.span, span),
+            TargetKind::StaticVariable(class, name) => {
+                let left = self.read_static(class, name, target.span);
+                let old = Operand::Register(self.copy(left, span));
+                let result = self.combine(operator, left, one, span);
+                let new = self.store_static(class, name, result, span);
+                let (wanted, other) = if prefix { (new, old) } else { (old, new) };
+                self.discard(other, span);
+                wanted
+            }
+            TargetKind::Destructure(_) => self.refuse(target.span, "an array of targets can't be counted"),
+            TargetKind::Subscript(..) | TargetKind::Slice(..) | TargetKind::Property(..) | TargetKind::Value(_) => {
+                let (place, temporaries) = self.place_of_target(target, &[]);
+                let into = self.temporary();
+                let action = PlaceAction::Update { operator, right: one, yield_old: !prefix };
+                self.emit(Operation::Place { into: Some(into), place, action }, span);
+                self.discard_all(temporaries, span);
+                Operand::Register(into)
+            }
+        }
+    }
+
+    fn step_variable(
+        &mut self,
+        operator: BinaryOperator,
+        prefix: bool,
+        name: &Name,
+        target_span: Span,
+        span: Span,
+    ) -> Operand {
+        let one = Operand::Number(1.0);
+        if let Variable::Local(variable) = self.variable(name) {
+            self.emit(Operation::CheckDefined { register: variable, name: name.clone() }, target_span);
+            let old = (!prefix).then(|| self.copy(Operand::Register(variable), span));
+            self.emit(Operation::Update { operator, variable, right: one }, span);
+            return Operand::Register(old.unwrap_or(variable));
+        }
+        let left = self.read_variable(name, target_span);
+        let old = (!prefix).then(|| self.copy(left, span));
+        let result = self.combine(operator, left, one, span);
+        let register = self.owned(result, span);
+        self.store_variable(name, register, span);
+        match old {
+            Some(old) => Operand::Register(old),
+            None => self.assigned_value(name, span),
+        }
+    }
+
+    /// Takes a value apart. Borrows it.
+    pub(super) fn destructure(&mut self, items: &[DestructureItem], value: Operand, span: Span) {
+        let source = self.temporary();
+        self.emit(Operation::AsArray { into: source, from: value }, span);
+        for (index, item) in items.iter().enumerate() {
+            let Some(target) = &item.target else { continue };
+            if item.rest {
+                self.destructure_rest(target, source, index, span);
+                continue;
+            }
+            let key = match &item.key {
+                Some(key) => self.expression(key),
+                None => Operand::Number(super::exact(index)),
+            };
+            let element = self.element_or_default(source, key, item.default.as_ref(), target.span);
+            self.discard(key, target.span);
+            self.store_target(target, element, target.span);
+        }
+        self.emit(Operation::Release { register: source }, span);
+    }
+
+    fn destructure_rest(&mut self, target: &Target, source: Register, index: usize, span: Span) {
+        let into = self.temporary();
+        let first = Operand::Number(super::exact(index));
+        let bounds = [first, Operand::None, Operand::None];
+        self.emit(Operation::Slice { into, base: Operand::Register(source), bounds }, span);
+        self.store_target(target, into, target.span);
+    }
+
+    /// The element of an array, or the default where it is missing; a temporary.
+    fn element_or_default(
+        &mut self,
+        source: Register,
+        key: Operand,
+        default: Option<&Expression>,
+        span: Span,
+    ) -> Register {
+        let base = Operand::Register(source);
+        let Some(default) = default else {
+            let into = self.temporary();
+            self.emit(Operation::Index { into, base, key }, span);
+            return into;
+        };
+        let into = self.temporary();
+        let present = self.temporary();
+        let place = Place { root: PlaceRoot::Value(base), path: vec![PathStep::Key(key)] };
+        self.emit(Operation::Place { into: Some(present), place, action: PlaceAction::Isset }, span);
+        let (yes, no, done) = (self.new_block(), self.new_block(), self.new_block());
+        let condition = Operand::Register(present);
+        self.terminate(Terminator::Branch { condition, then: yes, otherwise: no }, span);
+        self.switch_to(yes);
+        self.emit(Operation::Index { into, base, key }, span);
+        self.terminate(Terminator::Jump(done), span);
+        self.switch_to(no);
+        let operand = self.expression(default);
+        self.emit(Operation::Copy { into, from: operand }, span);
+        self.discard(operand, span);
+        self.terminate(Terminator::Jump(done), span);
+        self.switch_to(done);
+        into
+    }
+
+    /// Puts a temporary into any target; consumes it.
+    pub(super) fn store_target(&mut self, target: &Target, from: Register, span: Span) {
+        match &target.kind {
+            TargetKind::Variable(name) => self.store_variable(name, from, span),
+            TargetKind::Destructure(items) => {
+                self.destructure(items, Operand::Register(from), span);
+                self.emit(Operation::Release { register: from }, span);
+            }
+            TargetKind::StaticVariable(class, name) => {
+                let left = self.store_static(class, name, Operand::Register(from), span);
+                self.discard(left, span);
+            }
+            TargetKind::Subscript(..) | TargetKind::Slice(..) | TargetKind::Property(..) | TargetKind::Value(_) => {
+                let (place, mut temporaries) = self.place_of_target(target, &[]);
+                temporaries.push(Operand::Register(from));
+                let action = PlaceAction::Store(Operand::Register(from));
+                self.emit(Operation::Place { into: None, place, action }, span);
+                self.discard_all(temporaries, span);
+            }
+        }
+    }
+
+    /// A target deeper than a variable as a place whose parts are evaluated, and the temporaries to give up afterwards.
+    pub(super) fn place_of_target(&mut self, target: &Target, later: &[&Expression]) -> (Place, Vec<Operand>) {
+        let mut links = Vec::new();
+        let mut base = target;
+        loop {
+            base = match &base.kind {
+                TargetKind::Subscript(inner, _) | TargetKind::Slice(inner, _) | TargetKind::Property(inner, _) => {
+                    links.push(base);
+                    inner
+                }
+                _ => break,
+            };
+        }
+        links.reverse();
+        let mut temporaries = Vec::new();
+        let root = self.target_root(base, &mut temporaries);
+        let mut path = Vec::new();
+        for (index, link) in links.iter().enumerate() {
+            let mut after: Vec<&Expression> = links[index + 1..].iter().flat_map(|link| keys(link)).collect();
+            after.extend_from_slice(later);
+            path.push(self.path_step(link, &after, &mut temporaries));
+        }
+        (Place { root, path }, temporaries)
+    }
+
+    fn target_root(&mut self, base: &Target, temporaries: &mut Vec<Operand>) -> PlaceRoot {
+        match &base.kind {
+            TargetKind::Variable(name) => self.place_root(name),
+            TargetKind::StaticVariable(class, name) => match self.static_index(class, name) {
+                Some(index) => PlaceRoot::Static(index),
+                None => PlaceRoot::Value(Operand::None),
+            },
+            TargetKind::Value(value) => {
+                let operand = self.expression(value);
+                temporaries.push(operand);
+                PlaceRoot::Value(operand)
+            }
+            _ => PlaceRoot::Value(self.refuse(base.span, "this can't be assigned to")),
+        }
+    }
+
+    fn path_step(&mut self, link: &Target, later: &[&Expression], temporaries: &mut Vec<Operand>) -> PathStep {
+        match &link.kind {
+            TargetKind::Subscript(_, Some(key)) => {
+                let key = self.held(key, later);
+                temporaries.push(key);
+                PathStep::Key(key)
+            }
+            TargetKind::Slice(_, bounds) => {
+                let bounds = self.bounds(bounds, later);
+                temporaries.extend(bounds);
+                PathStep::Slice(bounds)
+            }
+            TargetKind::Property(_, name) => PathStep::Property(self.property_name(name)),
+            _ => PathStep::Append,
+        }
+    }
+
+    pub(super) fn property_name(&mut self, name: &Identifier) -> crate::ir::ConstantId {
+        self.string_id(name.name.as_bytes())
+    }
+}
+
+/// The expressions that one link of a target evaluates.
+fn keys(link: &Target) -> Vec<&Expression> {
+    match &link.kind {
+        TargetKind::Subscript(_, Some(key)) => vec![key],
+        TargetKind::Slice(_, Slice { first, last, step }) => {
+            [first, last, step].into_iter().filter_map(|bound| bound.as_deref()).collect()
+        }
+        _ => Vec::new(),
+    }
+}

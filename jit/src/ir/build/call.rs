@@ -1,0 +1,214 @@
+//! Calls of every kind, and functions as values.
+
+use std::rc::Rc;
+
+use super::FunctionBuilder;
+use crate::ir::{FunctionId, FunctionReference, Operand, Operation, Register, Terminator};
+use crate::resolve::Callee;
+use crate::source::Span;
+use crate::syntax::ast::{self, Argument, Class, Expression, ExpressionKind, Identifier};
+
+impl FunctionBuilder<'_, '_> {
+    pub(super) fn call(&mut self, callee: &Expression, arguments: &[Argument], span: Span) -> Operand {
+        if let ExpressionKind::FunctionName { name, builtin } = &callee.kind {
+            return self.call_by_name(name, *builtin, arguments, span);
+        }
+        let later: Vec<&Expression> = arguments.iter().map(|argument| &argument.value).collect();
+        if let ExpressionKind::Property(object, name) = &callee.kind {
+            let object_operand = self.held(object, &later);
+            let list = self.argument_array(arguments, span);
+            let name = self.property_name(name);
+            let into = self.temporary();
+            let call = Operation::CallMethod { into, object: object_operand, name, arguments: list };
+            self.emit(call, span);
+            self.discard(list, span);
+            self.discard(object_operand, span);
+            return Operand::Register(into);
+        }
+        let function = self.held(callee, &later);
+        self.call_value(function, arguments, span)
+    }
+
+    fn call_value(&mut self, callee: Operand, arguments: &[Argument], span: Span) -> Operand {
+        let list = self.argument_array(arguments, span);
+        let into = self.temporary();
+        self.emit(Operation::CallValue { into, callee, arguments: list }, span);
+        self.discard(list, span);
+        self.discard(callee, span);
+        Operand::Register(into)
+    }
+
+    fn call_by_name(&mut self, name: &Identifier, builtin: bool, arguments: &[Argument], span: Span) -> Operand {
+        let Some(callee) = self.shared.resolved.callee(self.id.0, &name.name, builtin) else {
+            return self.refuse(name.span, "this function is unknown");
+        };
+        let spread = arguments.iter().any(|argument| argument.spread);
+        match callee {
+            Callee::User(function) if !spread => self.call_user(FunctionId(function), arguments, span),
+            Callee::Builtin(index) if !spread => {
+                let operands = self.operands(arguments);
+                let into = self.temporary();
+                let call = Operation::CallBuiltin { into, builtin: index, arguments: operands.clone() };
+                self.emit(call, span);
+                self.discard_all(operands, span);
+                Operand::Register(into)
+            }
+            Callee::Host(index) if !spread => self.call_host(index, arguments, span),
+            other => {
+                let reference = reference(other);
+                let function = Operand::Register(self.copy(Operand::Function(reference), span));
+                self.call_value(function, arguments, span)
+            }
+        }
+    }
+
+    fn call_host(&mut self, index: u32, arguments: &[Argument], span: Span) -> Operand {
+        let operands = self.operands(arguments);
+        let into = self.temporary();
+        self.emit(Operation::CallHost { into, function: index, arguments: operands.clone() }, span);
+        if self.shared.resolved.is_terminating(index) {
+            self.terminate(Terminator::Unreachable, span);
+            self.start_unreachable();
+            return Operand::None;
+        }
+        self.discard_all(operands, span);
+        Operand::Register(into)
+    }
+
+    /// Arguments from left to right, each held while the later ones are evaluated.
+    fn operands(&mut self, arguments: &[Argument]) -> Vec<Operand> {
+        let values: Vec<&Expression> = arguments.iter().map(|argument| &argument.value).collect();
+        values.iter().enumerate().map(|(index, value)| self.held(value, &values[index + 1..])).collect()
+    }
+
+    fn call_user(&mut self, function: FunctionId, arguments: &[Argument], span: Span) -> Operand {
+        let resolved = self.shared.resolved;
+        let Some(declared) = resolved.functions[function.0 as usize].function.clone() else {
+            return self.refuse(span, "the main program can't be called");
+        };
+        let fixed = declared.parameters.iter().filter(|parameter| !parameter.variadic).count();
+        let given = arguments.len().min(fixed);
+        let mut registers: Vec<Register> = Vec::new();
+        for argument in &arguments[..given] {
+            let operand = self.expression(&argument.value);
+            registers.push(self.owned(operand, argument.value.span));
+        }
+        for parameter in &declared.parameters[given..fixed] {
+            let default = match &parameter.default {
+                Some(default) => self.constant(default),
+                None => self.refuse(span, "an argument is missing"),
+            };
+            registers.push(self.copy(default, span));
+        }
+        if declared.parameters.len() > fixed {
+            let rest = self.argument_array(&arguments[given..], span);
+            registers.push(self.owned(rest, span));
+        }
+        let into = self.temporary();
+        self.emit(Operation::Call { into, function, arguments: registers, this: None }, span);
+        Operand::Register(into)
+    }
+
+    /// The arguments in an array, for calls whose callee is known only when running.
+    fn argument_array(&mut self, arguments: &[Argument], span: Span) -> Operand {
+        let into = self.temporary();
+        self.emit(Operation::ArrayNew { into, capacity: super::count(arguments.len()) }, span);
+        for argument in arguments {
+            let value = self.expression(&argument.value);
+            let operation = if argument.spread {
+                Operation::ArraySpread { array: into, value }
+            } else {
+                Operation::ArrayPush { array: into, value }
+            };
+            self.emit(operation, argument.value.span);
+            self.discard(value, argument.value.span);
+        }
+        Operand::Register(into)
+    }
+
+    /// A named function as a value.
+    pub(super) fn function_value(&mut self, name: &Identifier, builtin: bool, span: Span) -> Operand {
+        match self.shared.resolved.callee(self.id.0, &name.name, builtin) {
+            Some(callee) => Operand::Register(self.copy(Operand::Function(reference(callee)), span)),
+            None => self.refuse(name.span, "this function is unknown"),
+        }
+    }
+
+    pub(super) fn anonymous_function(&mut self, function: &Rc<ast::Function>, span: Span) -> Operand {
+        let Some(id) = self.shared.resolved.function_id(function) else {
+            return self.refuse(span, "this function was not resolved");
+        };
+        let mut cells = Vec::new();
+        for capture in &function.captures {
+            match self.variable(&capture.name) {
+                super::Variable::Cell(cell) => cells.push(cell),
+                super::Variable::Local(_) | super::Variable::Predefined(_) => {
+                    self.refuse(capture.span, "this variable can't be captured");
+                }
+            }
+        }
+        let into = self.temporary();
+        self.emit(Operation::Closure { into, function: FunctionId(id), cells }, span);
+        Operand::Register(into)
+    }
+
+    pub(super) fn property(&mut self, base: &Expression, name: &Identifier, span: Span) -> Operand {
+        let base_operand = self.expression(base);
+        let name = self.property_name(name);
+        let into = self.temporary();
+        self.emit(Operation::Property { into, base: base_operand, name }, span);
+        self.discard(base_operand, span);
+        Operand::Register(into)
+    }
+
+    pub(super) fn class_statement(&mut self, class: &Rc<Class>) {
+        self.refuse(class.span, "class is not supported yet");
+    }
+
+    pub(super) fn static_index(&mut self, class: &Identifier, _name: &Identifier) -> Option<u32> {
+        self.refuse(class.span, "static members are not supported yet");
+        None
+    }
+
+    pub(super) fn read_static(&mut self, class: &Identifier, name: &Identifier, span: Span) -> Operand {
+        match self.static_index(class, name) {
+            Some(index) => {
+                let into = self.temporary();
+                self.emit(Operation::LoadStatic { into, index }, span);
+                Operand::Register(into)
+            }
+            None => Operand::None,
+        }
+    }
+
+    /// Puts an operand into a static variable; gives it up. The value of the assignment.
+    pub(super) fn store_static(
+        &mut self,
+        class: &Identifier,
+        name: &Identifier,
+        operand: Operand,
+        span: Span,
+    ) -> Operand {
+        let from = self.owned(operand, span);
+        match self.static_index(class, name) {
+            Some(index) => {
+                self.emit(Operation::StoreStatic { index, from }, span);
+                self.read_static(class, name, span)
+            }
+            None => Operand::None,
+        }
+    }
+
+    pub(super) fn static_function(&mut self, class: &Identifier, _name: &Identifier, _span: Span) -> Operand {
+        self.refuse(class.span, "static members are not supported yet")
+    }
+}
+
+fn reference(callee: Callee) -> FunctionReference {
+    match callee {
+        Callee::User(function) => FunctionReference::User(FunctionId(function)),
+        Callee::Builtin(index) => FunctionReference::Builtin(index),
+        Callee::Host(index) => FunctionReference::Host(index),
+        Callee::Class(index) => FunctionReference::Class(index),
+    }
+}
