@@ -9,5 +9,6 @@
 //! Knows nothing of SMTP and does no I/O: a script that needs the world asks, and its execution is parked until the
 //! answer comes.
 
+pub mod diagnostic;
 pub mod source;
 pub mod syntax;
