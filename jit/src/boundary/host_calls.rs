@@ -21,6 +21,8 @@ macro_rules! for_each_host_call {
             unary(operator: index, operand: borrowed) -> value;
             /// `left operator right`, in place where nobody else holds `left`.
             update(operator: index, left: owned, right: borrowed) -> value;
+            /// One more (1) or one less (0) of an operand that is not a number.
+            step(increment: index, operand: borrowed) -> value;
             /// Truth of a string, array, function or object.
             truth(operand: borrowed) -> truth;
             /// Remainder of two doubles with the sign of the dividend.
@@ -29,6 +31,8 @@ macro_rules! for_each_host_call {
             power(left: number, right: number) -> number;
             /// The texts of all parts in one string.
             concatenate(parts: list) -> value;
+            /// The texts of all parts in one string; that of none is `none`.
+            interpolate(parts: list) -> value;
             /// `left` followed by the texts of all parts, in place where nobody else holds `left`.
             append(left: owned, parts: list) -> value;
             /// Gives up a reference that is the last one.

@@ -49,6 +49,11 @@ pub(crate) enum ShapeAction {
     Update {
         /// The operator.
         operator: BinaryOperator,
+    },
+    /// None.
+    Step {
+        /// Plus rather than minus.
+        increment: bool,
         /// Yields the old value, not the new one.
         yield_old: bool,
     },

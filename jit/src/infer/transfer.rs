@@ -41,6 +41,7 @@ pub fn transfer(function: &Function, state: &mut State, operation: &Operation, i
             state[variable.0 as usize] = binary(*operator, left, operand_kinds(state, *right));
         }
         Operation::Append { variable, .. } => state[variable.0 as usize] = Kinds::STRING,
+        Operation::Step { variable, .. } => state[variable.0 as usize] = Kinds::NUMBER,
         Operation::Place { into, place, action } => place_kinds(state, *into, &place.root, &place.path, action),
         other => {
             if let Some((into, kinds)) = result(state, other) {
@@ -60,10 +61,11 @@ fn place_kinds(
     if let Some(into) = into {
         state[into.0 as usize] = match action {
             PlaceAction::Isset | PlaceAction::Unset => Kinds::BOOLEAN,
+            PlaceAction::Step { .. } => Kinds::NUMBER.or(Kinds::BOOLEAN),
             PlaceAction::Store(_) | PlaceAction::Update { .. } | PlaceAction::ReadQuiet => Kinds::ANY,
         };
     }
-    let creates = matches!(action, PlaceAction::Store(_) | PlaceAction::Update { .. });
+    let creates = matches!(action, PlaceAction::Store(_) | PlaceAction::Update { .. } | PlaceAction::Step { .. });
     if let (PlaceRoot::Variable(register), true) = (root, creates) {
         let before = state[register.0 as usize];
         let by_property = matches!(path.first(), Some(PathStep::Property(_)));
@@ -81,7 +83,8 @@ fn result(state: &State, operation: &Operation) -> Option<(Register, Kinds)> {
         }
         Operation::Unary { operator, into, operand } => (*into, unary(*operator, operand_kinds(state, *operand))),
         Operation::Truth { into, .. } | Operation::IsDefined { into, .. } => (*into, Kinds::BOOLEAN),
-        Operation::Concatenate { into, .. } => (*into, Kinds::STRING),
+        Operation::Concatenate { into, .. } | Operation::Interpolate { into, .. } => (*into, Kinds::STRING),
+        Operation::Next { into, .. } => (*into, Kinds::NUMBER),
         Operation::ArrayNew { into, .. } | Operation::AsArray { into, .. } => (*into, Kinds::ARRAY),
         Operation::LoadUndefined { into } => (*into, Kinds::UNDEFINED),
         Operation::Index { into, base, .. } => (*into, index(operand_kinds(state, *base))),
@@ -155,6 +158,8 @@ pub(super) fn each_written(operation: &Operation, written: &mut dyn FnMut(Regist
         | Operation::Unary { into, .. }
         | Operation::Truth { into, .. }
         | Operation::Concatenate { into, .. }
+        | Operation::Interpolate { into, .. }
+        | Operation::Next { into, .. }
         | Operation::ArrayNew { into, .. }
         | Operation::Index { into, .. }
         | Operation::Slice { into, .. }
@@ -173,7 +178,8 @@ pub(super) fn each_written(operation: &Operation, written: &mut dyn FnMut(Regist
         | Operation::IsDefined { into, .. } => written(*into),
         Operation::Assign { variable, .. }
         | Operation::Update { variable, .. }
-        | Operation::Append { variable, .. } => written(*variable),
+        | Operation::Append { variable, .. }
+        | Operation::Step { variable, .. } => written(*variable),
         Operation::Place { into, place, .. } => {
             if let Some(into) = into {
                 written(*into);
@@ -211,9 +217,10 @@ pub(super) fn each_read(operation: &Operation, read: &mut dyn FnMut(Register)) {
         }
         Operation::Unary { operand: one, .. }
         | Operation::Truth { operand: one, .. }
+        | Operation::Next { operand: one, .. }
         | Operation::Echo { operand: one }
         | Operation::Property { base: one, .. } => operand(one),
-        Operation::Concatenate { parts, .. } => parts.iter().for_each(operand),
+        Operation::Concatenate { parts, .. } | Operation::Interpolate { parts, .. } => parts.iter().for_each(operand),
         Operation::Append { variable, parts } => {
             parts.iter().for_each(&mut operand);
             read(*variable);
@@ -263,6 +270,7 @@ pub(super) fn each_read(operation: &Operation, read: &mut dyn FnMut(Register)) {
         | Operation::StorePredefined { from, .. }
         | Operation::StoreStatic { from, .. } => read(*from),
         Operation::CheckDefined { register, .. } => read(*register),
+        Operation::Step { variable, .. } => read(*variable),
         Operation::IsDefined { operand, .. } => read(*operand),
         Operation::IterateBegin { array, .. } => read(*array),
         Operation::CellGet { cell, .. } => read(*cell),
@@ -297,7 +305,7 @@ fn place_reads(root: &PlaceRoot, path: &[PathStep], action: &PlaceAction, read: 
     }
     match action {
         PlaceAction::Store(value) | PlaceAction::Update { right: value, .. } => operand(value),
-        PlaceAction::Isset | PlaceAction::Unset | PlaceAction::ReadQuiet => {}
+        PlaceAction::Step { .. } | PlaceAction::Isset | PlaceAction::Unset | PlaceAction::ReadQuiet => {}
     }
 }
 

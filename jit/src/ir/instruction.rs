@@ -234,6 +234,29 @@ pub enum Operation {
         /// Borrowed; not the variable itself.
         right: Operand,
     },
+    /// `variable` plus or minus one. Fails unless it is a number or a boolean.
+    Step {
+        /// Plus rather than minus.
+        increment: bool,
+        /// A variable.
+        variable: Register,
+    },
+    /// `into` = `operand` plus or minus one. Fails unless it is a number or a boolean.
+    Next {
+        /// Plus rather than minus.
+        increment: bool,
+        /// Written: a temporary of kind number.
+        into: Register,
+        /// Borrowed.
+        operand: Operand,
+    },
+    /// `into` = the texts of all parts, one after the other; that of none is `none`.
+    Interpolate {
+        /// Written: a temporary of kind string.
+        into: Register,
+        /// Borrowed.
+        parts: Vec<Operand>,
+    },
     /// `into` = the texts of all parts, one after the other. Fails when a part is none or the text grows too long.
     Concatenate {
         /// Written: a temporary of kind string.
@@ -494,13 +517,18 @@ pub enum PathStep {
 pub enum PlaceAction {
     /// Sets it. Creates what is missing on the way. Yields nothing. The operand is borrowed.
     Store(Operand),
-    /// Reads, combines, sets. Yields the new value, or the old one if asked.
+    /// Reads, combines, sets. Yields the new value.
     Update {
         /// The operator.
         operator: BinaryOperator,
         /// Borrowed.
         right: Operand,
-        /// Yields the old value (`$x[0]++`).
+    },
+    /// Adds one or subtracts one. Yields the new value, or the old one if asked (`$x[0]++`).
+    Step {
+        /// Plus rather than minus.
+        increment: bool,
+        /// Yields the old value.
         yield_old: bool,
     },
     /// Yields whether it exists. Never fails.

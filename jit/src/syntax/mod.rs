@@ -4,3 +4,7 @@
 //! Knows nothing of values, slots or types. HSL manual: structures, operators, literals.
 
 pub mod ast;
+mod lexer;
+pub mod parser;
+pub mod print;
+mod token;

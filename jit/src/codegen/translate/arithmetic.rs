@@ -283,6 +283,38 @@ impl Translator<'_, '_> {
         self.define_number(into, result);
     }
 
+    /// One more or one less. A number has no count, so what a variable held before needs no release.
+    pub(super) fn next_number(&mut self, increment: bool, into: Register, operand: Operand) {
+        let operator = if increment { BinaryOperator::Add } else { BinaryOperator::Subtract };
+        if self.kinds(operand).is(Kinds::NUMBER) {
+            let number = self.number(operand);
+            let one = self.builder.ins().f64const(1.0);
+            let result = self.numbers(operator, number, one);
+            self.define_number(into, result);
+            return;
+        }
+        let value = self.boxed(operand);
+        let done = self.builder.create_block();
+        self.builder.append_block_param(done, types::F64);
+        let fast = self.builder.create_block();
+        let slow = self.builder.create_block();
+        let is_number = self.is_number(value);
+        self.builder.ins().brif(is_number, fast, &[], slow, &[]);
+        self.builder.switch_to_block(fast);
+        let number = self.unbox_number(value);
+        let one = self.builder.ins().f64const(1.0);
+        let result = self.numbers(operator, number, one);
+        self.builder.ins().jump(done, &[result.into()]);
+        self.builder.switch_to_block(slow);
+        let flag = self.index(u32::from(increment));
+        let result = self.call_host(HostCall::step, &[flag, value]).expect("step has a result");
+        let result = self.unbox_number(result);
+        self.builder.ins().jump(done, &[result.into()]);
+        self.builder.switch_to_block(done);
+        let result = self.builder.block_params(done)[0];
+        self.define_number(into, result);
+    }
+
     pub(super) fn update(&mut self, operator: BinaryOperator, variable: Register, right: Operand) {
         let left = Operand::Register(variable);
         let both = self.kinds(left).is(Kinds::NUMBER) && self.kinds(right).is(Kinds::NUMBER);

@@ -143,6 +143,10 @@ impl Translator<'_, '_> {
         let wants_key = self.builder.ins().iconst(types::I64, i64::from(key.is_some()));
         let next = self.call_host(HostCall::iterate_next, &[array, at, wants_key, room]);
         let next = next.expect("iterate_next has a result");
+        let failed = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, next, -1);
+        if key.is_some() {
+            self.fail_if(failed);
+        }
         let ended = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, next, 0);
         let take = self.builder.create_block();
         let done = self.target(done);

@@ -171,6 +171,11 @@ impl<'a, 'b> Translator<'a, 'b> {
             }
             Operation::Update { operator, variable, right } => self.update(*operator, *variable, *right),
             Operation::Concatenate { into, parts } => self.call_with_list(HostCall::concatenate, &[], parts, *into),
+            Operation::Interpolate { into, parts } => self.call_with_list(HostCall::interpolate, &[], parts, *into),
+            Operation::Step { increment, variable } => {
+                self.next_number(*increment, *variable, Operand::Register(*variable));
+            }
+            Operation::Next { increment, into, operand } => self.next_number(*increment, *into, *operand),
             Operation::Append { variable, parts } => self.append(*variable, parts),
             Operation::ArrayNew { into, capacity } => {
                 let capacity = self.index(*capacity);

@@ -140,9 +140,12 @@ fn shape(place: &Place, action: &PlaceAction, operands: &mut Vec<Operand>) -> Pl
             operands.push(*value);
             ShapeAction::Store
         }
-        PlaceAction::Update { operator, right, yield_old } => {
+        PlaceAction::Update { operator, right } => {
             operands.push(*right);
-            ShapeAction::Update { operator: *operator, yield_old: *yield_old }
+            ShapeAction::Update { operator: *operator }
+        }
+        PlaceAction::Step { increment, yield_old } => {
+            ShapeAction::Step { increment: *increment, yield_old: *yield_old }
         }
         PlaceAction::Isset => ShapeAction::Isset,
         PlaceAction::Unset => ShapeAction::Unset,

@@ -99,7 +99,7 @@ impl FunctionBuilder<'_, '_> {
                 let right = self.expression(value);
                 temporaries.push(right);
                 let into = self.temporary();
-                let action = PlaceAction::Update { operator, right, yield_old: false };
+                let action = PlaceAction::Update { operator, right };
                 self.emit(Operation::Place { into: Some(into), place, action }, span);
                 self.discard_all(temporaries, span);
                 Operand::Register(into)
@@ -164,14 +164,12 @@ impl FunctionBuilder<'_, '_> {
     }
 
     pub(super) fn step(&mut self, increment: bool, prefix: bool, target: &Target, span: Span) -> Operand {
-        let operator = if increment { BinaryOperator::Add } else { BinaryOperator::Subtract };
-        let one = Operand::Number(1.0);
         match &target.kind {
-            TargetKind::Variable(name) => self.step_variable(operator, prefix, name, target.span, span),
+            TargetKind::Variable(name) => self.step_variable(increment, prefix, name, target.span, span),
             TargetKind::StaticVariable(class, name) => {
                 let left = self.read_static(class, name, target.span);
                 let old = Operand::Register(self.copy(left, span));
-                let result = self.combine(operator, left, one, span);
+                let result = self.next(increment, left, span);
                 let new = self.store_static(class, name, result, span);
                 let (wanted, other) = if prefix { (new, old) } else { (old, new) };
                 self.discard(other, span);
@@ -181,7 +179,7 @@ impl FunctionBuilder<'_, '_> {
             TargetKind::Subscript(..) | TargetKind::Slice(..) | TargetKind::Property(..) | TargetKind::Value(_) => {
                 let (place, temporaries) = self.place_of_target(target, &[]);
                 let into = self.temporary();
-                let action = PlaceAction::Update { operator, right: one, yield_old: !prefix };
+                let action = PlaceAction::Step { increment, yield_old: !prefix };
                 self.emit(Operation::Place { into: Some(into), place, action }, span);
                 self.discard_all(temporaries, span);
                 Operand::Register(into)
@@ -191,28 +189,35 @@ impl FunctionBuilder<'_, '_> {
 
     fn step_variable(
         &mut self,
-        operator: BinaryOperator,
+        increment: bool,
         prefix: bool,
         name: &Name,
         target_span: Span,
         span: Span,
     ) -> Operand {
-        let one = Operand::Number(1.0);
         if let Variable::Local(variable) = self.variable(name) {
             self.emit(Operation::CheckDefined { register: variable, name: name.clone() }, target_span);
             let old = (!prefix).then(|| self.copy(Operand::Register(variable), span));
-            self.emit(Operation::Update { operator, variable, right: one }, span);
+            self.emit(Operation::Step { increment, variable }, span);
             return Operand::Register(old.unwrap_or(variable));
         }
         let left = self.read_variable(name, target_span);
         let old = (!prefix).then(|| self.copy(left, span));
-        let result = self.combine(operator, left, one, span);
+        let result = self.next(increment, left, span);
         let register = self.owned(result, span);
         self.store_variable(name, register, span);
         match old {
             Some(old) => Operand::Register(old),
             None => self.assigned_value(name, span),
         }
+    }
+
+    /// One more or one less; gives up the operand.
+    fn next(&mut self, increment: bool, operand: Operand, span: Span) -> Operand {
+        let into = self.temporary();
+        self.emit(Operation::Next { increment, into, operand }, span);
+        self.discard(operand, span);
+        Operand::Register(into)
     }
 
     /// Takes a value apart. Borrows it.

@@ -39,13 +39,42 @@ impl FunctionBuilder<'_, '_> {
     }
 
     fn call_by_name(&mut self, name: &Identifier, builtin: bool, arguments: &[Argument], span: Span) -> Operand {
-        let Some(callee) = self.shared.resolved.callee(self.id.0, &name.name, builtin) else {
+        let Some(callee) = self.callee(name, builtin) else {
             return self.refuse(name.span, "this function is unknown");
         };
+        self.call_known(callee, arguments, span)
+    }
+
+    /// What a name reaches from here.
+    fn callee(&self, name: &Identifier, builtin: bool) -> Option<FunctionReference> {
+        let scope = self.shared.resolved.functions[self.id].id()?;
+        let callee = self.shared.resolved.callee(scope, &name.name, builtin)?;
+        self.reference(callee)
+    }
+
+    /// A callee by the numbers of the intermediate representation.
+    fn reference(&self, callee: Callee) -> Option<FunctionReference> {
+        Some(match callee {
+            Callee::User(function) => FunctionReference::User(FunctionId(super::count(function.index()))),
+            Callee::Builtin(index) => {
+                let name = self.shared.resolved.builtins.get(index as usize)?;
+                FunctionReference::Builtin((self.shared.surroundings.builtin)(name)?)
+            }
+            Callee::Host(index) => FunctionReference::Host(index),
+            Callee::Class(class) => FunctionReference::Class(super::count(class.index())),
+        })
+    }
+
+    pub(super) fn call_known(
+        &mut self,
+        callee: FunctionReference,
+        arguments: &[Argument],
+        span: Span,
+    ) -> Operand {
         let spread = arguments.iter().any(|argument| argument.spread);
         match callee {
-            Callee::User(function) if !spread => self.call_user(FunctionId(function), arguments, span),
-            Callee::Builtin(index) if !spread => {
+            FunctionReference::User(function) if !spread => self.call_user(function, arguments, span),
+            FunctionReference::Builtin(index) if !spread => {
                 let operands = self.operands(arguments);
                 let into = self.temporary();
                 let call = Operation::CallBuiltin { into, builtin: index, arguments: operands.clone() };
@@ -53,9 +82,8 @@ impl FunctionBuilder<'_, '_> {
                 self.discard_all(operands, span);
                 Operand::Register(into)
             }
-            Callee::Host(index) if !spread => self.call_host(index, arguments, span),
-            other => {
-                let reference = reference(other);
+            FunctionReference::Host(index) if !spread => self.call_host(index, arguments, span),
+            reference => {
                 let function = Operand::Register(self.copy(Operand::Function(reference), span));
                 self.call_value(function, arguments, span)
             }
@@ -66,7 +94,8 @@ impl FunctionBuilder<'_, '_> {
         let operands = self.operands(arguments);
         let into = self.temporary();
         self.emit(Operation::CallHost { into, function: index, arguments: operands.clone() }, span);
-        if self.shared.resolved.is_terminating(index) {
+        let terminating = self.shared.surroundings.environment.functions[index as usize].terminating;
+        if terminating {
             self.terminate(Terminator::Unreachable, span);
             self.start_unreachable();
             return Operand::None;
@@ -83,7 +112,7 @@ impl FunctionBuilder<'_, '_> {
 
     fn call_user(&mut self, function: FunctionId, arguments: &[Argument], span: Span) -> Operand {
         let resolved = self.shared.resolved;
-        let Some(declared) = resolved.functions[function.0 as usize].function.clone() else {
+        let Some(declared) = resolved.functions[function.0 as usize].syntax.clone() else {
             return self.refuse(span, "the main program can't be called");
         };
         let fixed = declared.parameters.iter().filter(|parameter| !parameter.variadic).count();
@@ -128,27 +157,30 @@ impl FunctionBuilder<'_, '_> {
 
     /// A named function as a value.
     pub(super) fn function_value(&mut self, name: &Identifier, builtin: bool, span: Span) -> Operand {
-        match self.shared.resolved.callee(self.id.0, &name.name, builtin) {
-            Some(callee) => Operand::Register(self.copy(Operand::Function(reference(callee)), span)),
+        match self.callee(name, builtin) {
+            Some(callee) => Operand::Register(self.copy(Operand::Function(callee), span)),
             None => self.refuse(name.span, "this function is unknown"),
         }
     }
 
     pub(super) fn anonymous_function(&mut self, function: &Rc<ast::Function>, span: Span) -> Operand {
-        let Some(id) = self.shared.resolved.function_id(function) else {
+        let Some(id) = self.shared.resolved.function_of(function) else {
             return self.refuse(span, "this function was not resolved");
         };
+        let captures = &self.shared.resolved.functions[id.index()].captures;
         let mut cells = Vec::new();
-        for capture in &function.captures {
-            match self.variable(&capture.name) {
+        for capture in captures {
+            let outer = self.info.variables[capture.outer.index()].name.clone();
+            match self.variable(&outer) {
                 super::Variable::Cell(cell) => cells.push(cell),
                 super::Variable::Local(_) | super::Variable::Predefined(_) => {
-                    self.refuse(capture.span, "this variable can't be captured");
+                    self.refuse(span, "this variable can't be captured");
                 }
             }
         }
         let into = self.temporary();
-        self.emit(Operation::Closure { into, function: FunctionId(id), cells }, span);
+        let function = FunctionId(super::count(id.index()));
+        self.emit(Operation::Closure { into, function, cells }, span);
         Operand::Register(into)
     }
 
@@ -201,14 +233,5 @@ impl FunctionBuilder<'_, '_> {
 
     pub(super) fn static_function(&mut self, class: &Identifier, _name: &Identifier, _span: Span) -> Operand {
         self.refuse(class.span, "static members are not supported yet")
-    }
-}
-
-fn reference(callee: Callee) -> FunctionReference {
-    match callee {
-        Callee::User(function) => FunctionReference::User(FunctionId(function)),
-        Callee::Builtin(index) => FunctionReference::Builtin(index),
-        Callee::Host(index) => FunctionReference::Host(index),
-        Callee::Class(index) => FunctionReference::Class(index),
     }
 }

@@ -129,7 +129,10 @@ impl FunctionBuilder<'_, '_> {
                 Piece::Variable(variable) => self.read_variable(&variable.name, variable.span),
             });
         }
-        self.concatenate(parts, span)
+        let into = self.temporary();
+        self.emit(Operation::Interpolate { into, parts: parts.clone() }, span);
+        self.discard_all(parts, span);
+        Operand::Register(into)
     }
 
     fn concatenate(&mut self, parts: Vec<Operand>, span: Span) -> Operand {
@@ -149,26 +152,11 @@ impl FunctionBuilder<'_, '_> {
         self.concatenate(parts, expression.span)
     }
 
-    /// The operands of a concatenation, evaluated left to right; adjacent constants are joined.
+    /// The operands of a concatenation, evaluated left to right.
     pub(super) fn parts(&mut self, operands: &[&Expression]) -> Vec<Operand> {
         let mut parts: Vec<Operand> = Vec::new();
         for (index, operand) in operands.iter().enumerate() {
             let later = &operands[index + 1..];
-            if let ExpressionKind::Interpolation(pieces) = &operand.kind
-                && operands.len() > 1
-            {
-                for piece in pieces {
-                    let part = match piece {
-                        Piece::Literal(octets) => self.string_constant(octets),
-                        Piece::Variable(variable) => {
-                            let read = self.read_variable(&variable.name, variable.span);
-                            self.hold(read, later, variable.span)
-                        }
-                    };
-                    parts.push(part);
-                }
-                continue;
-            }
             let part = self.held(operand, later);
             parts.push(part);
         }

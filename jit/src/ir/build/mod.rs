@@ -15,42 +15,52 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::{
-    Block, BlockId, Constant, ConstantId, Function, FunctionId, Instruction, Operand, Operation, Program, Register,
+    Block, BlockId, Constant, ConstantId, Function, Instruction, Operand, Operation, Program, Register,
     RegisterInfo, Terminator,
 };
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::resolve::{Resolved, Storage};
+use crate::resolve::{Environment, FunctionInfo, FunctionKind, Resolved, Storage, VariableId};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expression, ExpressionKind, Name, Statement};
+
+/// What a program finds outside of itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The hook's variables and functions.
+    pub environment: &'a Environment,
+    /// The index of a builtin in the registry, by name.
+    pub builtin: fn(&str) -> Option<u32>,
+}
 
 /// Builds a whole program.
 ///
 /// Constructs that can't be compiled are reported; the result is only to be used when nothing was.
-pub fn build(resolved: &Resolved, main: &ast::Program, diagnostics: &mut Diagnostics) -> Program {
+pub fn build(resolved: &Resolved, surroundings: Surroundings<'_>, diagnostics: &mut Diagnostics) -> Program {
     let mut builder = ProgramBuilder {
         resolved,
+        surroundings,
         diagnostics,
         program: Program::default(),
         strings: HashMap::new(),
         globals: HashMap::new(),
     };
     for index in 0..resolved.functions.len() {
-        let id = FunctionId(u32::try_from(index).expect("functions are bounded by the source's size"));
-        let function = builder.function(id, main);
+        let function = builder.function(index);
         builder.program.functions.push(function);
     }
-    builder.program.globals_count = u32::try_from(builder.globals.len()).unwrap_or(u32::MAX);
+    builder.program.globals_count = count(builder.globals.len());
     builder.program
 }
 
 /// What all functions share while they are built.
 struct ProgramBuilder<'a> {
     resolved: &'a Resolved,
+    surroundings: Surroundings<'a>,
     diagnostics: &'a mut Diagnostics,
     program: Program,
     strings: HashMap<Rc<[u8]>, ConstantId>,
-    /// Variables of the main program that functions reach, and their index.
-    globals: HashMap<Name, u32>,
+    /// Shared variables at the top level of modules, and their index among the globals.
+    globals: HashMap<(usize, VariableId), u32>,
 }
 
 /// Where a variable lives.
@@ -76,7 +86,8 @@ struct Loop {
 /// One function in the making.
 struct FunctionBuilder<'a, 'p> {
     shared: &'a mut ProgramBuilder<'p>,
-    id: FunctionId,
+    info: &'p FunctionInfo,
+    id: usize,
     registers: Vec<RegisterInfo>,
     blocks: Vec<Block>,
     current: usize,
@@ -88,43 +99,64 @@ struct FunctionBuilder<'a, 'p> {
     kept: Vec<Register>,
 }
 
-impl ProgramBuilder<'_> {
-    fn function(&mut self, id: FunctionId, main: &ast::Program) -> Function {
-        let info = &self.resolved.functions[id.0 as usize];
-        let function = info.function.clone();
-        let (parameters, body, span): (&[ast::Parameter], &[Statement], Option<Span>) = match &function {
-            Some(function) => (&function.parameters, &function.body, Some(function.span)),
-            None => (&[], &main.statements, main.statements.first().map(|statement| statement.span)),
+impl<'p> ProgramBuilder<'p> {
+    fn function(&mut self, id: usize) -> Function {
+        let resolved = self.resolved;
+        let info = &resolved.functions[id];
+        let module = &resolved.modules[info.module.index()].program;
+        let (parameters, body): (&[ast::Parameter], &[Statement]) = match &info.syntax {
+            Some(function) => (&function.parameters, &function.body),
+            None => (&[], &module.statements),
         };
-        let span = span.unwrap_or(self.resolved.span);
         let variadic = parameters.last().is_some_and(|parameter| parameter.variadic);
         let required = parameters.iter().filter(|parameter| parameter.default.is_none() && !parameter.variadic).count();
-        let mut builder = FunctionBuilder::new(self, id, span);
-        let captures = builder.enter(parameters, span);
+        let mut builder = FunctionBuilder::new(self, id, info);
+        let captures = builder.enter();
         let defaults = builder.defaults(parameters);
         builder.statements(body);
-        builder.leave_function(Operand::None, span);
+        builder.leave_function(Operand::None, info.span);
+        let this = info.this.and_then(|this| builder.local(this));
         let (registers, blocks) = (builder.registers, builder.blocks);
         Function {
-            name: function.as_ref().and_then(|function| function.name.as_ref()).map(|name| name.name.clone()),
+            name: info.syntax.as_ref().map(|_| info.name.clone()),
             parameters_count: count(parameters.len()),
             required_count: count(required),
             variadic,
             defaults,
             captures,
-            this: None,
+            this,
             registers,
             blocks,
-            span,
+            span: info.span,
         }
+    }
+
+    /// The index of a shared variable at the top level of a module; an imported one is that of the module it is from.
+    fn global(&mut self, main: usize, variable: VariableId) -> u32 {
+        let (mut main, mut variable) = (main, variable);
+        let resolved = self.resolved;
+        // Modules import each other without cycles, so this ends.
+        while let Some(imported) = resolved
+            .modules
+            .iter()
+            .find(|module| module.main.index() == main)
+            .and_then(|module| module.variables.iter().find(|imported| imported.inner == variable))
+        {
+            main = resolved.modules[imported.module.index()].main.index();
+            variable = imported.outer;
+        }
+        let next = count(self.globals.len());
+        *self.globals.entry((main, variable)).or_insert(next)
     }
 }
 
 impl<'a, 'p> FunctionBuilder<'a, 'p> {
-    fn new(shared: &'a mut ProgramBuilder<'p>, id: FunctionId, span: Span) -> Self {
+    fn new(shared: &'a mut ProgramBuilder<'p>, id: usize, info: &'p FunctionInfo) -> Self {
+        let span = info.span;
         let entry = Block { instructions: Vec::new(), terminator: Terminator::Unreachable, terminator_span: span };
         Self {
             shared,
+            info,
             id,
             registers: Vec::new(),
             blocks: vec![entry],
@@ -137,52 +169,58 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
     }
 
     /// Gives every variable its place and takes what the function gets on entry; the registers of captured cells.
-    fn enter(&mut self, parameters: &[ast::Parameter], span: Span) -> Vec<Register> {
-        let resolved = self.shared.resolved;
-        let info = &resolved.functions[self.id.0 as usize];
-        let incoming: Vec<Register> = parameters
+    fn enter(&mut self) -> Vec<Register> {
+        let info = self.info;
+        let span = info.span;
+        let name_of = |variable: VariableId| info.variables[variable.index()].name.clone();
+        let incoming: Vec<Register> = info
+            .parameters
             .iter()
-            .map(|parameter| self.register(RegisterInfo::Variable(parameter.variable.name.clone())))
+            .map(|parameter| self.register(RegisterInfo::Variable(name_of(*parameter))))
             .collect();
-        let main = self.id.0 == 0;
-        if !main {
+        if info.kind != FunctionKind::Main {
             self.emit(Operation::Fuel, span);
         }
         let mut captures = Vec::new();
         for capture in &info.captures {
-            let cell = self.register(RegisterInfo::Cell(capture.clone()));
-            self.variables.insert(capture.clone(), Variable::Cell(cell));
+            let cell = self.register(RegisterInfo::Cell(name_of(capture.inner)));
+            self.variables.insert(name_of(capture.inner), Variable::Cell(cell));
             captures.push(cell);
         }
-        for variable in &info.variables {
+        for (index, variable) in info.variables.iter().enumerate() {
             if self.variables.contains_key(&variable.name) {
                 continue;
             }
-            let parameter = parameters.iter().position(|parameter| parameter.variable.name == variable.name);
+            let parameter = info.parameters.iter().position(|parameter| parameter.index() == index);
             let place = match (variable.storage, parameter) {
                 (Storage::Predefined(index), _) => Variable::Predefined(index),
                 (Storage::Local, Some(parameter)) => Variable::Local(incoming[parameter]),
                 (Storage::Local, None) => {
                     Variable::Local(self.register(RegisterInfo::Variable(variable.name.clone())))
                 }
-                (Storage::Shared, parameter) => {
-                    let global = main && variable.global || info.globals.contains(&variable.name);
-                    self.shared_variable(&variable.name, global, parameter.map(|index| incoming[index]), span)
-                }
+                (Storage::Shared, parameter) => self.shared_variable(index, parameter.map(|at| incoming[at]), span),
             };
             self.variables.insert(variable.name.clone(), place);
         }
         captures
     }
 
-    /// A variable in a cell: a fresh one, or that of the main program's variable.
-    fn shared_variable(&mut self, name: &Name, global: bool, from: Option<Register>, span: Span) -> Variable {
-        let cell = self.register(RegisterInfo::Cell(name.clone()));
-        if global {
-            let global = self.global_index(name);
-            self.emit(Operation::CellGlobal { into: cell, global }, span);
-        } else {
-            self.emit(Operation::CellNew { into: cell }, span);
+    /// A variable in a cell: a fresh one, or that of a variable at the top level of the module.
+    fn shared_variable(&mut self, index: usize, from: Option<Register>, span: Span) -> Variable {
+        let info = self.info;
+        let cell = self.register(RegisterInfo::Cell(info.variables[index].name.clone()));
+        let module_main = self.shared.resolved.modules[info.module.index()].main.index();
+        let link = info.globals.iter().find(|link| link.inner.index() == index);
+        let global = match (link, info.kind) {
+            (Some(link), _) => Some(self.shared.global(module_main, link.outer)),
+            (None, FunctionKind::Main) => {
+                info.variable(&info.variables[index].name).map(|id| self.shared.global(self.id, id))
+            }
+            (None, _) => None,
+        };
+        match global {
+            Some(global) => self.emit(Operation::CellGlobal { into: cell, global }, span),
+            None => self.emit(Operation::CellNew { into: cell }, span),
         }
         if let Some(parameter) = from {
             let content = self.copy(Operand::Register(parameter), span);
@@ -191,9 +229,12 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
         Variable::Cell(cell)
     }
 
-    fn global_index(&mut self, name: &Name) -> u32 {
-        let next = count(self.shared.globals.len());
-        *self.shared.globals.entry(name.clone()).or_insert(next)
+    /// The register of a local variable.
+    fn local(&self, variable: VariableId) -> Option<Register> {
+        match self.variables.get(&self.info.variables[variable.index()].name) {
+            Some(Variable::Local(register) | Variable::Cell(register)) => Some(*register),
+            _ => None,
+        }
     }
 
     /// The constants for missing arguments.
@@ -318,7 +359,7 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
                 Constant::String(octets) => Some(octets.to_vec()),
                 Constant::Array(_) => None,
             },
-            Operand::Number(number) => Some(crate::runtime::number::text(number).into_bytes()),
+            Operand::Number(number) => Some(crate::runtime::number::text(number).to_vec()),
             _ => None,
         };
         let joined = [text(left)?, text(right)?].concat();
@@ -346,7 +387,7 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
 
     /// Reports a construct that can't be compiled; the operand stands in for its value.
     fn refuse(&mut self, span: Span, message: &'static str) -> Operand {
-        self.shared.diagnostics.push(Diagnostic::error(span, message));
+        self.shared.diagnostics.report(Diagnostic::error(span, message));
         Operand::None
     }
 }

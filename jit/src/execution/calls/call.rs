@@ -1,0 +1,123 @@
+//! Calls: of builtins, host functions and function values; making function values.
+
+use crate::boundary::enter::enter;
+use crate::builtins::{self, Call, Machine, Unwind};
+use crate::error::ErrorKind;
+use crate::execution::running::Running;
+use crate::execution::{Ending, HostRequest};
+use crate::ir::FunctionId;
+use crate::runtime::{FunctionTarget, Portable, Value};
+
+pub(crate) fn call_builtin(running: &mut Running, builtin: u32, arguments: &[Value]) -> Result<Value, Unwind> {
+    let builtin = &builtins::registry()[builtin as usize];
+    builtin.invoke(&mut Call { arguments, machine: running })
+}
+
+pub(crate) fn call_host(running: &mut Running, function: u32, arguments: &[Value]) -> Result<Value, Unwind> {
+    let function = function as usize;
+    let arguments =
+        arguments.iter().map(Portable::copy).collect::<Result<Vec<_>, _>>().map_err(Unwind::Error)?;
+    let terminating = running.instance.script.terminating.get(function).copied().unwrap_or(false);
+    if terminating {
+        running.ending = Some(Ending::Action { function, arguments, span: None });
+        return Err(Unwind::Ended);
+    }
+    running.ask(HostRequest { function, arguments })
+}
+
+pub(crate) fn call_value(running: &mut Running, callee: &Value, arguments: &Value) -> Result<Value, Unwind> {
+    let arguments: Vec<Value> = arguments.as_array().map(|array| array.values().cloned().collect()).unwrap_or_default();
+    invoke(running, callee, &arguments)
+}
+
+pub(crate) fn call_method(
+    running: &mut Running,
+    object: &Value,
+    name: &Value,
+    arguments: &Value,
+) -> Result<Value, Unwind> {
+    let function = super::operate::property(running, object, name)?;
+    call_value(running, &function, arguments)
+}
+
+/// Calls a function value.
+pub(crate) fn invoke(running: &mut Running, callee: &Value, arguments: &[Value]) -> Result<Value, Unwind> {
+    let Some(function) = callee.as_function() else {
+        return Err(Unwind::Error(ErrorKind::NotCallable { got: callee.kind() }));
+    };
+    match function.target() {
+        FunctionTarget::Builtin(index) => call_builtin(running, index, arguments),
+        FunctionTarget::Host(index) => {
+            let (minimum, maximum) = running.instance.script.host_arity(index as usize);
+            check_count(arguments.len(), minimum, maximum)?;
+            call_host(running, index, arguments)
+        }
+        FunctionTarget::User(index) => call_user(running, index, callee, arguments),
+        FunctionTarget::Class(_) => Err(Unwind::Error(ErrorKind::NotCallable { got: callee.kind() })),
+    }
+}
+
+fn check_count(got: usize, minimum: usize, maximum: Option<usize>) -> Result<(), Unwind> {
+    if got < minimum || maximum.is_some_and(|maximum| maximum < got) {
+        return Err(Unwind::Error(ErrorKind::ArgumentCount { function: "", minimum, maximum, got }));
+    }
+    Ok(())
+}
+
+/// Calls a function of the script with the arguments its parameters ask for.
+fn call_user(running: &mut Running, index: u32, environment: &Value, given: &[Value]) -> Result<Value, Unwind> {
+    let script = running.instance.script.clone();
+    let Some(function) = script.functions.get(index as usize) else {
+        return Err(Unwind::Error(ErrorKind::NotCallable { got: environment.kind() }));
+    };
+    let fixed = function.required + function.defaults.len();
+    check_count(given.len(), function.required, (!function.variadic).then_some(fixed))?;
+    let mut arguments: Vec<Value> = given.iter().take(fixed).cloned().collect();
+    for default in function.defaults.iter().skip(arguments.len().saturating_sub(function.required)) {
+        arguments.push(default.to_value().map_err(Unwind::Error)?);
+    }
+    if function.variadic {
+        arguments.push(Value::array_of(given.iter().skip(fixed).cloned()).map_err(Unwind::Error)?);
+    }
+    let Some(entry) = script.code.entry(FunctionId(index)) else {
+        return Err(Unwind::Error(ErrorKind::NotCallable { got: environment.kind() }));
+    };
+    enter(running, entry, environment, arguments)
+}
+
+pub(crate) fn function_value(_: &mut Running, kind: u32, function: u32) -> Result<Value, Unwind> {
+    let target = match kind {
+        0 => FunctionTarget::User(function),
+        1 => FunctionTarget::Builtin(function),
+        2 => FunctionTarget::Host(function),
+        _ => FunctionTarget::Class(function),
+    };
+    Value::function(target, Value::NONE, std::iter::empty()).map_err(Unwind::Error)
+}
+
+pub(crate) fn closure(_: &mut Running, function: u32, cells: &[Value]) -> Result<Value, Unwind> {
+    Value::function(FunctionTarget::User(function), Value::NONE, cells.iter().cloned()).map_err(Unwind::Error)
+}
+
+pub(crate) fn enter_function(running: &mut Running, function: u32) -> Result<(), Unwind> {
+    let active = &mut running.active[function as usize];
+    if *active {
+        return Err(Unwind::Error(ErrorKind::Recursion));
+    }
+    *active = true;
+    Ok(())
+}
+
+pub(crate) fn leave_function(running: &mut Running, function: u32) {
+    running.active[function as usize] = false;
+}
+
+impl Machine for Running {
+    fn invoke(&mut self, function: &Value, arguments: &[Value]) -> Result<Value, Unwind> {
+        invoke(self, function, arguments)
+    }
+
+    fn charge(&mut self, fuel: u64) -> Result<(), Unwind> {
+        Self::charge(self, fuel)
+    }
+}

@@ -1,0 +1,268 @@
+//! Operators, texts, arrays, iteration and output.
+
+use crate::builtins::Unwind;
+use crate::error::ErrorKind;
+use crate::execution::running::Running;
+use crate::runtime::{Value, compare, convert, number, operate, string};
+use crate::syntax::ast::{BinaryOperator, UnaryOperator};
+
+/// The binary operators by number, as generated code passes them.
+const BINARY: [BinaryOperator; 22] = [
+    BinaryOperator::Power,
+    BinaryOperator::Multiply,
+    BinaryOperator::Divide,
+    BinaryOperator::Modulus,
+    BinaryOperator::Add,
+    BinaryOperator::Subtract,
+    BinaryOperator::Concatenate,
+    BinaryOperator::ShiftLeft,
+    BinaryOperator::ShiftRight,
+    BinaryOperator::Less,
+    BinaryOperator::Greater,
+    BinaryOperator::LessOrEqual,
+    BinaryOperator::GreaterOrEqual,
+    BinaryOperator::Equal,
+    BinaryOperator::NotEqual,
+    BinaryOperator::Identical,
+    BinaryOperator::NotIdentical,
+    BinaryOperator::Match,
+    BinaryOperator::NotMatch,
+    BinaryOperator::BitAnd,
+    BinaryOperator::BitXor,
+    BinaryOperator::BitOr,
+];
+
+const _: () = {
+    let mut index = 0;
+    while index < BINARY.len() {
+        assert!(BINARY[index] as usize == index, "the table is in the order of the enumeration");
+        index += 1;
+    }
+};
+
+/// `left operator right` on any values.
+pub(crate) fn apply(operator: BinaryOperator, left: &Value, right: &Value) -> Result<Value, ErrorKind> {
+    match operator {
+        BinaryOperator::Power => operate::power(left, right),
+        BinaryOperator::Multiply => operate::multiply(left, right),
+        BinaryOperator::Divide => operate::divide(left, right),
+        BinaryOperator::Modulus => operate::modulo(left, right),
+        BinaryOperator::Add => operate::add(left, right),
+        BinaryOperator::Subtract => operate::subtract(left, right),
+        BinaryOperator::Concatenate => operate::concat(left, right),
+        BinaryOperator::ShiftLeft => operate::shift_left(left, right),
+        BinaryOperator::ShiftRight => operate::shift_right(left, right),
+        BinaryOperator::Less => Ok(Value::boolean(compare::less(left, right))),
+        BinaryOperator::Greater => Ok(Value::boolean(compare::less(right, left))),
+        BinaryOperator::LessOrEqual => Ok(Value::boolean(compare::less_or_equal(left, right))),
+        BinaryOperator::GreaterOrEqual => Ok(Value::boolean(compare::less_or_equal(right, left))),
+        BinaryOperator::Equal => compare::loose_equal(left, right).map(Value::boolean),
+        BinaryOperator::NotEqual => compare::loose_equal(left, right).map(|equal| Value::boolean(!equal)),
+        BinaryOperator::Identical => compare::strict_equal(left, right).map(Value::boolean),
+        BinaryOperator::NotIdentical => compare::strict_equal(left, right).map(|equal| Value::boolean(!equal)),
+        BinaryOperator::BitAnd => operate::bit_and(left, right),
+        BinaryOperator::BitXor => operate::bit_xor(left, right),
+        BinaryOperator::BitOr => operate::bit_or(left, right),
+        BinaryOperator::Match | BinaryOperator::NotMatch => Err(ErrorKind::Operator {
+            operator: if operator == BinaryOperator::Match { "=~" } else { "!~" },
+            left: left.kind(),
+            right: right.kind(),
+        }),
+    }
+}
+
+pub(crate) fn binary(_: &mut Running, operator: u32, left: &Value, right: &Value) -> Result<Value, Unwind> {
+    apply(BINARY[operator as usize], left, right).map_err(Unwind::Error)
+}
+
+/// `left operator right`, in place where `left` is the only reference.
+pub(crate) fn apply_in_place(operator: BinaryOperator, left: &mut Value, right: &Value) -> Result<(), ErrorKind> {
+    match operator {
+        BinaryOperator::Add => operate::add_assign(left, right),
+        BinaryOperator::Concatenate => operate::concat_assign(left, right),
+        _ => {
+            *left = apply(operator, left, right)?;
+            Ok(())
+        }
+    }
+}
+
+pub(crate) fn update(_: &mut Running, operator: u32, left: Value, right: &Value) -> Result<Value, Unwind> {
+    let mut left = left;
+    apply_in_place(BINARY[operator as usize], &mut left, right).map_err(Unwind::Error)?;
+    Ok(left)
+}
+
+pub(crate) fn unary(_: &mut Running, operator: u32, operand: &Value) -> Result<Value, Unwind> {
+    let result = match operator {
+        _ if operator == UnaryOperator::Minus as u32 => operate::negate(operand),
+        _ if operator == UnaryOperator::Plus as u32 => operate::plus(operand),
+        _ if operator == UnaryOperator::BitNot as u32 => operate::bit_not(operand),
+        _ => Ok(operate::not(operand)),
+    };
+    result.map_err(Unwind::Error)
+}
+
+pub(crate) fn step(_: &mut Running, increment: u32, operand: &Value) -> Result<Value, Unwind> {
+    next(increment != 0, operand).map_err(Unwind::Error)
+}
+
+/// One more or one less.
+pub(super) fn next(increment: bool, operand: &Value) -> Result<Value, ErrorKind> {
+    if increment { operate::increment(operand) } else { operate::decrement(operand) }
+}
+
+pub(crate) fn truth(_: &mut Running, operand: &Value) -> bool {
+    operand.truthy()
+}
+
+pub(crate) fn remainder(_: &mut Running, left: f64, right: f64) -> f64 {
+    number::remainder(left, right)
+}
+
+pub(crate) fn power(_: &mut Running, left: f64, right: f64) -> f64 {
+    number::power(left, right)
+}
+
+pub(crate) fn interpolate(_: &mut Running, parts: &[Value]) -> Result<Value, Unwind> {
+    convert::interpolate(parts).map_err(Unwind::Error)
+}
+
+pub(crate) fn concatenate(_: &mut Running, parts: &[Value]) -> Result<Value, Unwind> {
+    check_parts(parts)?;
+    if let [left, right] = parts {
+        return operate::concat(left, right).map_err(Unwind::Error);
+    }
+    convert::interpolate(parts).map_err(Unwind::Error)
+}
+
+/// None has no text where texts are joined by an operator.
+fn check_parts(parts: &[Value]) -> Result<(), Unwind> {
+    let Some(position) = parts.iter().position(Value::is_none) else { return Ok(()) };
+    let kind = |part: Option<&Value>| part.map_or(parts[position].kind(), Value::kind);
+    Err(Unwind::Error(ErrorKind::Operator {
+        operator: ".",
+        left: kind(parts.get(position.saturating_sub(1))),
+        right: kind(parts.get(position.max(1))),
+    }))
+}
+
+pub(crate) fn append(_: &mut Running, left: Value, parts: &[Value]) -> Result<Value, Unwind> {
+    let mut left = left;
+    if left.is_none() || parts.iter().any(Value::is_none) {
+        let none = parts.iter().find(|part| part.is_none()).or(parts.first());
+        let right = none.map_or(left.kind(), Value::kind);
+        return Err(Unwind::Error(ErrorKind::Operator { operator: ".", left: left.kind(), right }));
+    }
+    if left.as_string().is_none() {
+        left = convert::to_string(&left).map_err(Unwind::Error)?;
+    }
+    for part in parts {
+        let text = convert::text(part).map_err(Unwind::Error)?;
+        string::append(&mut left, text.octets()).map_err(Unwind::Error)?;
+    }
+    Ok(left)
+}
+
+pub(crate) fn release(_: &mut Running, operand: Value) {
+    drop(operand);
+}
+
+pub(crate) fn array_new(_: &mut Running, capacity: u32) -> Result<Value, Unwind> {
+    Value::array_with_capacity(capacity as usize).map_err(Unwind::Error)
+}
+
+pub(crate) fn array_push(_: &mut Running, array: Value, element: &Value) -> Result<Value, Unwind> {
+    let mut array = array;
+    array.array_mut().and_then(|array| array.append(element.clone())).map_err(Unwind::Error)?;
+    Ok(array)
+}
+
+pub(crate) fn array_insert(_: &mut Running, array: Value, key: &Value, element: &Value) -> Result<Value, Unwind> {
+    let mut array = array;
+    let key = crate::runtime::Key::cast(key).map_err(Unwind::Error)?;
+    array.array_mut().and_then(|array| array.set(key, element.clone())).map_err(Unwind::Error)?;
+    Ok(array)
+}
+
+pub(crate) fn array_spread(_: &mut Running, array: Value, elements: &Value) -> Result<Value, Unwind> {
+    let mut array = array;
+    let Some(source) = elements.as_array() else {
+        return Err(Unwind::Error(ErrorKind::NotIterable { got: elements.kind() }));
+    };
+    array.array_mut().and_then(|array| array.extend(source)).map_err(Unwind::Error)?;
+    Ok(array)
+}
+
+pub(crate) fn as_array(_: &mut Running, operand: &Value) -> Result<Value, Unwind> {
+    match operand.as_array() {
+        Some(_) => Ok(operand.clone()),
+        None => Value::array().map_err(Unwind::Error),
+    }
+}
+
+pub(crate) fn index(_: &mut Running, base: &Value, key: &Value) -> Result<Value, Unwind> {
+    operate::subscript(base, key).map_err(Unwind::Error)
+}
+
+/// A slice bound as it came from the script: none stands for an absent one.
+pub(super) fn bound(value: &Value) -> Option<&Value> {
+    (!value.is_none()).then_some(value)
+}
+
+pub(crate) fn slice(
+    _: &mut Running,
+    base: &Value,
+    first: &Value,
+    last: &Value,
+    step: &Value,
+) -> Result<Value, Unwind> {
+    operate::slice(base, bound(first), bound(last), bound(step)).map_err(Unwind::Error)
+}
+
+pub(crate) fn property(_: &mut Running, base: &Value, name: &Value) -> Result<Value, Unwind> {
+    if base.as_object().is_none() && base.as_array().is_none() && !base.is_none() {
+        return Err(Unwind::Error(ErrorKind::NotAnObject { got: base.kind() }));
+    }
+    operate::subscript(base, name).map_err(Unwind::Error)
+}
+
+pub(crate) fn iterate_begin(_: &mut Running, array: &Value) -> Result<(), Unwind> {
+    match array.as_array() {
+        Some(_) => Ok(()),
+        None => Err(Unwind::Error(ErrorKind::NotIterable { got: array.kind() })),
+    }
+}
+
+/// The position is checked against the array, so no value of it does harm.
+pub(crate) fn iterate_next(
+    running: &mut Running,
+    array: &Value,
+    position: i64,
+    wants_key: i64,
+    room: &mut [Value; 2],
+) -> i64 {
+    let position = usize::try_from(position).unwrap_or(usize::MAX);
+    let next = array.as_array().and_then(|array| array.next(position));
+    let Some((next, key, element)) = next else { return -1 };
+    let [key_room, element_room] = room;
+    if wants_key != 0 {
+        match key.to_value() {
+            Ok(key) => *key_room = key,
+            Err(error) => {
+                running.fail(Unwind::Error(error));
+                return ITERATION_FAILED;
+            }
+        }
+    }
+    *element_room = element.clone();
+    i64::try_from(next).unwrap_or(-1)
+}
+
+/// What [`iterate_next`] gives when the script must end: below the end marker.
+const ITERATION_FAILED: i64 = -2;
+
+pub(crate) fn echo(running: &mut Running, operand: &Value) -> Result<(), Unwind> {
+    let line = convert::text(operand).map_err(Unwind::Error)?.octets().to_vec();
+    running.print(line)
+}

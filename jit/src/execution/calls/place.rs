@@ -1,0 +1,166 @@
+//! Places deeper than a variable: stores, updates, tests, removals and quiet reads along a path.
+//!
+//! The path is taken from the outside in. Writing makes what is missing; testing and quiet reading make nothing and fail
+//! on nothing that is missing.
+
+use super::operate::{apply_in_place, bound, next};
+use crate::builtins::Unwind;
+use crate::codegen::{PlaceShape, ShapeAction, ShapeStep};
+use crate::error::ErrorKind;
+use crate::execution::running::Running;
+use crate::runtime::place::{Step, assign_slice, unset_element, unset_slice, with_place};
+use crate::runtime::{Value, operate};
+
+pub(crate) fn place(
+    running: &mut Running,
+    shape: u32,
+    root: &mut Value,
+    operands: &[Value],
+) -> Result<Value, Unwind> {
+    let script = running.instance.script.clone();
+    let Some(shape) = script.code.tables.place_shape(shape) else { return Ok(Value::NONE) };
+    let held;
+    let result = if shape.through_cell {
+        held = root.clone();
+        match held.as_cell() {
+            Some(cell) => cell.update(|content| act(shape, content, operands)),
+            None => Ok(Value::NONE),
+        }
+    } else {
+        act(shape, root, operands)
+    };
+    result.map_err(Unwind::Error)
+}
+
+pub(crate) fn place_predefined(
+    running: &mut Running,
+    shape: u32,
+    variable: u32,
+    operands: &[Value],
+) -> Result<Value, Unwind> {
+    let index = variable as usize;
+    let script = running.instance.script.clone();
+    let Some(shape) = script.code.tables.place_shape(shape) else { return Ok(Value::NONE) };
+    let changes = !matches!(shape.action, ShapeAction::Isset | ShapeAction::ReadQuiet);
+    running.written[index] |= changes;
+    act(shape, &mut running.predefined[index], operands).map_err(Unwind::Error)
+}
+
+pub(crate) fn place_static(
+    running: &mut Running,
+    shape: u32,
+    variable: u32,
+    operands: &[Value],
+) -> Result<Value, Unwind> {
+    let script = running.instance.script.clone();
+    let Some(shape) = script.code.tables.place_shape(shape) else { return Ok(Value::NONE) };
+    let Some(root) = running.statics.get_mut(variable as usize) else { return Ok(Value::NONE) };
+    act(shape, root, operands).map_err(Unwind::Error)
+}
+
+/// Does to a place what its shape says.
+fn act(shape: &PlaceShape, root: &mut Value, operands: &[Value]) -> Result<Value, ErrorKind> {
+    match shape.action {
+        ShapeAction::Isset => {
+            let (last, way) = shape.steps.split_last().ok_or(ErrorKind::KeyRange)?;
+            let mut operands = operands.iter();
+            let Some(base) = walk_quietly(root, way, &mut operands)? else { return Ok(Value::FALSE) };
+            look(&base, *last, &mut operands).map(|found| Value::boolean(found.is_some()))
+        }
+        ShapeAction::ReadQuiet => {
+            let found = walk_quietly(root, &shape.steps, &mut operands.iter())?;
+            Ok(found.unwrap_or_default())
+        }
+        ShapeAction::Unset => remove(shape, root, operands),
+        ShapeAction::Store | ShapeAction::Update { .. } | ShapeAction::Step { .. } => write(shape, root, operands),
+    }
+}
+
+/// One element for a quiet reader; `None` when it is missing or the base has no elements.
+fn look(base: &Value, step: ShapeStep, operands: &mut std::slice::Iter<'_, Value>) -> Result<Option<Value>, ErrorKind> {
+    let mut operand = || operands.next().cloned().unwrap_or_default();
+    match step {
+        ShapeStep::Key | ShapeStep::Property => operate::subscript_if_set(base, &operand()),
+        ShapeStep::Append => Ok(None),
+        ShapeStep::Slice => {
+            let (first, last, by) = (operand(), operand(), operand());
+            if base.as_array().is_none() && base.as_string().is_none() {
+                return Ok(None);
+            }
+            operate::slice(base, bound(&first), bound(&last), bound(&by)).map(Some)
+        }
+    }
+}
+
+fn walk_quietly(
+    root: &Value,
+    steps: &[ShapeStep],
+    operands: &mut std::slice::Iter<'_, Value>,
+) -> Result<Option<Value>, ErrorKind> {
+    let mut place = root.clone();
+    for step in steps {
+        match look(&place, *step, operands)? {
+            Some(found) => place = found,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(place))
+}
+
+/// The steps before the last as the runtime takes them, and the operands that remain.
+fn way<'v>(steps: &[ShapeStep], operands: &'v [Value]) -> (Vec<Step<'v>>, &'v [Value]) {
+    let mut rest = operands;
+    let mut path = Vec::with_capacity(steps.len());
+    for step in steps {
+        match (step, rest) {
+            (ShapeStep::Key | ShapeStep::Property, [key, tail @ ..]) => {
+                path.push(Step::Key(key));
+                rest = tail;
+            }
+            _ => path.push(Step::Append),
+        }
+    }
+    (path, rest)
+}
+
+fn remove(shape: &PlaceShape, root: &mut Value, operands: &[Value]) -> Result<Value, ErrorKind> {
+    let (last, before) = shape.steps.split_last().ok_or(ErrorKind::KeyRange)?;
+    // What is not there can't be removed; looking first makes sure that nothing is made on the way.
+    if walk_quietly(root, before, &mut operands.iter())?.is_none_or(|base| base.is_none()) {
+        return Ok(Value::FALSE);
+    }
+    let (path, rest) = way(before, operands);
+    let removed = with_place(root, &path, |base| match (last, rest) {
+        (ShapeStep::Key | ShapeStep::Property, [key, ..]) => unset_element(base, key),
+        (ShapeStep::Slice, [first, last, by, ..]) => unset_slice(base, bound(first), bound(last), bound(by)),
+        _ => Ok(false),
+    })?;
+    Ok(Value::boolean(removed))
+}
+
+fn write(shape: &PlaceShape, root: &mut Value, operands: &[Value]) -> Result<Value, ErrorKind> {
+    if let Some((ShapeStep::Slice, before)) = shape.steps.split_last() {
+        let (path, rest) = way(before, operands);
+        let [first, last, by, items] = rest else { return Ok(Value::NONE) };
+        with_place(root, &path, |base| assign_slice(base, bound(first), bound(last), bound(by), items))?;
+        return Ok(Value::NONE);
+    }
+    let (path, rest) = way(&shape.steps, operands);
+    let none = Value::NONE;
+    let operand = rest.first().unwrap_or(&none);
+    with_place(root, &path, |element| match shape.action {
+        ShapeAction::Update { operator } => {
+            apply_in_place(operator, element, operand)?;
+            Ok(element.clone())
+        }
+        ShapeAction::Step { increment, yield_old } => {
+            let new = next(increment, element)?;
+            let old = std::mem::replace(element, new.clone());
+            Ok(if yield_old { old } else { new })
+        }
+        ShapeAction::Store | ShapeAction::Isset | ShapeAction::Unset | ShapeAction::ReadQuiet => {
+            *element = operand.clone();
+            Ok(Value::NONE)
+        }
+    })
+}
