@@ -50,11 +50,11 @@ macro_rules! for_each_host_call {
             /// The operand if it is an array, else an empty array.
             as_array(operand: borrowed) -> value;
             /// `base[key]`
-            index(base: borrowed, key: borrowed) -> value;
+            index(base: borrowed, key: borrowed, accessor: index) -> value;
             /// `base[first:last:step]`
             slice(base: borrowed, first: borrowed, last: borrowed, step: borrowed) -> value;
             /// `base->name`
-            property(base: borrowed, name: borrowed) -> value;
+            property(base: borrowed, name: borrowed, accessor: index) -> value;
             /// What is done to a place below a root; the shape is an index among the shapes.
             place(shape: index, root: slot, operands: list) -> value;
             /// The same below a predefined variable.
@@ -72,7 +72,7 @@ macro_rules! for_each_host_call {
             /// A function value, with its arguments in an array.
             call_value(callee: borrowed, arguments: borrowed) -> value;
             /// An instance function, with its arguments in an array.
-            call_method(object: borrowed, name: borrowed, arguments: borrowed) -> value;
+            call_method(object: borrowed, name: borrowed, accessor: index, arguments: borrowed) -> value;
             /// A function of this script as a value; kind and index as in `FunctionReference`.
             function_value(kind: index, function: index) -> value;
             /// A function value that holds references to cells.
@@ -97,6 +97,8 @@ macro_rules! for_each_host_call {
             load_static(variable: index) -> value;
             /// Puts a value in a static variable of a class.
             store_static(variable: index, content: owned) -> nothing;
+            /// Runs the top level of an imported module once.
+            run_module(function: index) -> status;
             /// Prints a value.
             echo(operand: borrowed) -> status;
             /// Takes new fuel, parks the script, or ends it.

@@ -6,5 +6,5 @@ mod module;
 mod tables;
 mod translate;
 
-pub(crate) use module::{Code, CompileFailure, Entry, compile};
-pub(crate) use tables::{PlaceShape, ShapeAction, ShapeStep, Tables};
+pub(crate) use module::{Code, Entry, compile};
+pub(crate) use tables::{PlaceShape, ShapeAction, ShapeStep};

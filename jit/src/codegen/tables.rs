@@ -21,6 +21,8 @@ pub(crate) struct Tables {
 pub(crate) struct PlaceShape {
     /// Whether the root is a cell: what it holds is the place's root then.
     pub(crate) through_cell: bool,
+    /// The class whose function the place stands in, plus one; 0 outside of classes.
+    pub(crate) accessor: u32,
     /// The steps.
     pub(crate) steps: Vec<ShapeStep>,
     /// What is done.

@@ -13,6 +13,7 @@ use super::fiber::{Fiber, FiberStep, Parked, Resume, StackSlot};
 use super::running::Running;
 use super::{HostAnswer, Limits, Outcome, Step};
 use crate::error::ErrorKind;
+use crate::runtime::portable::Snapshot;
 use crate::runtime::{Heap, Portable, Value};
 use crate::script::{Script, ScriptInner};
 
@@ -45,8 +46,10 @@ pub enum Input<'a> {
     Number(f64),
     /// Octets; copied.
     String(&'a [u8]),
-    /// Anything; copied.
+    /// Data; copied.
     Portable(&'a Portable),
+    /// What a variable held when the script ended before; copied.
+    Snapshot(&'a Snapshot),
 }
 
 impl Input<'_> {
@@ -57,6 +60,7 @@ impl Input<'_> {
             Self::Number(number) => Ok(Value::number(number)),
             Self::String(octets) => Value::string(octets),
             Self::Portable(portable) => portable.to_value(),
+            Self::Snapshot(snapshot) => snapshot.restore(),
         }
     }
 }
@@ -107,7 +111,7 @@ impl ScriptInstance {
         let spare = self.inner.spare.borrow_mut().pop();
         let (heap, stack) = match spare {
             Some((heap, stack)) => {
-                heap.limit(limits.memory_bytes);
+                heap.set_limit(limits.memory_bytes);
                 (heap, stack)
             }
             None => {

@@ -12,12 +12,14 @@
 pub(crate) mod calls;
 mod fiber;
 mod instance;
+mod machine;
 pub(crate) mod running;
 
 pub use instance::{Execution, Input, ScriptInstance};
 
 use crate::error::ScriptError;
 use crate::runtime::Portable;
+use crate::runtime::portable::Snapshot;
 use crate::source::Span;
 
 /// The bounds of one execution.
@@ -63,7 +65,7 @@ pub struct Outcome {
     /// What `echo` printed, one entry per statement, in order.
     pub output: Vec<Vec<u8>>,
     /// The predefined variables that scripts may write and this one did: index in the environment, value.
-    pub written: Vec<(usize, Portable)>,
+    pub written: Vec<(usize, Snapshot)>,
     /// Units of fuel used.
     pub fuel_used: u64,
     /// Objects still alive in the script's heap: zero after a run to the end.

@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::fiber::{Parked, Resume, YielderPointer};
@@ -15,7 +16,8 @@ use crate::boundary::layout::ExecutionState;
 use crate::builtins::Unwind;
 use crate::error::{ErrorKind, ScriptError};
 use crate::ir::FunctionId;
-use crate::runtime::{Portable, Value};
+use crate::runtime::Value;
+use crate::runtime::portable::Snapshot;
 
 /// A running execution. `repr(C)`: generated code gets the address of the state and nothing else.
 #[repr(C)]
@@ -27,6 +29,8 @@ pub(crate) struct Running {
     pub(crate) written: Vec<bool>,
     pub(crate) globals: Vec<Value>,
     pub(crate) statics: Vec<Value>,
+    /// Which modules have run, by the function that is their top level.
+    pub(crate) modules_run: Vec<bool>,
     /// Which functions are being executed, of those that a function value may reach.
     pub(crate) active: Vec<bool>,
     pub(crate) limits: Limits,
@@ -56,6 +60,7 @@ impl Running {
             written: vec![false; script.predefined_count],
             globals: Vec::new(),
             statics: Vec::new(),
+            modules_run: vec![false; script.functions.len()],
             active: vec![false; script.functions.len()],
             fuel_left: limits.fuel - slice,
             limits,
@@ -72,6 +77,9 @@ impl Running {
     /// Runs the main program to its end. The predefined variables are in place.
     pub(super) fn run(&mut self) -> Ending {
         self.state.predefined = self.predefined.as_mut_ptr().cast::<u64>();
+        if let Err(kind) = self.make_statics() {
+            return Ending::Error(kind.into());
+        }
         let main = self.instance.script.code.entry(FunctionId(0));
         let result = match main {
             Some(entry) => enter(self, entry, &Value::NONE, Vec::new()).map(drop),
@@ -85,6 +93,14 @@ impl Running {
             (Err(Unwind::Error(kind)), None) => self.locate(Ending::Error(ScriptError { kind, span: None })),
             (Err(Unwind::Ended), None) => Ending::Implicit,
         }
+    }
+
+    fn make_statics(&mut self) -> Result<(), ErrorKind> {
+        let script = Arc::clone(&self.instance.script);
+        for initial in &script.statics {
+            self.statics.push(initial.to_value()?);
+        }
+        Ok(())
     }
 
     /// Adds the place where the script ended, which generated code noted.
@@ -175,11 +191,11 @@ impl Running {
     }
 
     /// The predefined variables that were written, as copies that outlive the heap.
-    pub(super) fn written(&self) -> Result<Vec<(usize, Portable)>, ErrorKind> {
+    pub(super) fn written(&self) -> Result<Vec<(usize, Snapshot)>, ErrorKind> {
         let mut written = Vec::new();
         for (index, value) in self.predefined.iter().enumerate() {
             if self.written[index] {
-                written.push((index, Portable::from_value(value)?));
+                written.push((index, Snapshot::take(value)?));
             }
         }
         Ok(written)

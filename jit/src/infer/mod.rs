@@ -8,7 +8,7 @@ mod lattice;
 mod transfer;
 
 pub use lattice::Kinds;
-pub use transfer::{operand_kinds, transfer};
+pub use transfer::{each_read, each_written, operand_kinds, transfer};
 
 use crate::ir::{Block, BlockId, Function, Operand, RegisterInfo, Terminator};
 

@@ -149,7 +149,7 @@ fn unary(operator: UnaryOperator, _operand: Kinds) -> Kinds {
 }
 
 /// Calls back for each register an operation writes.
-pub(super) fn each_written(operation: &Operation, written: &mut dyn FnMut(Register)) {
+pub fn each_written(operation: &Operation, written: &mut dyn FnMut(Register)) {
     match operation {
         Operation::Copy { into, .. }
         | Operation::AsArray { into, .. }
@@ -198,12 +198,13 @@ pub(super) fn each_written(operation: &Operation, written: &mut dyn FnMut(Regist
         | Operation::StoreStatic { .. }
         | Operation::IterateBegin { .. }
         | Operation::Echo { .. }
+        | Operation::RunModule { .. }
         | Operation::Fuel => {}
     }
 }
 
 /// Calls back for each register whose value an operation looks at. A release looks at nothing that matters here.
-pub(super) fn each_read(operation: &Operation, read: &mut dyn FnMut(Register)) {
+pub fn each_read(operation: &Operation, read: &mut dyn FnMut(Register)) {
     let mut operand = |operand: &Operand| {
         if let Operand::Register(register) = operand {
             read(*register);
@@ -281,6 +282,7 @@ pub(super) fn each_read(operation: &Operation, read: &mut dyn FnMut(Register)) {
         | Operation::CellGlobal { .. }
         | Operation::LoadPredefined { .. }
         | Operation::LoadStatic { .. }
+        | Operation::RunModule { .. }
         | Operation::Fuel => {}
     }
 }

@@ -309,6 +309,8 @@ pub enum Operation {
         base: Operand,
         /// Borrowed.
         key: Operand,
+        /// The class whose function this stands in, plus one; 0 outside of classes.
+        accessor: u32,
     },
     /// `into` = `base[first:last:step]`. Absent parts are none.
     Slice {
@@ -327,6 +329,8 @@ pub enum Operation {
         base: Operand,
         /// A string constant.
         name: ConstantId,
+        /// As in [`Operation::Index`].
+        accessor: u32,
     },
     /// What is done to a place deeper than a variable: `$a[1]["x"] = 5`. May fail.
     Place {
@@ -384,6 +388,8 @@ pub enum Operation {
         object: Operand,
         /// A string constant.
         name: ConstantId,
+        /// As in [`Operation::Index`].
+        accessor: u32,
         /// Borrowed: an array of the arguments.
         arguments: Operand,
     },
@@ -471,6 +477,11 @@ pub enum Operation {
         /// Borrowed.
         operand: Operand,
     },
+    /// Runs the top level of an imported module, unless that was done before.
+    RunModule {
+        /// The top level.
+        function: FunctionId,
+    },
     /// Takes fuel; ends the script or parks it when there is none. One at each loop round and each function entry.
     Fuel,
 }
@@ -482,6 +493,8 @@ pub struct Place {
     pub root: PlaceRoot,
     /// The way; not empty.
     pub path: Vec<PathStep>,
+    /// As in [`Operation::Index`].
+    pub accessor: u32,
 }
 
 /// Where a place begins.

@@ -184,12 +184,13 @@ impl<'a, 'b> Translator<'a, 'b> {
             Operation::ArrayPush { array, value } => self.array_push(*array, *value),
             Operation::ArrayInsert { array, key, value } => self.array_insert(*array, *key, *value),
             Operation::ArraySpread { array, value } => self.array_spread(*array, *value),
-            Operation::Index { into, base, key } => self.index_value(*into, *base, *key),
+            Operation::Index { into, base, key, accessor } => self.index_value(*into, *base, *key, *accessor),
             Operation::Slice { into, base, bounds } => self.slice(*into, *base, bounds),
-            Operation::Property { into, base, name } => {
+            Operation::Property { into, base, name, accessor } => {
                 let base = self.boxed(*base);
                 let name = self.boxed(Operand::Constant(*name));
-                self.call_into(HostCall::property, &[base, name], *into);
+                let accessor = self.index(*accessor);
+                self.call_into(HostCall::property, &[base, name, accessor], *into);
             }
             Operation::Place { into, place, action } => self.place(*into, place, action),
             Operation::Call { into, function, arguments, this } => {
@@ -205,11 +206,12 @@ impl<'a, 'b> Translator<'a, 'b> {
                 let arguments = self.boxed(*arguments);
                 self.call_into(HostCall::call_value, &[callee, arguments], *into);
             }
-            Operation::CallMethod { into, object, name, arguments } => {
+            Operation::CallMethod { into, object, name, accessor, arguments } => {
                 let object = self.boxed(*object);
                 let name = self.boxed(Operand::Constant(*name));
                 let arguments = self.boxed(*arguments);
-                self.call_into(HostCall::call_method, &[object, name, arguments], *into);
+                let accessor = self.index(*accessor);
+                self.call_into(HostCall::call_method, &[object, name, accessor, arguments], *into);
             }
             Operation::Closure { into, function, cells } => self.closure(*into, *function, cells),
             Operation::CellNew { into } => self.call_into(HostCall::cell_new, &[], *into),
@@ -244,6 +246,10 @@ impl<'a, 'b> Translator<'a, 'b> {
             Operation::Echo { operand } => {
                 let operand = self.boxed(*operand);
                 self.call_host(HostCall::echo, &[operand]);
+            }
+            Operation::RunModule { function } => {
+                let function = self.index(function.0);
+                self.call_host(HostCall::run_module, &[function]);
             }
             Operation::Fuel => self.fuel(),
         }

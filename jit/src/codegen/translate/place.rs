@@ -28,10 +28,11 @@ impl Translator<'_, '_> {
         self.call_into(HostCall::array_spread, &[owner, elements], array);
     }
 
-    pub(super) fn index_value(&mut self, into: Register, base: Operand, key: Operand) {
+    pub(super) fn index_value(&mut self, into: Register, base: Operand, key: Operand, accessor: u32) {
         let base = self.boxed(base);
         let key = self.boxed(key);
-        self.call_into(HostCall::index, &[base, key], into);
+        let accessor = self.index(accessor);
+        self.call_into(HostCall::index, &[base, key, accessor], into);
     }
 
     pub(super) fn slice(&mut self, into: Register, base: Operand, bounds: &[Operand; 3]) {
@@ -151,5 +152,5 @@ fn shape(place: &Place, action: &PlaceAction, operands: &mut Vec<Operand>) -> Pl
         PlaceAction::Unset => ShapeAction::Unset,
         PlaceAction::ReadQuiet => ShapeAction::ReadQuiet,
     };
-    PlaceShape { through_cell: matches!(place.root, PlaceRoot::Cell(_)), steps, action }
+    PlaceShape { through_cell: matches!(place.root, PlaceRoot::Cell(_)), accessor: place.accessor, steps, action }
 }

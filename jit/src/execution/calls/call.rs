@@ -1,16 +1,16 @@
 //! Calls: of builtins, host functions and function values; making function values.
 
 use crate::boundary::enter::enter;
-use crate::builtins::{self, Call, Machine, Unwind};
+use crate::builtins::{self, Unwind};
 use crate::error::ErrorKind;
 use crate::execution::running::Running;
 use crate::execution::{Ending, HostRequest};
 use crate::ir::FunctionId;
-use crate::runtime::{FunctionTarget, Portable, Value};
+use crate::runtime::{FunctionTarget, Key, Portable, Value};
+use crate::script::ClassData;
 
 pub(crate) fn call_builtin(running: &mut Running, builtin: u32, arguments: &[Value]) -> Result<Value, Unwind> {
-    let builtin = &builtins::registry()[builtin as usize];
-    builtin.invoke(&mut Call { arguments, machine: running })
+    builtins::registry()[builtin as usize].invoke(arguments, running)
 }
 
 pub(crate) fn call_host(running: &mut Running, function: u32, arguments: &[Value]) -> Result<Value, Unwind> {
@@ -34,9 +34,10 @@ pub(crate) fn call_method(
     running: &mut Running,
     object: &Value,
     name: &Value,
+    accessor: u32,
     arguments: &Value,
 ) -> Result<Value, Unwind> {
-    let function = super::operate::property(running, object, name)?;
+    let function = super::member::property(running, object, name, accessor)?;
     call_value(running, &function, arguments)
 }
 
@@ -52,9 +53,35 @@ pub(crate) fn invoke(running: &mut Running, callee: &Value, arguments: &[Value])
             check_count(arguments.len(), minimum, maximum)?;
             call_host(running, index, arguments)
         }
-        FunctionTarget::User(index) => call_user(running, index, callee, arguments),
-        FunctionTarget::Class(_) => Err(Unwind::Error(ErrorKind::NotCallable { got: callee.kind() })),
+        FunctionTarget::User(index) => {
+            // A bound function finds its object where a closure finds its captures.
+            let environment = if function.bound().is_none() { callee } else { function.bound() };
+            call_user(running, index, environment, arguments)
+        }
+        FunctionTarget::Class(index) => make_object(running, index, arguments),
     }
+}
+
+/// A new object of a class, constructed.
+fn make_object(running: &mut Running, index: u32, arguments: &[Value]) -> Result<Value, Unwind> {
+    let script = running.instance.script.clone();
+    let Some(class) = script.classes.get(index as usize) else {
+        return Err(Unwind::Error(ErrorKind::NotCallable { got: crate::runtime::Kind::Function }));
+    };
+    let object = new_object(class, index).map_err(Unwind::Error)?;
+    match class.constructor {
+        Some(constructor) => drop(call_user(running, constructor, &object, arguments)?),
+        None => check_count(arguments.len(), 0, Some(0))?,
+    }
+    Ok(object)
+}
+
+fn new_object(class: &ClassData, index: u32) -> Result<Value, ErrorKind> {
+    let mut variables = Value::array_with_capacity(class.variables.len())?;
+    for (name, initial) in &class.variables {
+        variables.array_mut()?.set(Key::of(name), initial.to_value()?)?;
+    }
+    Value::object(index, variables)
 }
 
 fn check_count(got: usize, minimum: usize, maximum: Option<usize>) -> Result<(), Unwind> {
@@ -99,6 +126,14 @@ pub(crate) fn closure(_: &mut Running, function: u32, cells: &[Value]) -> Result
     Value::function(FunctionTarget::User(function), Value::NONE, cells.iter().cloned()).map_err(Unwind::Error)
 }
 
+pub(crate) fn run_module(running: &mut Running, function: u32) -> Result<(), Unwind> {
+    let done = std::mem::replace(&mut running.modules_run[function as usize], true);
+    if !done {
+        call_user(running, function, &Value::NONE, &[])?;
+    }
+    Ok(())
+}
+
 pub(crate) fn enter_function(running: &mut Running, function: u32) -> Result<(), Unwind> {
     let active = &mut running.active[function as usize];
     if *active {
@@ -110,14 +145,4 @@ pub(crate) fn enter_function(running: &mut Running, function: u32) -> Result<(),
 
 pub(crate) fn leave_function(running: &mut Running, function: u32) {
     running.active[function as usize] = false;
-}
-
-impl Machine for Running {
-    fn invoke(&mut self, function: &Value, arguments: &[Value]) -> Result<Value, Unwind> {
-        invoke(self, function, arguments)
-    }
-
-    fn charge(&mut self, fuel: u64) -> Result<(), Unwind> {
-        Self::charge(self, fuel)
-    }
 }

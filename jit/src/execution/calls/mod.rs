@@ -3,16 +3,19 @@
 //! Ordinary Rust over values; nothing here knows how it is called.
 
 mod call;
+mod member;
 mod operate;
 mod place;
 mod variable;
 
 pub(crate) use call::{
-    call_builtin, call_host, call_method, call_value, closure, enter_function, function_value, leave_function,
+    call_builtin, call_host, call_method, call_value, closure, enter_function, function_value, invoke, leave_function,
+    run_module,
 };
+pub(crate) use member::{index, property};
 pub(crate) use operate::{
-    append, array_insert, array_new, array_push, array_spread, as_array, binary, concatenate, echo, index, interpolate,
-    iterate_begin, iterate_next, power, property, release, remainder, slice, step, truth, unary, update,
+    append, array_insert, array_new, array_push, array_spread, as_array, binary, concatenate, echo, interpolate,
+    iterate_begin, iterate_next, power, release, remainder, slice, step, truth, unary, update,
 };
 pub(crate) use place::{place, place_predefined, place_static};
 pub(crate) use variable::{

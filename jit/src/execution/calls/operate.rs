@@ -3,7 +3,7 @@
 use crate::builtins::Unwind;
 use crate::error::ErrorKind;
 use crate::execution::running::Running;
-use crate::runtime::{Value, compare, convert, number, operate, string};
+use crate::runtime::{Value, compare, convert, operate, string};
 use crate::syntax::ast::{BinaryOperator, UnaryOperator};
 
 /// The binary operators by number, as generated code passes them.
@@ -117,11 +117,11 @@ pub(crate) fn truth(_: &mut Running, operand: &Value) -> bool {
 }
 
 pub(crate) fn remainder(_: &mut Running, left: f64, right: f64) -> f64 {
-    number::remainder(left, right)
+    left % right
 }
 
 pub(crate) fn power(_: &mut Running, left: f64, right: f64) -> f64 {
-    number::power(left, right)
+    left.powf(right)
 }
 
 pub(crate) fn interpolate(_: &mut Running, parts: &[Value]) -> Result<Value, Unwind> {
@@ -201,10 +201,6 @@ pub(crate) fn as_array(_: &mut Running, operand: &Value) -> Result<Value, Unwind
     }
 }
 
-pub(crate) fn index(_: &mut Running, base: &Value, key: &Value) -> Result<Value, Unwind> {
-    operate::subscript(base, key).map_err(Unwind::Error)
-}
-
 /// A slice bound as it came from the script: none stands for an absent one.
 pub(super) fn bound(value: &Value) -> Option<&Value> {
     (!value.is_none()).then_some(value)
@@ -218,13 +214,6 @@ pub(crate) fn slice(
     step: &Value,
 ) -> Result<Value, Unwind> {
     operate::slice(base, bound(first), bound(last), bound(step)).map_err(Unwind::Error)
-}
-
-pub(crate) fn property(_: &mut Running, base: &Value, name: &Value) -> Result<Value, Unwind> {
-    if base.as_object().is_none() && base.as_array().is_none() && !base.is_none() {
-        return Err(Unwind::Error(ErrorKind::NotAnObject { got: base.kind() }));
-    }
-    operate::subscript(base, name).map_err(Unwind::Error)
 }
 
 pub(crate) fn iterate_begin(_: &mut Running, array: &Value) -> Result<(), Unwind> {

@@ -3,11 +3,13 @@
 //! The path is taken from the outside in. Writing makes what is missing; testing and quiet reading make nothing and fail
 //! on nothing that is missing.
 
+use super::member::check_way;
 use super::operate::{apply_in_place, bound, next};
 use crate::builtins::Unwind;
 use crate::codegen::{PlaceShape, ShapeAction, ShapeStep};
 use crate::error::ErrorKind;
 use crate::execution::running::Running;
+use crate::script::ScriptInner;
 use crate::runtime::place::{Step, assign_slice, unset_element, unset_slice, with_place};
 use crate::runtime::{Value, operate};
 
@@ -23,11 +25,11 @@ pub(crate) fn place(
     let result = if shape.through_cell {
         held = root.clone();
         match held.as_cell() {
-            Some(cell) => cell.update(|content| act(shape, content, operands)),
+            Some(cell) => cell.update(|content| act(&script, shape, content, operands)),
             None => Ok(Value::NONE),
         }
     } else {
-        act(shape, root, operands)
+        act(&script, shape, root, operands)
     };
     result.map_err(Unwind::Error)
 }
@@ -43,7 +45,7 @@ pub(crate) fn place_predefined(
     let Some(shape) = script.code.tables.place_shape(shape) else { return Ok(Value::NONE) };
     let changes = !matches!(shape.action, ShapeAction::Isset | ShapeAction::ReadQuiet);
     running.written[index] |= changes;
-    act(shape, &mut running.predefined[index], operands).map_err(Unwind::Error)
+    act(&script, shape, &mut running.predefined[index], operands).map_err(Unwind::Error)
 }
 
 pub(crate) fn place_static(
@@ -55,11 +57,17 @@ pub(crate) fn place_static(
     let script = running.instance.script.clone();
     let Some(shape) = script.code.tables.place_shape(shape) else { return Ok(Value::NONE) };
     let Some(root) = running.statics.get_mut(variable as usize) else { return Ok(Value::NONE) };
-    act(shape, root, operands).map_err(Unwind::Error)
+    act(&script, shape, root, operands).map_err(Unwind::Error)
 }
 
 /// Does to a place what its shape says.
-fn act(shape: &PlaceShape, root: &mut Value, operands: &[Value]) -> Result<Value, ErrorKind> {
+fn act(
+    script: &ScriptInner,
+    shape: &PlaceShape,
+    root: &mut Value,
+    operands: &[Value],
+) -> Result<Value, ErrorKind> {
+    check_way(script, shape, root, operands)?;
     match shape.action {
         ShapeAction::Isset => {
             let (last, way) = shape.steps.split_last().ok_or(ErrorKind::KeyRange)?;

@@ -260,18 +260,18 @@ impl FunctionBuilder<'_, '_> {
         let base = Operand::Register(source);
         let Some(default) = default else {
             let into = self.temporary();
-            self.emit(Operation::Index { into, base, key }, span);
+            self.emit(Operation::Index { into, base, key, accessor: 0 }, span);
             return into;
         };
         let into = self.temporary();
         let present = self.temporary();
-        let place = Place { root: PlaceRoot::Value(base), path: vec![PathStep::Key(key)] };
+        let place = Place { root: PlaceRoot::Value(base), path: vec![PathStep::Key(key)], accessor: 0 };
         self.emit(Operation::Place { into: Some(present), place, action: PlaceAction::Isset }, span);
         let (yes, no, done) = (self.new_block(), self.new_block(), self.new_block());
         let condition = Operand::Register(present);
         self.terminate(Terminator::Branch { condition, then: yes, otherwise: no }, span);
         self.switch_to(yes);
-        self.emit(Operation::Index { into, base, key }, span);
+        self.emit(Operation::Index { into, base, key, accessor: 0 }, span);
         self.terminate(Terminator::Jump(done), span);
         self.switch_to(no);
         let operand = self.expression(default);
@@ -326,16 +326,13 @@ impl FunctionBuilder<'_, '_> {
             after.extend_from_slice(later);
             path.push(self.path_step(link, &after, &mut temporaries));
         }
-        (Place { root, path }, temporaries)
+        (Place { root, path, accessor: self.accessor() }, temporaries)
     }
 
     fn target_root(&mut self, base: &Target, temporaries: &mut Vec<Operand>) -> PlaceRoot {
         match &base.kind {
             TargetKind::Variable(name) => self.place_root(name),
-            TargetKind::StaticVariable(class, name) => match self.static_index(class, name) {
-                Some(index) => PlaceRoot::Static(index),
-                None => PlaceRoot::Value(Operand::None),
-            },
+            TargetKind::StaticVariable(class, name) => self.static_root(class, name),
             TargetKind::Value(value) => {
                 let operand = self.expression(value);
                 temporaries.push(operand);

@@ -3,10 +3,10 @@
 use std::rc::Rc;
 
 use super::FunctionBuilder;
-use crate::ir::{FunctionId, FunctionReference, Operand, Operation, Register, Terminator};
-use crate::resolve::Callee;
+use crate::ir::{FunctionId, FunctionReference, Operand, Operation, PlaceRoot, Register, Terminator};
+use crate::resolve::{Callee, StaticPlace};
 use crate::source::Span;
-use crate::syntax::ast::{self, Argument, Class, Expression, ExpressionKind, Identifier};
+use crate::syntax::ast::{self, Argument, Expression, ExpressionKind, Identifier};
 
 impl FunctionBuilder<'_, '_> {
     pub(super) fn call(&mut self, callee: &Expression, arguments: &[Argument], span: Span) -> Operand {
@@ -19,11 +19,18 @@ impl FunctionBuilder<'_, '_> {
             let list = self.argument_array(arguments, span);
             let name = self.property_name(name);
             let into = self.temporary();
-            let call = Operation::CallMethod { into, object: object_operand, name, arguments: list };
+            let accessor = self.accessor();
+            let call = Operation::CallMethod { into, object: object_operand, name, accessor, arguments: list };
             self.emit(call, span);
             self.discard(list, span);
             self.discard(object_operand, span);
             return Operand::Register(into);
+        }
+        if let ExpressionKind::StaticFunction(class, name) = &callee.kind {
+            return match self.static_callee(class, name) {
+                Some(known) => self.call_known(known, arguments, span),
+                None => self.refuse(class.span, "this function is unknown"),
+            };
         }
         let function = self.held(callee, &later);
         self.call_value(function, arguments, span)
@@ -47,7 +54,7 @@ impl FunctionBuilder<'_, '_> {
 
     /// What a name reaches from here.
     fn callee(&self, name: &Identifier, builtin: bool) -> Option<FunctionReference> {
-        let scope = self.shared.resolved.functions[self.id].id()?;
+        let scope = crate::resolve::FunctionId::new(self.id);
         let callee = self.shared.resolved.callee(scope, &name.name, builtin)?;
         self.reference(callee)
     }
@@ -188,29 +195,55 @@ impl FunctionBuilder<'_, '_> {
         let base_operand = self.expression(base);
         let name = self.property_name(name);
         let into = self.temporary();
-        self.emit(Operation::Property { into, base: base_operand, name }, span);
+        let accessor = self.accessor();
+        self.emit(Operation::Property { into, base: base_operand, name, accessor }, span);
         self.discard(base_operand, span);
         Operand::Register(into)
     }
 
-    pub(super) fn class_statement(&mut self, class: &Rc<Class>) {
-        self.refuse(class.span, "class is not supported yet");
+    fn static_callee(&self, class: &Identifier, name: &Identifier) -> Option<FunctionReference> {
+        let scope = crate::resolve::FunctionId::new(self.id);
+        let callee = self.shared.resolved.static_callee(scope, &class.name, &name.name)?;
+        self.reference(callee)
     }
 
-    pub(super) fn static_index(&mut self, class: &Identifier, _name: &Identifier) -> Option<u32> {
-        self.refuse(class.span, "static members are not supported yet");
-        None
+    /// A static function, or a function of a module, as a value.
+    pub(super) fn static_function(&mut self, class: &Identifier, name: &Identifier, span: Span) -> Operand {
+        match self.static_callee(class, name) {
+            Some(callee) => Operand::Register(self.copy(Operand::Function(callee), span)),
+            None => self.refuse(class.span, "this function is unknown"),
+        }
+    }
+
+    /// The place of `Class::$name` or `module::$name`.
+    pub(super) fn static_root(&mut self, class: &Identifier, name: &Identifier) -> PlaceRoot {
+        let scope = crate::resolve::FunctionId::new(self.id);
+        match self.shared.resolved.static_place(scope, &class.name, &name.name) {
+            Some(StaticPlace::Class(id)) => PlaceRoot::Static(super::count(id.index())),
+            Some(StaticPlace::Module(module, variable)) => {
+                let main = self.shared.resolved.modules[module.index()].main.index();
+                PlaceRoot::Cell(self.module_cell(main, variable))
+            }
+            None => PlaceRoot::Value(self.refuse(class.span, "this variable is unknown")),
+        }
     }
 
     pub(super) fn read_static(&mut self, class: &Identifier, name: &Identifier, span: Span) -> Operand {
-        match self.static_index(class, name) {
-            Some(index) => {
+        let into = match self.static_root(class, name) {
+            PlaceRoot::Static(index) => {
                 let into = self.temporary();
                 self.emit(Operation::LoadStatic { into, index }, span);
-                Operand::Register(into)
+                into
             }
-            None => Operand::None,
-        }
+            PlaceRoot::Cell(cell) => {
+                let into = self.temporary();
+                self.emit(Operation::CellGet { into, cell }, span);
+                self.emit(Operation::CheckDefined { register: into, name: name.name.clone() }, span);
+                into
+            }
+            _ => return Operand::None,
+        };
+        Operand::Register(into)
     }
 
     /// Puts an operand into a static variable; gives it up. The value of the assignment.
@@ -222,16 +255,11 @@ impl FunctionBuilder<'_, '_> {
         span: Span,
     ) -> Operand {
         let from = self.owned(operand, span);
-        match self.static_index(class, name) {
-            Some(index) => {
-                self.emit(Operation::StoreStatic { index, from }, span);
-                self.read_static(class, name, span)
-            }
-            None => Operand::None,
+        match self.static_root(class, name) {
+            PlaceRoot::Static(index) => self.emit(Operation::StoreStatic { index, from }, span),
+            PlaceRoot::Cell(cell) => self.emit(Operation::CellSet { cell, from }, span),
+            _ => self.emit(Operation::Release { register: from }, span),
         }
-    }
-
-    pub(super) fn static_function(&mut self, class: &Identifier, _name: &Identifier, _span: Span) -> Operand {
-        self.refuse(class.span, "static members are not supported yet")
+        self.read_static(class, name, span)
     }
 }

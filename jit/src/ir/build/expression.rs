@@ -196,7 +196,7 @@ impl FunctionBuilder<'_, '_> {
         let base_operand = self.held(base, &[key]);
         let key_operand = self.expression(key);
         let into = self.temporary();
-        self.emit(Operation::Index { into, base: base_operand, key: key_operand }, span);
+        self.emit(Operation::Index { into, base: base_operand, key: key_operand, accessor: self.accessor() }, span);
         self.discard(base_operand, span);
         self.discard(key_operand, span);
         Operand::Register(into)
@@ -471,7 +471,7 @@ impl FunctionBuilder<'_, '_> {
             };
             path.push(step);
         }
-        (Place { root, path }, temporaries)
+        (Place { root, path, accessor: self.accessor() }, temporaries)
     }
 
     pub(super) fn discard_all(&mut self, operands: Vec<Operand>, span: Span) {

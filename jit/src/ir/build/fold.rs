@@ -3,7 +3,7 @@
 //! Only where the result surely equals what running would give: numbers and truth values. What would fail is left to run.
 
 use crate::ir::Operand;
-use crate::runtime::number::{remainder, to_int32};
+use crate::runtime::number::to_int32;
 use crate::syntax::ast::{BinaryOperator, UnaryOperator};
 
 /// The operator applied to two constants, if that is a constant.
@@ -18,7 +18,7 @@ pub(super) fn binary(operator: BinaryOperator, left: Operand, right: Operand) ->
         BinaryOperator::Power => number(left.powf(right)),
         BinaryOperator::Multiply => number(left * right),
         BinaryOperator::Divide => number(left / right),
-        BinaryOperator::Modulus => number(remainder(left, right)),
+        BinaryOperator::Modulus => number(left % right),
         BinaryOperator::Add => number(left + right),
         BinaryOperator::Subtract => number(left - right),
         BinaryOperator::ShiftLeft => bits(to_int32(left).wrapping_shl(count)),

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::{
-    Block, BlockId, Constant, ConstantId, Function, Instruction, Operand, Operation, Program, Register,
+    Block, BlockId, Constant, ConstantId, Function, FunctionId, Instruction, Operand, Operation, Program, Register,
     RegisterInfo, Terminator,
 };
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -48,6 +48,7 @@ pub fn build(resolved: &Resolved, surroundings: Surroundings<'_>, diagnostics: &
         let function = builder.function(index);
         builder.program.functions.push(function);
     }
+    builder.classes();
     builder.program.globals_count = count(builder.globals.len());
     builder.program
 }
@@ -97,6 +98,10 @@ struct FunctionBuilder<'a, 'p> {
     loops: Vec<Loop>,
     /// Temporaries that live across statements: arrays that are being walked.
     kept: Vec<Register>,
+    /// Where `$this` is on entry.
+    this: Option<Register>,
+    /// Cells of variables of other modules, fetched on entry.
+    module_cells: HashMap<u32, Register>,
 }
 
 impl<'p> ProgramBuilder<'p> {
@@ -115,7 +120,7 @@ impl<'p> ProgramBuilder<'p> {
         let defaults = builder.defaults(parameters);
         builder.statements(body);
         builder.leave_function(Operand::None, info.span);
-        let this = info.this.and_then(|this| builder.local(this));
+        let this = builder.this;
         let (registers, blocks) = (builder.registers, builder.blocks);
         Function {
             name: info.syntax.as_ref().map(|_| info.name.clone()),
@@ -129,6 +134,46 @@ impl<'p> ProgramBuilder<'p> {
             blocks,
             span: info.span,
         }
+    }
+
+    /// The classes and their static variables. Initial values are constant expressions.
+    fn classes(&mut self) {
+        let resolved = self.resolved;
+        for class in &resolved.classes {
+            let scope = class.scope.index();
+            let mut variables = Vec::new();
+            for member in class.syntax.members.iter().filter(|member| !member.is_static) {
+                if let ast::MemberKind::Variable(name, initial) = &member.kind {
+                    let initial = self.initial(scope, initial.as_ref());
+                    variables.push((name.name.clone(), member.private, initial));
+                }
+            }
+            let mut functions: Vec<_> = class
+                .functions
+                .iter()
+                .filter(|(_, member)| !member.is_static)
+                .map(|(name, member)| (name.clone(), member.private, FunctionId(count(member.function.index()))))
+                .collect();
+            functions.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+            let constructor = class.constructor.map(|constructor| FunctionId(count(constructor.index())));
+            let name = class.syntax.name.name.clone();
+            self.program.classes.push(super::Class { name, variables, functions, constructor });
+        }
+        for place in &resolved.statics {
+            let class = &resolved.classes[place.class.index()];
+            let initial = match &class.syntax.members[place.member].kind {
+                ast::MemberKind::Variable(_, initial) => self.initial(class.scope.index(), initial.as_ref()),
+                ast::MemberKind::Function(_) => Operand::None,
+            };
+            self.program.statics.push(initial);
+        }
+    }
+
+    /// The value of a constant expression that stands in a class.
+    fn initial(&mut self, scope: usize, initial: Option<&Expression>) -> Operand {
+        let Some(initial) = initial else { return Operand::None };
+        let info = &self.resolved.functions[scope];
+        FunctionBuilder::new(self, scope, info).constant(initial)
     }
 
     /// The index of a shared variable at the top level of a module; an imported one is that of the module it is from.
@@ -165,6 +210,8 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
             variables: HashMap::new(),
             loops: Vec::new(),
             kept: Vec::new(),
+            this: None,
+            module_cells: HashMap::new(),
         }
     }
 
@@ -178,6 +225,8 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
             .iter()
             .map(|parameter| self.register(RegisterInfo::Variable(name_of(*parameter))))
             .collect();
+        let this = info.this.map(|this| (this, self.register(RegisterInfo::Variable(name_of(this)))));
+        self.this = this.map(|(_, register)| register);
         if info.kind != FunctionKind::Main {
             self.emit(Operation::Fuel, span);
         }
@@ -192,13 +241,16 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
                 continue;
             }
             let parameter = info.parameters.iter().position(|parameter| parameter.index() == index);
+            let parameter = parameter.map(|at| incoming[at]);
+            let parameter =
+                parameter.or(this.filter(|(this, _)| this.index() == index).map(|(_, register)| register));
             let place = match (variable.storage, parameter) {
                 (Storage::Predefined(index), _) => Variable::Predefined(index),
-                (Storage::Local, Some(parameter)) => Variable::Local(incoming[parameter]),
+                (Storage::Local, Some(parameter)) => Variable::Local(parameter),
                 (Storage::Local, None) => {
                     Variable::Local(self.register(RegisterInfo::Variable(variable.name.clone())))
                 }
-                (Storage::Shared, parameter) => self.shared_variable(index, parameter.map(|at| incoming[at]), span),
+                (Storage::Shared, parameter) => self.shared_variable(index, parameter, span),
             };
             self.variables.insert(variable.name.clone(), place);
         }
@@ -229,12 +281,23 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
         Variable::Cell(cell)
     }
 
-    /// The register of a local variable.
-    fn local(&self, variable: VariableId) -> Option<Register> {
-        match self.variables.get(&self.info.variables[variable.index()].name) {
-            Some(Variable::Local(register) | Variable::Cell(register)) => Some(*register),
-            _ => None,
+    /// The cell of a variable at the top level of another module, fetched where this function begins.
+    fn module_cell(&mut self, main: usize, variable: VariableId) -> Register {
+        let global = self.shared.global(main, variable);
+        if let Some(cell) = self.module_cells.get(&global) {
+            return *cell;
         }
+        let name = self.shared.resolved.functions[main].variables[variable.index()].name.clone();
+        let cell = self.register(RegisterInfo::Cell(name));
+        let fetch = Instruction { operation: Operation::CellGlobal { into: cell, global }, span: self.info.span };
+        self.blocks[0].instructions.insert(0, fetch);
+        self.module_cells.insert(global, cell);
+        cell
+    }
+
+    /// The class whose function this is, plus one.
+    fn accessor(&self) -> u32 {
+        self.info.class.map_or(0, |class| count(class.index()) + 1)
     }
 
     /// The constants for missing arguments.

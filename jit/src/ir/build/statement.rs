@@ -1,9 +1,11 @@
 //! Statements: control flow as blocks.
 
+use std::rc::Rc;
+
 use super::{FunctionBuilder, Loop};
-use crate::ir::{BlockId, Operand, Operation, Register, RegisterInfo, Terminator};
+use crate::ir::{BlockId, FunctionId, Operand, Operation, Register, RegisterInfo, Terminator};
 use crate::source::Span;
-use crate::syntax::ast::{BinaryOperator, Expression, Statement, StatementKind, SwitchArm, Target};
+use crate::syntax::ast::{BinaryOperator, Expression, Import, Statement, StatementKind, SwitchArm, Target};
 
 impl FunctionBuilder<'_, '_> {
     pub(super) fn statements(&mut self, statements: &[Statement]) {
@@ -22,7 +24,10 @@ impl FunctionBuilder<'_, '_> {
                 self.discard(operand, expression.span);
             }
             StatementKind::Block(statements) => self.statements(statements),
-            StatementKind::Empty | StatementKind::Function(_) | StatementKind::Global(_) => {}
+            StatementKind::Empty
+            | StatementKind::Function(_)
+            | StatementKind::Class(_)
+            | StatementKind::Global(_) => {}
             StatementKind::If { condition, then, otherwise } => {
                 self.if_statement(condition, then, otherwise.as_deref(), span);
             }
@@ -41,15 +46,25 @@ impl FunctionBuilder<'_, '_> {
             StatementKind::Break => self.leave_loop(span, |target| Some(target.break_to)),
             StatementKind::Continue => self.leave_loop(span, |target| target.continue_to),
             StatementKind::Return(value) => self.return_statement(value.as_ref(), span),
-            StatementKind::Class(class) => self.class_statement(class),
             StatementKind::Include { .. } => {
                 self.refuse(span, "an included file was not put in place");
             }
-            StatementKind::Import(_) => {
-                self.refuse(span, "import is not supported yet");
-            }
+            StatementKind::Import(import) => self.import_statement(import, span),
             StatementKind::Barrier { .. } => {
                 self.refuse(span, "barrier is not supported yet");
+            }
+        }
+    }
+
+    fn import_statement(&mut self, import: &Rc<Import>, span: Span) {
+        match self.shared.resolved.module_of(import) {
+            Some(module) => {
+                let main = self.shared.resolved.modules[module.index()].main.index();
+                let function = FunctionId(super::count(main));
+                self.emit(Operation::RunModule { function }, span);
+            }
+            None => {
+                self.refuse(span, "import of data is not supported yet");
             }
         }
     }

@@ -1,0 +1,73 @@
+//! Elements and members: `base[key]`, `base->name`, who may use which member of an object.
+
+use crate::builtins::Unwind;
+use crate::codegen::{PlaceShape, ShapeStep};
+use crate::error::ErrorKind;
+use crate::execution::running::Running;
+use crate::runtime::{FunctionTarget, Value, operate};
+use crate::script::ScriptInner;
+
+pub(crate) fn index(running: &mut Running, base: &Value, key: &Value, accessor: u32) -> Result<Value, Unwind> {
+    if base.as_object().is_some() {
+        return member(&running.instance.script, base, key, accessor).map_err(Unwind::Error);
+    }
+    operate::subscript(base, key).map_err(Unwind::Error)
+}
+
+pub(crate) fn property(running: &mut Running, base: &Value, name: &Value, accessor: u32) -> Result<Value, Unwind> {
+    if base.as_object().is_none() && base.as_array().is_none() && !base.is_none() {
+        return Err(Unwind::Error(ErrorKind::NotAnObject { got: base.kind() }));
+    }
+    index(running, base, name, accessor)
+}
+
+/// A member of an object: a variable, or a function bound to the object; none when it has neither.
+fn member(script: &ScriptInner, object: &Value, name: &Value, accessor: u32) -> Result<Value, ErrorKind> {
+    check_access(script, object, name, accessor)?;
+    if let Some(variable) = operate::subscript_if_set(object, name)? {
+        return Ok(variable);
+    }
+    match function_of(script, object, name) {
+        Some(function) => Value::function(FunctionTarget::User(function), object.clone(), std::iter::empty()),
+        None => Ok(Value::NONE),
+    }
+}
+
+fn function_of(script: &ScriptInner, object: &Value, name: &Value) -> Option<u32> {
+    let class = script.classes.get(object.as_object()?.class() as usize)?;
+    class.functions.get(name.as_octets()?).copied()
+}
+
+/// Fails when a private member is used from outside of its class.
+fn check_access(script: &ScriptInner, object: &Value, name: &Value, accessor: u32) -> Result<(), ErrorKind> {
+    let (Some(instance), Some(octets)) = (object.as_object(), name.as_octets()) else { return Ok(()) };
+    let Some(class) = script.classes.get(instance.class() as usize) else { return Ok(()) };
+    if accessor != instance.class() + 1 && class.private.contains(octets) {
+        return Err(ErrorKind::PrivateMember { name: String::from_utf8_lossy(octets).into() });
+    }
+    Ok(())
+}
+
+/// Fails when a place leads through a private member that its function may not use.
+pub(super) fn check_way(
+    script: &ScriptInner,
+    shape: &PlaceShape,
+    root: &Value,
+    operands: &[Value],
+) -> Result<(), ErrorKind> {
+    if script.classes.iter().all(|class| class.private.is_empty()) {
+        return Ok(());
+    }
+    let mut place = root.clone();
+    let mut operands = operands.iter();
+    for step in &shape.steps {
+        let key = match step {
+            ShapeStep::Key | ShapeStep::Property => operands.next(),
+            ShapeStep::Append | ShapeStep::Slice => None,
+        };
+        let Some(key) = key else { return Ok(()) };
+        check_access(script, &place, key, shape.accessor)?;
+        place = operate::subscript_if_set(&place, key)?.unwrap_or_default();
+    }
+    Ok(())
+}

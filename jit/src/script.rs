@@ -1,0 +1,301 @@
+//! From text to a compiled script: the crate's front door.
+//!
+//! In: a source text, the environment of its hook, a loader for what it includes. Out: a [`Script`], or every diagnostic at
+//! once. Compiling takes CPU and reads files through the loader: it belongs on a control thread.
+//! A script is immutable and shared by all shards; its code memory is freed with its last owner.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::builtins;
+use crate::codegen::{self, Code};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::infer::{Inference, Kinds, infer, transfer};
+use crate::ir::{self, Constant, Operand, Operation, PlaceRoot};
+use crate::resolve::{Arity, Environment, Library, Loader, load, resolve};
+use crate::runtime::{FunctionTarget, Portable, Value};
+use crate::error::ErrorKind;
+use crate::source::{SourceId, SourceMap};
+
+/// How to compile.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Whether kinds are inferred. Off is slower and does the same: the second way every test runs.
+    pub inference: Inference,
+}
+
+/// A compiled script.
+#[derive(Clone, Debug)]
+pub struct Script {
+    inner: Arc<ScriptInner>,
+}
+
+/// What executions need of a script.
+#[derive(Debug)]
+pub(crate) struct ScriptInner {
+    pub(crate) code: Code,
+    pub(crate) constants: Vec<ConstantValue>,
+    pub(crate) functions: Vec<FunctionSignature>,
+    pub(crate) predefined_count: usize,
+    /// Which predefined variables the script reads.
+    pub(crate) reads: Vec<bool>,
+    pub(crate) statics: Vec<ConstantValue>,
+    pub(crate) classes: Vec<ClassData>,
+    /// Which functions of the environment end the script.
+    pub(crate) terminating: Vec<bool>,
+    arities: Vec<Arity>,
+    /// The name of this host, as it was when compiling.
+    pub(crate) hostname: String,
+}
+
+/// What a caller that knows a function only by value must know.
+#[derive(Debug)]
+pub(crate) struct FunctionSignature {
+    pub(crate) required: usize,
+    pub(crate) defaults: Vec<ConstantValue>,
+    pub(crate) variadic: bool,
+}
+
+/// A class as executions need it.
+#[derive(Debug)]
+pub(crate) struct ClassData {
+    /// Variables of a new object, with their values.
+    pub(crate) variables: Vec<(Box<[u8]>, ConstantValue)>,
+    /// Functions of its objects.
+    pub(crate) functions: HashMap<Box<[u8]>, u32>,
+    /// Members that only its own functions may use.
+    pub(crate) private: HashSet<Box<[u8]>>,
+    pub(crate) constructor: Option<u32>,
+}
+
+/// A value known when compiling, for every heap to make its own copy of.
+#[derive(Clone, Debug)]
+pub(crate) enum ConstantValue {
+    Plain(Portable),
+    /// Keys (absent: the next index) and values in order.
+    Array(Vec<(Option<Self>, Self)>),
+    Function(FunctionTarget),
+}
+
+impl ConstantValue {
+    /// The value, on the entered heap.
+    pub(crate) fn to_value(&self) -> Result<Value, ErrorKind> {
+        match self {
+            Self::Plain(portable) => portable.to_value(),
+            Self::Function(target) => Value::function(*target, Value::NONE, std::iter::empty()),
+            Self::Array(items) => {
+                let mut array = Value::array_with_capacity(items.len())?;
+                for (key, item) in items {
+                    let item = item.to_value()?;
+                    match key {
+                        Some(key) => {
+                            let key = key.to_value()?;
+                            array.array_mut()?.set(crate::runtime::Key::cast(&key)?, item)?;
+                        }
+                        None => array.array_mut()?.append(item)?,
+                    }
+                }
+                Ok(array)
+            }
+        }
+    }
+}
+
+impl ScriptInner {
+    /// The arguments a function of the environment takes.
+    pub(crate) fn host_arity(&self, function: usize) -> (usize, Option<usize>) {
+        let arity = self.arities.get(function).copied().unwrap_or(Arity::at_least(0));
+        (arity.min as usize, arity.max.map(|max| max as usize))
+    }
+}
+
+impl Script {
+    /// Compiles the text `main` of a source map.
+    ///
+    /// `diagnostics` gets errors and warnings; there is a script exactly when no error was reported.
+    pub fn compile(
+        sources: &mut SourceMap,
+        main: SourceId,
+        environment: &Environment,
+        loader: &mut dyn Loader,
+        options: Options,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Self> {
+        let program = Self::intermediate(sources, main, environment, loader, diagnostics)?;
+        let code = match codegen::compile(&program, options.inference) {
+            Ok(code) => code,
+            Err(failure) => {
+                let span = program.functions.first()?.span;
+                let message = format!("this script can't be compiled: {}", failure.0);
+                diagnostics.report(Diagnostic::error(span, message));
+                return None;
+            }
+        };
+        let reads = reads(&program, environment.variables.len());
+        let inner = ScriptInner {
+            code,
+            constants: program.constants.iter().map(|constant| constant_value(&program, constant)).collect(),
+            functions: program.functions.iter().map(|function| signature(&program, function)).collect(),
+            predefined_count: environment.variables.len(),
+            reads,
+            statics: program.statics.iter().map(|initial| operand_value(&program, *initial)).collect(),
+            classes: program.classes.iter().map(|class| class_data(&program, class)).collect(),
+            terminating: environment.functions.iter().map(|function| function.terminating).collect(),
+            hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            arities: environment.functions.iter().map(|function| function.arity).collect(),
+        };
+        Some(Self { inner: Arc::new(inner) })
+    }
+
+    /// The intermediate representation of a text, for compiling, listing and tests. `None` when there were errors.
+    pub fn intermediate(
+        sources: &mut SourceMap,
+        main: SourceId,
+        environment: &Environment,
+        loader: &mut dyn Loader,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<ir::Program> {
+        let linked = load(sources, main, loader, diagnostics);
+        let resolved = resolve(linked, environment, &BuiltinLibrary, diagnostics);
+        if diagnostics.has_errors() {
+            return None;
+        }
+        let surroundings = ir::build::Surroundings { environment, builtin: builtin_index };
+        let program = ir::build::build(&resolved, surroundings, diagnostics);
+        report_undefined(&program, diagnostics);
+        if diagnostics.has_errors() {
+            return None;
+        }
+        debug_assert_eq!(ir::verify(&program), Ok(()));
+        Some(program)
+    }
+
+    /// Octets of machine code.
+    #[must_use]
+    pub fn code_bytes(&self) -> usize {
+        self.inner.code.size_bytes
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<ScriptInner> {
+        &self.inner
+    }
+}
+
+/// The builtins as the resolver sees them.
+struct BuiltinLibrary;
+
+impl Library for BuiltinLibrary {
+    fn builtin(&self, name: &str) -> Option<Arity> {
+        builtins::builtin(name).map(arity)
+    }
+
+    fn names(&self) -> Vec<&str> {
+        builtins::registry().iter().map(|builtin| builtin.name).collect()
+    }
+}
+
+/// The index of a builtin, as function values and instructions hold it.
+fn builtin_index(name: &str) -> Option<u32> {
+    builtins::find(name).and_then(|index| u32::try_from(index).ok())
+}
+
+fn arity(builtin: &builtins::Builtin) -> Arity {
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    Arity { min: count(builtin.arguments_min()), max: builtin.arguments_max().map(count) }
+}
+
+/// Reports each read of a variable that has no value on any path that leads there.
+fn report_undefined(program: &ir::Program, diagnostics: &mut Diagnostics) {
+    for function in &program.functions {
+        let inferred = infer(function, Inference::On);
+        for (block, state) in function.blocks.iter().zip(&inferred.entry) {
+            let Some(mut state) = state.clone() else { continue };
+            for instruction in &block.instructions {
+                if let Operation::CheckDefined { register, name } = &instruction.operation
+                    && state[register.0 as usize].is(Kinds::UNDEFINED)
+                {
+                    let message = format!("variable `${name}` has no value here");
+                    diagnostics.report(
+                        Diagnostic::error(instruction.span, message)
+                            .with_expected("an assignment on some path that leads here"),
+                    );
+                }
+                transfer(function, &mut state, &instruction.operation, Inference::On);
+            }
+        }
+    }
+}
+
+/// Which predefined variables a program reads.
+fn reads(program: &ir::Program, count: usize) -> Vec<bool> {
+    let mut reads = vec![false; count];
+    for function in &program.functions {
+        for instruction in function.blocks.iter().flat_map(|block| &block.instructions) {
+            let index = match &instruction.operation {
+                Operation::LoadPredefined { index, .. } => *index,
+                Operation::Place { place, .. } => match place.root {
+                    PlaceRoot::Predefined(index) => index,
+                    _ => continue,
+                },
+                _ => continue,
+            };
+            reads[index as usize] = true;
+        }
+    }
+    reads
+}
+
+fn signature(program: &ir::Program, function: &ir::Function) -> FunctionSignature {
+    FunctionSignature {
+        required: function.required_count as usize,
+        defaults: function.defaults.iter().map(|default| operand_value(program, *default)).collect(),
+        variadic: function.variadic,
+    }
+}
+
+fn class_data(program: &ir::Program, class: &ir::Class) -> ClassData {
+    let octets = |name: &str| Box::<[u8]>::from(name.as_bytes());
+    let private_variables = class.variables.iter().filter(|(_, private, _)| *private).map(|(name, ..)| octets(name));
+    let private_functions = class.functions.iter().filter(|(_, private, _)| *private).map(|(name, ..)| octets(name));
+    ClassData {
+        variables: class
+            .variables
+            .iter()
+            .map(|(name, _, initial)| (octets(name), operand_value(program, *initial)))
+            .collect(),
+        functions: class.functions.iter().map(|(name, _, function)| (octets(name), function.0)).collect(),
+        private: private_variables.chain(private_functions).collect(),
+        constructor: class.constructor.map(|constructor| constructor.0),
+    }
+}
+
+fn constant_value(program: &ir::Program, constant: &Constant) -> ConstantValue {
+    match constant {
+        Constant::String(octets) => ConstantValue::Plain(Portable::string(octets)),
+        Constant::Array(items) => ConstantValue::Array(
+            items
+                .iter()
+                .map(|(key, value)| (key.map(|key| operand_value(program, key)), operand_value(program, *value)))
+                .collect(),
+        ),
+    }
+}
+
+fn operand_value(program: &ir::Program, operand: Operand) -> ConstantValue {
+    match operand {
+        Operand::Number(number) => ConstantValue::Plain(Portable::Number(number)),
+        Operand::Boolean(truth) => ConstantValue::Plain(Portable::Boolean(truth)),
+        Operand::Constant(id) => constant_value(program, &program.constants[id.0 as usize]),
+        Operand::Function(ir::FunctionReference::Builtin(index)) => {
+            ConstantValue::Function(FunctionTarget::Builtin(index))
+        }
+        Operand::Function(ir::FunctionReference::User(function)) => {
+            ConstantValue::Function(FunctionTarget::User(function.0))
+        }
+        Operand::Function(ir::FunctionReference::Host(index)) => ConstantValue::Function(FunctionTarget::Host(index)),
+        Operand::Function(ir::FunctionReference::Class(index)) => {
+            ConstantValue::Function(FunctionTarget::Class(index))
+        }
+        Operand::None | Operand::Register(_) => ConstantValue::Plain(Portable::None),
+    }
+}
