@@ -76,7 +76,7 @@ impl Heap {
     }
 
     /// Changes the limit. What is already in use stays.
-    pub fn limit(&self, bytes: usize) {
+    pub fn set_limit(&self, bytes: usize) {
         self.inner.limit.set(bytes);
     }
 
@@ -529,7 +529,6 @@ fn reference(tag: u64, address: NonNull<u8>) -> u64 {
 }
 
 /// The object a heap reference refers to.
-#[expect(clippy::cast_possible_truncation, reason = "layout.rs asserts 64 bits")]
 pub(super) fn header_address(bits: u64) -> NonNull<Header> {
     let address = (bits & layout::ADDRESS_MASK) as usize;
     let pointer = ptr::with_exposed_provenance_mut(address);
@@ -700,4 +699,120 @@ pub(super) fn make_immortal(header: &Header) {
 pub fn live_objects() -> usize {
     // SAFETY: CURRENT owns a strong count.
     current().map_or(0, |current| unsafe { current.as_ref() }.live.get())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::array::Key;
+
+    #[test]
+    fn classes_cover_every_small_size() {
+        let mut last = (0, 0);
+        for size in 1..=SMALL_MAX {
+            let (class, rounded) = class_of(size);
+            assert!(rounded >= size && rounded % ALIGNMENT == 0, "{size}");
+            assert!(rounded - size < 16.max(size / 4), "{size} wastes little");
+            assert!(class < CLASSES);
+            assert_eq!(class_of(rounded), (class, rounded), "{size}");
+            assert!((class, rounded) >= last, "{size} keeps the order");
+            last = (class, rounded);
+        }
+        assert_eq!(last.0, CLASSES - 1);
+    }
+
+    #[test]
+    fn released_blocks_are_used_again() {
+        let heap = Heap::new(64 * 1024);
+        let _entered = heap.enter();
+        for round in 0..10_000_usize {
+            let text = vec![b'x'; round % 3000];
+            let value = Value::array_of([Value::string(&text).expect("fits")]).expect("fits");
+            drop(value);
+        }
+        assert_eq!(live_objects(), 0);
+        assert!(heap.used() <= 64 * 1024);
+    }
+
+    #[test]
+    fn large_blocks_go_back_at_once() {
+        let heap = Heap::new(1 << 20);
+        let _entered = heap.enter();
+        for _ in 0..100 {
+            let first = Value::string(&vec![b'a'; 500_000]).expect("fits");
+            let second = Value::string(&vec![b'b'; 400_000]).expect("fits");
+            assert!(
+                Value::string(&vec![b'c'; 400_000]).is_err(),
+                "over the limit"
+            );
+            drop(first);
+            drop(second);
+        }
+        assert_eq!(heap.used(), 0);
+    }
+
+    #[test]
+    fn an_abandoned_heap_serves_again() {
+        let mut heap = Heap::new(1 << 20);
+        let entered = heap.enter();
+        let kept = Value::array_of([Value::string(&[7; 100_000]).expect("fits")]).expect("fits");
+        drop(entered);
+        assert!(!heap.reset(), "an array and a string are live");
+        let _never_released = kept.into_bits();
+        // SAFETY: the only value was turned into bits, which nobody uses.
+        unsafe { heap.abandon() };
+        assert_eq!((heap.live(), heap.used()), (0, 0));
+        let _entered = heap.enter();
+        assert!(Value::string(b"again").is_ok());
+    }
+
+    #[test]
+    fn values_outlive_their_heap_and_its_guard() {
+        let value = {
+            let heap = Heap::new(1 << 20);
+            let _entered = heap.enter();
+            Value::string(b"still here").expect("fits")
+        };
+        assert_eq!(value.as_octets(), Some(&b"still here"[..]));
+        let other = Heap::new(1 << 20);
+        let _entered = other.enter();
+        drop(value); // Not of this heap: leaked, not put on its free lists.
+        assert_eq!(other.live(), 0);
+    }
+
+    #[test]
+    fn heaps_nest() {
+        let (outer, inner) = (Heap::new(1 << 20), Heap::new(1 << 20));
+        let outside = outer.enter();
+        let first = Value::string(b"outer").expect("fits");
+        let inside = inner.enter();
+        let second = Value::string(b"inner").expect("fits");
+        assert_eq!((outer.live(), inner.live()), (1, 1));
+        drop(second);
+        drop(inside);
+        drop(first);
+        assert_eq!((outer.live(), inner.live()), (0, 0));
+        drop(outside);
+    }
+
+    #[test]
+    fn constants_survive_their_users() {
+        let (constants, run) = (Heap::new(1 << 20), Heap::new(1 << 20));
+        let entered = constants.enter();
+        let literal = Value::string(b"a literal").expect("fits").immortal();
+        drop(entered);
+        let _entered = run.enter();
+        let mut value = Value::array().expect("fits");
+        let array = value.array_mut().expect("array");
+        for _ in 0..1000 {
+            array.append(literal.clone()).expect("fits");
+        }
+        array.set(Key::String(&literal), Value::TRUE).expect("fits");
+        drop(value);
+        assert_eq!(run.live(), 0);
+        assert_eq!(literal.as_octets(), Some(&b"a literal"[..]));
+        let mut copy = literal.clone();
+        string::append(&mut copy, b"!").expect("fits");
+        assert_eq!(literal.as_octets(), Some(&b"a literal"[..]));
+    }
 }

@@ -212,3 +212,146 @@ pub fn unset_slice(
     *base = array.without_slice(&bounds)?;
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::convert;
+    use crate::runtime::heap::{Heap, live_objects};
+
+    fn text(octets: &str) -> Value {
+        Value::string(octets.as_bytes()).expect("fits")
+    }
+
+    fn shown(value: &Value) -> String {
+        let octets = convert::text(value).expect("shallow").octets().to_vec();
+        String::from_utf8(octets).expect("ascii")
+    }
+
+    fn set(base: &mut Value, path: &[Step<'_>], value: Value) -> Result<(), ErrorKind> {
+        with_place(base, path, |place| {
+            *place = value;
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn writing_creates_the_path() {
+        let heap = Heap::new(1 << 20);
+        let _entered = heap.enter();
+        let mut value = Value::UNDEFINED;
+        let (a, b) = (text("a"), text("b"));
+        set(
+            &mut value,
+            &[Step::Key(&a), Step::Key(&b)],
+            Value::number(1.0),
+        )
+        .expect("fits");
+        set(&mut value, &[Step::Key(&b), Step::Append], Value::TRUE).expect("fits");
+        set(&mut value, &[Step::Key(&b), Step::Append], Value::NONE).expect("fits");
+        assert_eq!(
+            shown(&value),
+            "[\"a\"=>[\"b\"=>1],\"b\"=>[0=>true,1=>none]]"
+        );
+        let mut word = text("word");
+        let error = set(&mut word, &[Step::Key(&a)], Value::TRUE).expect_err("a string");
+        assert_eq!(error.to_string(), "cannot write an element of string");
+        drop((value, word, a, b));
+        assert_eq!(live_objects(), 0);
+    }
+
+    #[test]
+    fn nested_writing_copies_only_what_is_shared() {
+        let heap = Heap::new(1 << 20);
+        let _entered = heap.enter();
+        let (k, zero) = (text("k"), Value::number(0.0));
+        let mut value = Value::NONE;
+        set(
+            &mut value,
+            &[Step::Key(&k), Step::Key(&zero)],
+            Value::number(1.0),
+        )
+        .expect("fits");
+        let copy = value.clone();
+        set(
+            &mut value,
+            &[Step::Key(&k), Step::Key(&zero)],
+            Value::number(2.0),
+        )
+        .expect("fits");
+        assert_eq!(shown(&copy), "[\"k\"=>[0=>1]]");
+        assert_eq!(shown(&value), "[\"k\"=>[0=>2]]");
+        let outer = value.bits();
+        let inner = |value: &Value| {
+            let array = value.as_array().expect("array");
+            array.get(Key::of(b"k")).expect("set").bits()
+        };
+        let before = inner(&value);
+        set(
+            &mut value,
+            &[Step::Key(&k), Step::Key(&zero)],
+            Value::number(3.0),
+        )
+        .expect("fits");
+        assert_eq!(
+            (value.bits(), inner(&value)),
+            (outer, before),
+            "nobody shares it: no copy"
+        );
+    }
+
+    #[test]
+    fn paths_lead_through_objects() {
+        let heap = Heap::new(1 << 20);
+        let _entered = heap.enter();
+        let object = Value::object(0, Value::array().expect("fits")).expect("fits");
+        let (o, h) = (text("o"), text("h"));
+        let mut this = object.clone();
+        set(&mut this, &[Step::Key(&o), Step::Key(&h)], text("d")).expect("fits");
+        let mut holder = Value::array_of([object.clone()]).expect("fits");
+        let zero = Value::number(0.0);
+        let path = [Step::Key(&zero), Step::Key(&o), Step::Append];
+        set(&mut holder, &path, Value::number(1.0)).expect("fits");
+        let properties = object.as_object().expect("object").properties();
+        assert_eq!(shown(&properties), "[\"o\"=>[\"h\"=>\"d\",0=>1]]");
+        // SAFETY: `this` is used by nobody during the call, and the place only before anything else is written.
+        let place = unsafe { element_pointer(&raw mut this, Step::Key(&h)) }.expect("fits");
+        // SAFETY: as above.
+        unsafe { *place = Value::TRUE };
+        let read = object.as_object().expect("object").get(Key::of(b"h"));
+        assert_eq!(read.and_then(|value| value.as_boolean()), Some(true));
+        assert!(unset_element(&mut this, &h).expect("fits"));
+        assert!(!unset_element(&mut this, &h).expect("fits"));
+    }
+
+    #[test]
+    fn slices_are_assigned_and_unset() {
+        let heap = Heap::new(1 << 20);
+        let _entered = heap.enter();
+        let number = Value::number;
+        let list =
+            |numbers: &[f64]| Value::array_of(numbers.iter().copied().map(number)).expect("fits");
+        let mut value = list(&[1.0, 2.0, 7.0, 5.0]);
+        let (two, three) = (number(2.0), number(3.0));
+        assign_slice(
+            &mut value,
+            Some(&two),
+            Some(&three),
+            None,
+            &list(&[3.0, 4.0]),
+        )
+        .expect("fits");
+        assert_eq!(shown(&value), "[0=>1,1=>2,2=>3,3=>4,4=>5]");
+        let one = number(1.0);
+        assign_slice(&mut value, Some(&one), Some(&one), None, &text("x")).expect("fits");
+        assert_eq!(shown(&value), "[0=>1,1=>\"x\",2=>2,3=>3,4=>4,5=>5]");
+        assert!(unset_slice(&mut value, Some(&one), Some(&three), None).expect("fits"));
+        assert_eq!(shown(&value), "[0=>1,3=>3,4=>4,5=>5]");
+        assert!(!unset_slice(&mut value, Some(&three), Some(&one), None).expect("fits"));
+        let minus = number(-1.0);
+        assert_eq!(
+            assign_slice(&mut value, None, None, Some(&minus), &one),
+            Err(ErrorKind::SliceStep)
+        );
+    }
+}

@@ -163,6 +163,10 @@ fn with_capacity(capacity: usize) -> Result<Value, ErrorKind> {
 /// # Errors
 ///
 /// If the result exceeds [`STRING_LENGTH_MAX`] or the heap its limit.
+///
+/// # Panics
+///
+/// Never: a new string is nobody else's.
 pub fn concat(pieces: &[&[u8]]) -> Result<Value, ErrorKind> {
     let length = pieces
         .iter()
