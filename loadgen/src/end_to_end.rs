@@ -6,11 +6,13 @@
 use std::collections::HashSet;
 use std::fs;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use clap::Parser;
+use memchr::memmem;
 
 use crate::arguments::{Arguments, Command};
 use crate::histogram::Stage;
@@ -22,6 +24,8 @@ use crate::report::Report;
 use crate::send::{self, Run};
 use crate::sink::{Manners, Sink};
 use crate::tally::ErrorKind;
+use crate::transparency::MailDataReader;
+use crate::verify;
 
 fn plan(to: SocketAddr, options: &str) -> Plan {
     let to = to.to_string();
@@ -38,6 +42,14 @@ fn plan(to: SocketAddr, options: &str) -> Plan {
 
 /// Runs `send` with each set of options against one responder; returns it and the runs.
 fn play<R: Responder + Send + 'static>(responder: R, options: &[&str]) -> (R, Vec<Run>) {
+    play_noting(responder, options, None)
+}
+
+fn play_noting<R: Responder + Send + 'static>(
+    responder: R,
+    options: &[&str],
+    sent: Option<&Path>,
+) -> (R, Vec<Run>) {
     let stop = Arc::new(AtomicBool::new(false));
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let listener = Listener::bind(address, responder, Arc::clone(&stop)).expect("bound");
@@ -47,7 +59,7 @@ fn play<R: Responder + Send + 'static>(responder: R, options: &[&str]) -> (R, Ve
         .iter()
         .map(|options| {
             let plan = plan(address, options);
-            let run = send::run(&plan, &Counter::default(), None).expect("a run");
+            let run = send::run(&plan, &Counter::default(), sent).expect("a run");
             let tally = &run.tally;
             let ended = tally.as_expected + tally.unexpected + tally.without_reply;
             assert_eq!(tally.begun, ended, "each unit ends once: {options}");
@@ -212,6 +224,86 @@ fn the_file_of_ids_holds_what_was_acknowledged() {
     assert_eq!(ids.len() as u64, run.tally.acknowledged);
     assert_eq!(ids.len() as u64, sink.counts().messages);
     assert_eq!(text.lines().count(), ids.len(), "no id twice");
+}
+
+/// Stores what it accepts, as a Maildir does.
+struct Keeping {
+    sink: Sink,
+    directory: PathBuf,
+    stored: u64,
+}
+
+impl Responder for Keeping {
+    type Session = (Vec<u8>, <Sink as Responder>::Session);
+
+    fn greeting(&mut self) -> &'static [u8] {
+        self.sink.greeting()
+    }
+
+    fn receive(
+        &mut self,
+        session: &mut Self::Session,
+        octets: &[u8],
+        replies: &mut Vec<u8>,
+    ) -> (usize, Flow) {
+        let before = self.sink.counts().messages;
+        session.0.extend_from_slice(octets);
+        let answer = self.sink.receive(&mut session.1, octets, replies);
+        if self.sink.counts().messages != before {
+            // Refused messages may stand before the one that was accepted.
+            let start = memmem::rfind(&session.0, b"Message-ID:").expect("a message");
+            let mut content = b"Received: from here\r\n\tby there\r\n".to_vec();
+            let wire = &session.0[start..];
+            MailDataReader::default().read(wire, |piece| content.extend_from_slice(piece));
+            let file = self.directory.join("new").join(self.stored.to_string());
+            fs::write(file, &content).expect("stored");
+            self.stored += 1;
+            session.0.clear();
+        }
+        answer
+    }
+
+    fn is_done(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn what_is_sent_and_stored_is_verified() {
+    for mode in MODES {
+        let name = format!("postern-loadgen-kept-{mode}-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        fs::create_dir_all(directory.join("new")).expect("created");
+        let sent = directory.join("sent");
+        let sink = Sink::new(Manners {
+            refuse: 0.05,
+            seed: 2,
+            ..Manners::default()
+        });
+        let keeping = Keeping {
+            sink,
+            directory: directory.clone(),
+            stored: 0,
+        };
+        let options = format!("--mode {mode} --messages 120 --connections 3 --size 5000");
+        let (keeping, runs) = play_noting(keeping, &[&options], Some(&sent));
+        assert!(0 < keeping.stored && runs[0].tally.acknowledged == keeping.stored);
+        let findings = verify::compare(&sent, &directory, 1).expect("compared");
+        assert!(findings.is_clean(), "{mode}: {findings}");
+        assert_eq!(
+            (findings.stored, findings.unacknowledged),
+            (keeping.stored, 0),
+            "{mode}"
+        );
+        fs::remove_file(directory.join("new/7")).expect("stored above");
+        let findings = verify::compare(&sent, &directory, 1).expect("compared");
+        assert_eq!(
+            (findings.missing, findings.is_clean()),
+            (1, false),
+            "{mode}"
+        );
+        fs::remove_dir_all(&directory).expect("removed");
+    }
 }
 
 /// A server that gives odd answers.
@@ -403,7 +495,8 @@ fn a_limit_of_messages_per_session_is_no_error() {
 
 #[test]
 fn odd_octets_are_errors_and_stop_nothing() {
-    let cases: [(&[u8], &[u8], Flow, Stage, ErrorKind); 5] = [
+    type Case = (&'static [u8], &'static [u8], Flow, Stage, ErrorKind);
+    let cases: [Case; 5] = [
         (
             b"EHLO",
             b"250 ok\n",

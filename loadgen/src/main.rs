@@ -85,7 +85,9 @@ fn send(arguments: &SendArguments) -> io::Result<bool> {
         format!("postern-loadgen {}", command.join(" ")),
     );
     if let Some(file) = &arguments.json {
-        fs::write(file, format!("{:#}\n", report.json()))?;
+        fs::write(file, format!("{:#}\n", report.json())).map_err(|error| {
+            io::Error::new(error.kind(), format!("--json {}: {error}", file.display()))
+        })?;
     }
     let separator = if arguments.transcript { "\n" } else { "" };
     print(&format!("{separator}{}", report.text()))?;

@@ -103,8 +103,8 @@ impl<'run> Report<'run> {
         }
         if 0 < run.not_begun {
             warnings.push(format!(
-                "{} scheduled units were never begun for want of a free connection; \
-                 they are in no latency",
+                "{} scheduled units were never begun: no connection was free, or the generator \
+                 was late; they are in no latency",
                 run.not_begun
             ));
         }

@@ -59,7 +59,7 @@ pub(crate) fn stop_on_signals(counter: &Counter) -> io::Result<()> {
 ///
 /// No threads or descriptors, or the file cannot be written.
 pub(crate) fn run(plan: &Plan, counter: &Counter, sent: Option<&Path>) -> io::Result<Run> {
-    let sent = sent.map(File::create).transpose()?.map(Mutex::new);
+    let sent = sent.map(create).transpose()?.map(Mutex::new);
     let progress = AtomicU64::new(0);
     let opening = AtomicUsize::new(plan.workers_count);
     let (sender, receiver) = mpsc::channel();
@@ -73,7 +73,7 @@ pub(crate) fn run(plan: &Plan, counter: &Counter, sent: Option<&Path>) -> io::Re
                 progress: &progress,
             };
             let sent = sent.as_ref().map(SentFile::new);
-            thread::Builder::new()
+            let spawned = thread::Builder::new()
                 .name(format!("worker-{index}"))
                 .spawn_scoped(scope, move || {
                     let result = pin(plan, index)
@@ -81,12 +81,24 @@ pub(crate) fn run(plan: &Plan, counter: &Counter, sent: Option<&Path>) -> io::Re
                         .and_then(Worker::run);
                     // The receiver is gone only when another worker failed before.
                     drop(sender.send(result));
-                })?;
+                });
+            if let Err(error) = spawned {
+                // The workers there are must not wait for the others.
+                counter.stop().store(true, Ordering::Relaxed);
+                return Err(error);
+            }
         }
         drop(sender);
         collect(plan, &receiver, &progress, counter)
     })?;
     Ok(summarize(plan, counter, &reports))
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    let name = |error: io::Error| {
+        io::Error::new(error.kind(), format!("--sent {}: {error}", path.display()))
+    };
+    File::create(path).map_err(name)
 }
 
 fn pin(plan: &Plan, index: usize) -> io::Result<()> {
