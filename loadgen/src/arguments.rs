@@ -30,7 +30,7 @@ pub(crate) enum Command {
     /// Send messages, or only open sessions, and report what the server did
     ///
     /// Exits with 1 when any unit ended otherwise than expected or anything else went wrong.
-    /// Not offered: BDAT, TLS, AUTH, replay of dialogues.
+    /// Not offered: BDAT, TLS, AUTH, sizes by distribution, replay of dialogues, reports as HTML.
     Send(Box<SendArguments>),
     /// Accept everything and count it
     Sink(SinkArguments),
@@ -103,6 +103,9 @@ pub(crate) struct SendArguments {
     /// Close connections with RST (SO_LINGER 0), which leaves no TIME_WAIT behind
     #[arg(long)]
     pub(crate) rst_close: bool,
+    /// Report the CPU time of this process too: the server, if it runs on this machine
+    #[arg(long, value_name = "PID")]
+    pub(crate) server_pid: Option<u32>,
     /// Write the report as JSON too
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -279,6 +282,7 @@ impl SendArguments {
             sources,
             workers_count: self.cores.workers_count.min(connections_count),
             cpus: self.cores.cpus.clone(),
+            server_pid: self.server_pid,
             has_transcript: self.transcript,
             run: this_run(),
             seeds_count: plan::seeds_count(size_octets),

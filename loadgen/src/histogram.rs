@@ -13,7 +13,7 @@ use hdrhistogram::Histogram;
 pub(crate) enum Stage {
     /// From the start of the connect to the established connection.
     Connect,
-    /// To the greeting.
+    /// From the start of the connect to the greeting.
     Greeting,
     /// To the reply to EHLO.
     Ehlo,

@@ -83,6 +83,8 @@ pub(crate) struct Plan {
     pub(crate) workers_count: usize,
     /// CPUs to pin them to, in turn; empty: none.
     pub(crate) cpus: Vec<usize>,
+    /// The server's process, whose CPU time is to be reported.
+    pub(crate) server_pid: Option<u32>,
     /// Print the dialogue.
     pub(crate) has_transcript: bool,
     /// Tells this run's messages from those of others; see [`MessageId::run`].

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::histogram::{Latencies, Stage, Summary};
 use crate::plan::Plan;
-use crate::send::{self, Run};
+use crate::send::{ProcessCpu, Run};
 
 /// A run and the circumstances it is reported with.
 #[derive(Debug)]
@@ -85,9 +85,13 @@ impl<'run> Report<'run> {
         tally.as_expected + tally.unexpected + tally.without_reply
     }
 
-    fn cpu_per_100_000(&self) -> Option<f64> {
+    fn per_100_000(&self, seconds: f64) -> Option<f64> {
         let ended = self.ended();
-        (0 < ended).then(|| self.run.cpu.as_secs_f64() * 100_000.0 / float(ended))
+        (0 < ended).then(|| seconds * 100_000.0 / float(ended))
+    }
+
+    fn cpu_per_100_000(&self) -> Option<f64> {
+        self.per_100_000(self.run.cpu.as_secs_f64())
     }
 
     /// What makes the figures worth less than they seem.
@@ -275,10 +279,18 @@ impl<'run> Report<'run> {
             write!(text, ", {cost:.2} CPU s per 100,000 units")?;
         }
         writeln!(text)?;
-        if let Some((user, system)) = send::process_cpu_seconds() {
+        if let Some(ProcessCpu { user_s, system_s }) = ProcessCpu::of("self") {
             writeln!(
                 text,
-                "process       {user:.2} s user, {system:.2} s system, start included"
+                "process       {user_s:.2} s user, {system_s:.2} s system, start included"
+            )?;
+        }
+        if let Some(ProcessCpu { user_s, system_s }) = self.run.server_cpu {
+            let cost = self.per_100_000(user_s + system_s).unwrap_or_default();
+            writeln!(
+                text,
+                "server        {user_s:.2} s user, {system_s:.2} s system, {cost:.2} CPU s per \
+                 100,000 units"
             )?;
         }
         for warning in self.warnings() {
@@ -291,6 +303,7 @@ impl<'run> Report<'run> {
     pub(crate) fn json(&self) -> Value {
         let (plan, run, tally) = (self.plan, self.run, &self.run.tally);
         let seconds = |time: Duration| time.as_secs_f64();
+        let own = ProcessCpu::of("self");
         json!({
             "command": self.command,
             "machine": {
@@ -346,9 +359,14 @@ impl<'run> Report<'run> {
                 "cpu_s": seconds(run.cpu),
                 "cpu_s_per_100000": self.cpu_per_100_000(),
                 "busiest_worker": run.busiest,
-                "process_user_s": send::process_cpu_seconds().map(|cpu| cpu.0),
-                "process_system_s": send::process_cpu_seconds().map(|cpu| cpu.1),
+                "process_user_s": own.map(|cpu| cpu.user_s),
+                "process_system_s": own.map(|cpu| cpu.system_s),
             },
+            "server": run.server_cpu.map(|cpu| json!({
+                "user_s": cpu.user_s,
+                "system_s": cpu.system_s,
+                "cpu_s_per_100000": self.per_100_000(cpu.user_s + cpu.system_s),
+            })),
             "warnings": self.warnings(),
             "is_clean": tally.is_clean(),
         })

@@ -35,6 +35,8 @@ pub(crate) struct Run {
     pub(crate) cpu: Duration,
     /// The part of its time the busiest worker had work, 0 to 1.
     pub(crate) busiest: f64,
+    /// CPU time of the server, its process given, from before the first connect to the end.
+    pub(crate) server_cpu: Option<ProcessCpu>,
     /// Units whose scheduled time came and that were never begun.
     pub(crate) not_begun: u64,
 }
@@ -59,6 +61,14 @@ pub(crate) fn stop_on_signals(counter: &Counter) -> io::Result<()> {
 ///
 /// No threads or descriptors, or the file cannot be written.
 pub(crate) fn run(plan: &Plan, counter: &Counter, sent: Option<&Path>) -> io::Result<Run> {
+    let server = || {
+        plan.server_pid
+            .and_then(|pid| ProcessCpu::of(&pid.to_string()))
+    };
+    let server_before = server();
+    if plan.server_pid.is_some() && server_before.is_none() {
+        return Err(io::Error::other("--server-pid names no process"));
+    }
     let sent = sent.map(create).transpose()?.map(Mutex::new);
     let progress = AtomicU64::new(0);
     let opening = AtomicUsize::new(plan.workers_count);
@@ -91,7 +101,8 @@ pub(crate) fn run(plan: &Plan, counter: &Counter, sent: Option<&Path>) -> io::Re
         drop(sender);
         collect(plan, &receiver, &progress, counter)
     })?;
-    Ok(summarize(plan, counter, &reports))
+    let server_cpu = server_before.and_then(|before| Some(server()?.since(before)));
+    Ok(summarize(plan, counter, &reports, server_cpu))
 }
 
 fn create(path: &Path) -> io::Result<File> {
@@ -167,7 +178,12 @@ fn progress_line(plan: &Plan) -> Option<ProgressBar> {
     Some(line.with_style(style))
 }
 
-fn summarize(plan: &Plan, counter: &Counter, reports: &[worker::Report]) -> Run {
+fn summarize(
+    plan: &Plan,
+    counter: &Counter,
+    reports: &[worker::Report],
+    server_cpu: Option<ProcessCpu>,
+) -> Run {
     let mut tally = Tally::new();
     for report in reports {
         tally.merge(&report.tally);
@@ -185,6 +201,7 @@ fn summarize(plan: &Plan, counter: &Counter, reports: &[worker::Report]) -> Run 
         elapsed: ended.saturating_duration_since(started),
         cpu: reports.iter().map(|report| report.cpu).sum(),
         busiest: reports.iter().map(busy).fold(0.0, f64::max),
+        server_cpu,
         not_begun: plan
             .schedule
             .units_due()
@@ -193,16 +210,39 @@ fn summarize(plan: &Plan, counter: &Counter, reports: &[worker::Report]) -> Run 
     }
 }
 
-/// User and system time of the whole process, in seconds.
-pub(crate) fn process_cpu_seconds() -> Option<(f64, f64)> {
-    let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The name in parentheses may hold anything; fields are counted from behind it.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_ascii_whitespace().skip(11);
-    let per_second = u32::try_from(clock_ticks_per_second()).ok()?;
-    let mut seconds =
-        || Some(f64::from(fields.next()?.parse::<u32>().ok()?) / f64::from(per_second));
-    Some((seconds()?, seconds()?))
+/// User and system time of a process so far, of all its threads.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct ProcessCpu {
+    /// Seconds outside the kernel.
+    pub(crate) user_s: f64,
+    /// Seconds in the kernel.
+    pub(crate) system_s: f64,
+}
+
+impl ProcessCpu {
+    /// Asks the system about `process`: a number, or `self`. `None` if there is no such process.
+    pub(crate) fn of(process: &str) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // The name in parentheses may hold anything; fields are counted from behind it.
+        let (_, fields) = stat.rsplit_once(')')?;
+        let mut fields = fields.split_ascii_whitespace().skip(11);
+        let per_second = u32::try_from(clock_ticks_per_second()).ok()?;
+        let mut seconds = || {
+            let ticks: u32 = fields.next()?.parse().ok()?;
+            Some(f64::from(ticks) / f64::from(per_second))
+        };
+        Some(Self {
+            user_s: seconds()?,
+            system_s: seconds()?,
+        })
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            user_s: self.user_s - before.user_s,
+            system_s: self.system_s - before.system_s,
+        }
+    }
 }
 
 const PROGRESS_PERIOD: Duration = Duration::from_millis(200);

@@ -154,8 +154,8 @@ impl<'plan> Session<'plan> {
         ledger
             .tally
             .latency(Stage::Connect, now.saturating_duration_since(self.sent));
+        // The clock runs on: connect and greeting are often noticed together.
         self.stage = Stage::Greeting;
-        self.sent = now;
     }
 
     /// The octets of the last [`Next::Send`] are being written.
