@@ -1,0 +1,211 @@
+//! Mailboxes: `local-part@domain`.
+//!
+//! In: octets that start with a local-part. Out: [`Mailbox`] and the octets after it.
+//! Guarantees: the local-part is kept as sent; quoted pairs stay raw and are undone on demand, without memory.
+//! Does not: compare mailboxes: only the host that owns one knows which local-parts are equal (RFC 5321 §2.3.11).
+//!
+//! RFC 5321 §4.1.2 (Mailbox, Local-part, Dot-string, Quoted-string), RFC 5322 §3.2.3 (atext).
+
+use super::{Domain, PathError, address_literal, domain};
+use crate::limits;
+
+/// A mailbox, borrowed from the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mailbox<'line> {
+    octets: &'line [u8],
+    local_part: LocalPart<'line>,
+    domain: Domain<'line>,
+}
+
+impl<'line> Mailbox<'line> {
+    /// As sent: `local-part@domain`, without angle brackets.
+    #[must_use]
+    pub fn as_octets(&self) -> &'line [u8] {
+        self.octets
+    }
+
+    /// What stands before the `@`.
+    #[must_use]
+    pub fn local_part(&self) -> LocalPart<'line> {
+        self.local_part
+    }
+
+    /// What stands after the `@`.
+    #[must_use]
+    pub fn domain(&self) -> Domain<'line> {
+        self.domain
+    }
+}
+
+/// A local-part, borrowed from the command line. Not empty as sent, though `""` means the empty one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LocalPart<'line> {
+    /// A Dot-string: means what it looks like.
+    DotString(&'line [u8]),
+    /// A Quoted-string, with its quotes and quoted pairs.
+    QuotedString(&'line [u8]),
+}
+
+impl<'line> LocalPart<'line> {
+    /// As sent, with quotes and quoted pairs.
+    #[must_use]
+    pub fn as_octets(&self) -> &'line [u8] {
+        match self {
+            Self::DotString(octets) | Self::QuotedString(octets) => octets,
+        }
+    }
+
+    /// What it means: the octets without quotes and quoted pairs.
+    pub fn unquoted(&self) -> impl Iterator<Item = u8> + use<'line> {
+        let (octets, quoted) = match *self {
+            Self::DotString(octets) => (octets, false),
+            Self::QuotedString([b'"', content @ .., b'"']) => (content, true),
+            Self::QuotedString(octets) => (octets, true),
+        };
+        let mut escaped = false;
+        octets.iter().copied().filter(move |&octet| {
+            escaped = quoted && octet == b'\\' && !escaped;
+            !escaped
+        })
+    }
+
+    /// Whether it means `postmaster`, in any case and quoted or not (RFC 5321 §4.5.1).
+    #[must_use]
+    pub fn is_postmaster(&self) -> bool {
+        self.unquoted()
+            .map(|octet| octet.to_ascii_lowercase())
+            .eq(POSTMASTER.iter().copied())
+    }
+}
+
+/// `Mailbox = Local-part "@" ( Domain / address-literal )`.
+///
+/// # Errors
+///
+/// The octets do not start with a mailbox, or with one that is too long.
+pub fn mailbox(octets: &[u8]) -> Result<(Mailbox<'_>, &[u8]), PathError> {
+    let (local_part, rest) = local_part(octets)?;
+    let [b'@', at_domain @ ..] = rest else {
+        return Err(missing_at_sign(rest));
+    };
+    let (domain, rest) = match at_domain {
+        [b'[', ..] => {
+            let (address, literal, rest) = address_literal(at_domain)?;
+            (
+                Domain::Literal {
+                    octets: literal,
+                    address,
+                },
+                rest,
+            )
+        }
+        _ => {
+            let (name, rest) = domain(at_domain)?;
+            (Domain::Name(name), rest)
+        }
+    };
+    let (octets, rest) = octets.split_at(octets.len() - rest.len());
+    Ok((
+        Mailbox {
+            octets,
+            local_part,
+            domain,
+        },
+        rest,
+    ))
+}
+
+/// `Local-part = Dot-string / Quoted-string`.
+pub(super) fn local_part(octets: &[u8]) -> Result<(LocalPart<'_>, &[u8]), PathError> {
+    let (local_part, rest) = match octets {
+        [b'"', ..] => {
+            let (quoted_string, rest) = quoted_string(octets)?;
+            (LocalPart::QuotedString(quoted_string), rest)
+        }
+        _ => {
+            let (dot_string, rest) = dot_string(octets)?;
+            (LocalPart::DotString(dot_string), rest)
+        }
+    };
+    if local_part.as_octets().len() > limits::LOCAL_PART_OCTETS_MAX {
+        return Err(PathError::LocalPartTooLong);
+    }
+    Ok((local_part, rest))
+}
+
+/// `Dot-string = Atom *("."  Atom)`.
+fn dot_string(octets: &[u8]) -> Result<(&[u8], &[u8]), PathError> {
+    let mut rest = atom(octets)?;
+    while let [b'.', after_dot @ ..] = rest {
+        rest = atom(after_dot)?;
+    }
+    Ok(octets.split_at(octets.len() - rest.len()))
+}
+
+/// `Atom = 1*atext`; what follows it.
+fn atom(octets: &[u8]) -> Result<&[u8], PathError> {
+    let length = octets
+        .iter()
+        .position(|octet| !is_atext(*octet))
+        .unwrap_or(octets.len());
+    match octets.split_at(length) {
+        (_, [0x80..=0xff, ..]) => Err(PathError::NotAscii),
+        ([], _) => Err(PathError::LocalPart),
+        (_, rest) => Ok(rest),
+    }
+}
+
+/// `Quoted-string = DQUOTE *QcontentSMTP DQUOTE`, of `qtextSMTP` and `quoted-pairSMTP`.
+fn quoted_string(octets: &[u8]) -> Result<(&[u8], &[u8]), PathError> {
+    let [b'"', rest @ ..] = octets else {
+        return Err(PathError::LocalPart);
+    };
+    let mut rest = rest;
+    loop {
+        rest = match rest {
+            [b'"', after_quote @ ..] => {
+                return Ok(octets.split_at(octets.len() - after_quote.len()));
+            }
+            [b'\\', b' '..=b'~', after_pair @ ..] => after_pair,
+            [b' '..=b'[' | b']'..=b'~', after_octet @ ..] => after_octet,
+            [0x80..=0xff, ..] | [b'\\', 0x80..=0xff, ..] => return Err(PathError::NotAscii),
+            _ => return Err(PathError::LocalPart),
+        };
+    }
+}
+
+/// `atext` of RFC 5322 §3.2.3.
+const fn is_atext(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric()
+        || matches!(
+            octet,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'/'
+                | b'='
+                | b'?'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'{'
+                | b'|'
+                | b'}'
+                | b'~'
+        )
+}
+
+/// What is wrong with a local-part that no `@` follows: the end of the path, or an octet that it cannot have.
+fn missing_at_sign(rest: &[u8]) -> PathError {
+    match rest {
+        [] | [b'>', ..] => PathError::AtSignMissing,
+        _ => PathError::LocalPart,
+    }
+}
+
+const POSTMASTER: &[u8] = b"postmaster";

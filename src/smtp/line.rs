@@ -1,0 +1,197 @@
+//! Finds command lines in the octets a client sent.
+//!
+//! In: the octets received and not yet consumed, any fragmentation. Out: one line at a time, without CRLF, borrowed
+//! from the input. Never copies, allocates or panics. Knows nothing of verbs.
+//!
+//! Guarantees: only CRLF ends a line; a line that is handed out holds no CR, LF or NUL; a line over the limit is
+//! dropped as it streams in and reported once, when its CRLF has come; no octet is looked for twice.
+//! Does not: limit the time or the octets that an endless line takes. The pump's command timeout does, which runs
+//! from the line's first octet.
+//!
+//! RFC 5321 §2.3.8 (lines), §4.5.3.1.4 (512 octets, extended per extension).
+//! Deviation: a bare CR or LF is refused, not tolerated; see ATTACKS.md, "smuggling".
+
+use memchr::{memchr, memchr3};
+
+use super::command::SyntaxError;
+
+/// The scanner of one connection: what it must remember between two calls.
+///
+/// Invariant: the caller passes octets that start where the last scan's `consumed` ended, and what it passed before
+/// and did not consume is passed again, unchanged, with more behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LineScanner {
+    state: State,
+}
+
+/// What one scan found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scan<'octets> {
+    /// No line ends in these octets. The first `consumed` of them (not 0 only while a line over the limit is
+    /// dropped) are done with; read more.
+    Incomplete {
+        /// Octets the caller may forget.
+        consumed: usize,
+    },
+    /// A line, or why it is none.
+    Line {
+        /// The line without CRLF, or the reason to answer it with an error. May be empty.
+        line: Result<&'octets [u8], SyntaxError>,
+        /// Octets the caller may forget once it is done with the line, CRLF included.
+        consumed: usize,
+    },
+}
+
+impl LineScanner {
+    /// A scanner at the start of a line.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether the first octets of a line have been dropped and its end has not come yet.
+    ///
+    /// Then the receive buffer may be empty and the client still owe the rest of a line.
+    #[must_use]
+    pub fn is_dropping(&self) -> bool {
+        match self.state {
+            State::InLine { .. } => false,
+            State::Dropping | State::DroppingAfterCr => true,
+        }
+    }
+
+    /// Looks for the first line in `octets`; `line_octets_max` includes the CRLF.
+    pub fn next_line<'octets>(
+        &mut self,
+        octets: &'octets [u8],
+        line_octets_max: usize,
+    ) -> Scan<'octets> {
+        match self.state {
+            State::InLine { scanned_octets } => {
+                self.find_line(octets, scanned_octets, line_octets_max)
+            }
+            State::Dropping | State::DroppingAfterCr => self.drop_line(octets),
+        }
+    }
+
+    /// The ordinary case: `scanned_octets` at the front are known to hold no CRLF.
+    fn find_line<'octets>(
+        &mut self,
+        octets: &'octets [u8],
+        scanned_octets: usize,
+        line_octets_max: usize,
+    ) -> Scan<'octets> {
+        match find_crlf(octets, scanned_octets) {
+            Some(consumed) if consumed <= line_octets_max => {
+                self.state = State::default();
+                let line = octets
+                    .get(..consumed.saturating_sub(CRLF.len()))
+                    .unwrap_or_default();
+                Scan::Line {
+                    line: check(line),
+                    consumed,
+                }
+            }
+            Some(consumed) => {
+                self.state = State::default();
+                Scan::Line {
+                    line: Err(SyntaxError::LineTooLong),
+                    consumed,
+                }
+            }
+            None if octets.len() < line_octets_max => {
+                self.state = State::InLine {
+                    scanned_octets: octets.len(),
+                };
+                Scan::Incomplete { consumed: 0 }
+            }
+            // No CRLF can end a line within the limit any more.
+            None => {
+                self.state = State::dropping_after(octets);
+                Scan::Incomplete {
+                    consumed: octets.len(),
+                }
+            }
+        }
+    }
+
+    /// The rest of a line over the limit.
+    fn drop_line<'octets>(&mut self, octets: &'octets [u8]) -> Scan<'octets> {
+        let end = match (self.state, octets) {
+            (State::DroppingAfterCr, [b'\n', ..]) => Some(1),
+            _ => find_crlf(octets, 0),
+        };
+        match end {
+            Some(consumed) => {
+                self.state = State::default();
+                Scan::Line {
+                    line: Err(SyntaxError::LineTooLong),
+                    consumed,
+                }
+            }
+            None if octets.is_empty() => Scan::Incomplete { consumed: 0 },
+            None => {
+                self.state = State::dropping_after(octets);
+                Scan::Incomplete {
+                    consumed: octets.len(),
+                }
+            }
+        }
+    }
+}
+
+/// Where the scanner stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// In a line within the limit, so far.
+    InLine {
+        /// Octets of it already looked at in vain.
+        scanned_octets: usize,
+    },
+    /// In a line over the limit, the last octet dropped was not CR.
+    Dropping,
+    /// In a line over the limit, the last octet dropped was CR.
+    DroppingAfterCr,
+}
+
+impl State {
+    fn dropping_after(octets: &[u8]) -> Self {
+        if octets.last() == Some(&b'\r') {
+            Self::DroppingAfterCr
+        } else {
+            Self::Dropping
+        }
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::InLine { scanned_octets: 0 }
+    }
+}
+
+/// The octets up to and including the first CRLF, when its LF is not among the first `scanned_octets`.
+fn find_crlf(octets: &[u8], scanned_octets: usize) -> Option<usize> {
+    let mut start = scanned_octets;
+    loop {
+        let line_feed = start + memchr(b'\n', octets.get(start..)?)?;
+        if line_feed > 0 && octets.get(line_feed - 1) == Some(&b'\r') {
+            return Some(line_feed + 1);
+        }
+        start = line_feed + 1;
+    }
+}
+
+/// Refuses what no command line may hold; the first such octet names the error.
+fn check(line: &[u8]) -> Result<&[u8], SyntaxError> {
+    let Some(index) = memchr3(b'\r', b'\n', 0, line) else {
+        return Ok(line);
+    };
+    Err(match line.get(index) {
+        Some(b'\r') => SyntaxError::BareCarriageReturn,
+        Some(b'\n') => SyntaxError::BareLineFeed,
+        _ => SyntaxError::Nul,
+    })
+}
+
+const CRLF: &[u8] = b"\r\n";

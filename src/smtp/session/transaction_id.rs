@@ -1,0 +1,60 @@
+//! The name of a transaction in the log, the trace header and the reply.
+//!
+//! In: a text that the pump drew (nothing here is random). Out: [`TransactionId`].
+//! Guarantees: letters, digits and hyphens, so that it can go into any reply, header or file name as it is.
+//! Does not: know what makes it unique.
+
+use std::fmt;
+
+use crate::limits;
+
+/// A transaction id: 1 to [`limits::TRANSACTION_ID_OCTETS_MAX`] letters, digits and hyphens. A UUID in text is one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TransactionId {
+    octets: [u8; limits::TRANSACTION_ID_OCTETS_MAX],
+    octets_count: u8,
+}
+
+impl TransactionId {
+    /// The id with this text, or none if the text is not one.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let mut octets = [0; limits::TRANSACTION_ID_OCTETS_MAX];
+        octets
+            .get_mut(..text.len())?
+            .copy_from_slice(text.as_bytes());
+        let known = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
+        (!text.is_empty() && text.bytes().all(known)).then(|| {
+            Some(Self {
+                octets,
+                octets_count: u8::try_from(text.len()).ok()?,
+            })
+        })?
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(self.as_octets()).unwrap_or_default()
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_octets(&self) -> &[u8] {
+        self.octets
+            .get(..usize::from(self.octets_count))
+            .unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for TransactionId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "TransactionId({})", self.as_str())
+    }
+}
+
+impl fmt::Display for TransactionId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
