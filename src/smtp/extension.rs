@@ -1,6 +1,7 @@
 //! Service extensions: what EHLO offers and a client may use.
 //!
-//! In: what the profile allows. Out: [`Extensions`], a small set, and its EHLO lines in a fixed order.
+//! In: what the profile allows. Out: [`Extensions`], a small set, and its EHLO lines in a fixed
+//! order.
 //! Guarantees: what is not in the set that EHLO announced is not accepted later, see `session`.
 //! Does not: implement any extension.
 //!

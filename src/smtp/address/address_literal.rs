@@ -1,7 +1,8 @@
 //! Address literals: `[192.0.2.1]` and `[IPv6:2001:db8::1]`.
 //!
 //! In: octets that start with `[`. Out: the address and the octets after `]`.
-//! Guarantees: the address is one; an IPv4 number has no leading zero, which some would read as octal.
+//! Guarantees: the address is one; an IPv4 number has no leading zero, which some would read as
+//! octal.
 //! Does not: accept a General-address-literal: no tag but `IPv6` is registered.
 //!
 //! RFC 5321 §4.1.3.

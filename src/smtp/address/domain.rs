@@ -1,7 +1,8 @@
 //! Domains.
 //!
 //! In: octets that start with a domain. Out: [`Domain`] and the octets after it.
-//! Guarantees: labels of letters, digits and inner hyphens, 63 octets each, 255 in all; no dot at either end.
+//! Guarantees: labels of letters, digits and inner hyphens, 63 octets each, 255 in all; no dot at
+//! either end.
 //! Does not: resolve, or accept underscores, which no host name of the mail system may have.
 //!
 //! RFC 5321 §4.1.2 (Domain, sub-domain, Let-dig, Ldh-str), RFC 1035 §2.3.4 (sizes).

@@ -1,8 +1,10 @@
 //! Mailboxes: `local-part@domain`.
 //!
 //! In: octets that start with a local-part. Out: [`Mailbox`] and the octets after it.
-//! Guarantees: the local-part is kept as sent; quoted pairs stay raw and are undone on demand, without memory.
-//! Does not: compare mailboxes: only the host that owns one knows which local-parts are equal (RFC 5321 §2.3.11).
+//! Guarantees: the local-part is kept as sent; quoted pairs stay raw and are undone on demand,
+//! without memory.
+//! Does not: compare mailboxes: only the host that owns one knows which local-parts are equal (RFC
+//! 5321 §2.3.11).
 //!
 //! RFC 5321 §4.1.2 (Mailbox, Local-part, Dot-string, Quoted-string), RFC 5322 §3.2.3 (atext).
 
@@ -37,7 +39,8 @@ impl<'line> Mailbox<'line> {
     }
 }
 
-/// A local-part, borrowed from the command line. Not empty as sent, though `""` means the empty one.
+/// A local-part, borrowed from the command line. Not empty as sent, though `""` means the empty
+/// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LocalPart<'line> {
     /// A Dot-string: means what it looks like.
@@ -200,7 +203,8 @@ const fn is_atext(octet: u8) -> bool {
         )
 }
 
-/// What is wrong with a local-part that no `@` follows: the end of the path, or an octet that it cannot have.
+/// What is wrong with a local-part that no `@` follows: the end of the path, or an octet that it
+/// cannot have.
 fn missing_at_sign(rest: &[u8]) -> PathError {
     match rest {
         [] | [b'>', ..] => PathError::AtSignMissing,

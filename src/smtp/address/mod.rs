@@ -1,9 +1,10 @@
 //! Paths and mailboxes as RFC 5321 writes them, borrowed from the command line.
 //!
-//! In: the octets after `FROM:` or `TO:`. Out: [`ReversePath`] or [`ForwardPath`] and what follows it.
+//! In: the octets after `FROM:` or `TO:`. Out: [`ReversePath`] or [`ForwardPath`] and what follows
+//! it.
 //!
-//! Guarantees: what is accepted matches the grammar and the sizes to the letter; nothing is copied, folded or
-//! lowered (RFC 5321 §2.4: the local-part keeps its case).
+//! Guarantees: what is accepted matches the grammar and the sizes to the letter; nothing is copied,
+//! folded or lowered (RFC 5321 §2.4: the local-part keeps its case).
 //! Does not: know the extensions (SMTPUTF8 addresses are refused) or whether a mailbox exists.
 //!
 //! RFC 5321 §4.1.2 (grammar), §4.1.3 (address literals), §4.5.3.1 (sizes).

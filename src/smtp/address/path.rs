@@ -4,8 +4,8 @@
 //! Guarantees: a source route is checked and dropped, so that nobody later can act on it.
 //! Does not: accept a path without brackets, or one of more than 256 octets.
 //!
-//! RFC 5321 §4.1.2 (Reverse-path, Forward-path, A-d-l), §4.1.1.3 (`<Postmaster>`; source routes are ignored),
-//! §4.5.3.1.3 (256 octets).
+//! RFC 5321 §4.1.2 (Reverse-path, Forward-path, A-d-l), §4.1.1.3 (`<Postmaster>`; source routes are
+//! ignored), §4.5.3.1.3 (256 octets).
 
 use super::mailbox::local_part;
 use super::{LocalPart, Mailbox, PathError, domain, mailbox};
@@ -87,7 +87,8 @@ fn source_route(octets: &[u8]) -> Result<&[u8], PathError> {
     }
 }
 
-/// What follows `">"`, when the path that starts `octets` and ends before `rest` is no longer than allowed.
+/// What follows `">"`, when the path that starts `octets` and ends before `rest` is no longer than
+/// allowed.
 fn closed<'line>(octets: &[u8], rest: &'line [u8]) -> Result<&'line [u8], PathError> {
     let [b'>', after @ ..] = rest else {
         return Err(PathError::ClosingBracketMissing);

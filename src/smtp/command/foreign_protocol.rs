@@ -1,8 +1,9 @@
-//! Tells clients that speak another protocol, so that the connection is closed before they are answered line by line.
+//! Tells clients that speak another protocol, so that the connection is closed before they are
+//! answered line by line.
 //!
 //! In: the first octets or the first line of a connection. Out: [`ForeignProtocol`].
-//! Guarantees: no SMTP command is taken for something else: none starts with an octet 22, none ends with an HTTP
-//! version.
+//! Guarantees: no SMTP command is taken for something else: none starts with an octet 22, none ends
+//! with an HTTP version.
 //! Does not: look at later lines; the session asks for the first one only.
 //!
 //! RFC 8446 §5.1 (TLS record header), RFC 9112 §3 (HTTP request line).
@@ -17,8 +18,9 @@ pub enum ForeignProtocol {
 }
 
 impl ForeignProtocol {
-    /// What the first octets of a connection that expects plain SMTP give away. They need not be a line: a client
-    /// that starts TLS may never send one. Asked before the first line is looked for; one octet is enough.
+    /// What the first octets of a connection that expects plain SMTP give away. They need not be a
+    /// line: a client that starts TLS may never send one. Asked before the first line is looked
+    /// for; one octet is enough.
     #[must_use]
     pub fn of_first_octets(octets: &[u8]) -> Option<Self> {
         match octets {

@@ -1,11 +1,12 @@
 //! Commands, borrowed from the line they came in.
 //!
-//! In: a line without CRLF. Out: [`Command`], or the [`SyntaxError`] to answer it with; both are input of the
-//! session.
+//! In: a line without CRLF. Out: [`Command`], or the [`SyntaxError`] to answer it with; both are
+//! input of the session.
 //!
-//! Guarantees: a `Command` can only be made by [`Command::parse`], so that what it holds is well-formed; nothing is
-//! copied or allocated.
-//! Does not: know states or extensions: whether a command is allowed, or a parameter offered, the session decides.
+//! Guarantees: a `Command` can only be made by [`Command::parse`], so that what it holds is
+//! well-formed; nothing is copied or allocated.
+//! Does not: know states or extensions: whether a command is allowed, or a parameter offered, the
+//! session decides.
 //!
 //! RFC 5321 §4.1.1 (commands), §4.1.2 (arguments).
 
@@ -134,7 +135,8 @@ impl Verb {
     }
 }
 
-/// The argument of HELO and EHLO: what the client calls itself. Not empty; letters, digits and `-._:[]` only.
+/// The argument of HELO and EHLO: what the client calls itself. Not empty; letters, digits and
+/// `-._:[]` only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HeloDomain<'line>(&'line [u8]);
 
@@ -209,7 +211,8 @@ pub enum SyntaxError {
     ArgumentUnexpected(Verb),
     /// MAIL without `FROM:`, RCPT without `TO:`.
     KeywordMissing(Verb),
-    /// The argument of HELO or EHLO is not one word, has an octet no host name or literal has, or is too long.
+    /// The argument of HELO or EHLO is not one word, has an octet no host name or literal has, or
+    /// is too long.
     HeloDomain,
     /// The path of MAIL is none.
     ReversePath(PathError),

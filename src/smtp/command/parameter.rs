@@ -1,7 +1,9 @@
 //! Parameters of MAIL and RCPT: `KEYWORD` or `KEYWORD=value`.
 //!
-//! In: what follows the path, checked once. Out: [`Parameter`]s, taken from the line as they are asked for.
-//! Guarantees: every keyword and value matches the grammar. A list costs no memory and has no bound but the line's.
+//! In: what follows the path, checked once. Out: [`Parameter`]s, taken from the line as they are
+//! asked for.
+//! Guarantees: every keyword and value matches the grammar. A list costs no memory and has no bound
+//! but the line's.
 //! Does not: know which keywords exist, or refuse one that stands twice; the session does both.
 //!
 //! RFC 5321 §4.1.2 (Mail-parameters, esmtp-param, esmtp-keyword, esmtp-value).
@@ -20,7 +22,8 @@ pub struct Parameter<'line> {
 pub struct Parameters<'line>(&'line [u8]);
 
 impl<'line> Parameters<'line> {
-    /// `*( SP esmtp-param )`, with any number of spaces or tabs between and after the parameters; none if it is not.
+    /// `*( SP esmtp-param )`, with any number of spaces or tabs between and after the parameters;
+    /// none if it is not.
     pub(super) fn parse(octets: &'line [u8]) -> Option<Self> {
         let parameters = Self(octets);
         let separated = matches!(octets, [] | [b' ' | b'\t', ..]);

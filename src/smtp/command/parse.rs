@@ -5,9 +5,10 @@
 //! Does not: ask for the state; a wrong line is wrong in every state.
 //!
 //! RFC 5321 §4.1.1 and §4.1.2.
-//! Deviation: white space after `FROM:` and `TO:` is accepted (§3.3 forbids clients to send it, many do).
-//! Deviation: HELO and EHLO take any word of the octets that names and literals have: what clients call themselves
-//! often is no domain, and nothing is decided on it.
+//! Deviation: white space after `FROM:` and `TO:` is accepted (§3.3 forbids clients to send it,
+//! many do).
+//! Deviation: HELO and EHLO take any word of the octets that names and literals have: what clients
+//! call themselves often is no domain, and nothing is decided on it.
 
 use super::{Command, ForeignProtocol, HeloDomain, Mail, Parameters, Rcpt, SyntaxError, Verb};
 use crate::limits;

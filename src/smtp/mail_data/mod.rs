@@ -1,6 +1,7 @@
 //! Mail data: from DATA's 354 to the end, and the header fields postern adds.
 //!
-//! In: octets of the receive buffer. Out: content to store, the end, and a verdict; trace header fields.
+//! In: octets of the receive buffer. Out: content to store, the end, and a verdict; trace header
+//! fields.
 //!
 //! Guarantees: only CRLF.CRLF ends mail data; memory never follows what a client sends.
 //! Does not: interpret the message beyond counting its `Received:` fields.

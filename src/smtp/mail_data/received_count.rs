@@ -1,7 +1,8 @@
 //! Counts the `Received:` fields of a message, to stop loops.
 //!
 //! In: content in runs, any fragmentation. Out: a number.
-//! Guarantees: looks at the header section only; what comes after the first empty line costs nothing.
+//! Guarantees: looks at the header section only; what comes after the first empty line costs
+//! nothing.
 //! Does not: parse fields; a folded line starts with white space and so is none.
 //!
 //! RFC 5321 §6.3, RFC 5322 §2.2 (header fields).
@@ -80,3 +81,42 @@ impl ReceivedCount {
 }
 
 const NAME: &[u8] = b"Received:";
+
+#[cfg(test)]
+mod tests {
+    use super::ReceivedCount;
+
+    #[test]
+    fn counts_fields_of_the_header_section_at_every_split() {
+        let cases: [(&[u8], u32); 8] = [
+            (b"", 0),
+            (b"Received: a\r\n", 1),
+            (b"received:a\r\nRECEIVED:\r\n\r\n", 2),
+            (
+                b"Received: a\r\n Received: folded\r\nSubject: Received:\r\n",
+                1,
+            ),
+            (
+                b"Received-SPF: a\r\nXReceived: b\r\nReceive: c\r\nReceived\r\n: d\r\n",
+                0,
+            ),
+            (b"\r\nReceived: a\r\n", 0),
+            (b"Subject: x\r\n\r\nReceived: a\r\n\r\nReceived: b\r\n", 0),
+            (b"ReceivReceived: a\r\nRReceived: b\r\n", 0),
+        ];
+        for (content, expected) in cases {
+            for split in 0..=content.len() {
+                let (first, second) = content.split_at(split);
+                let mut count = ReceivedCount::default();
+                count.count(first);
+                count.count(second);
+                assert_eq!(
+                    count.fields_count(),
+                    expected,
+                    "{} at {split}",
+                    content.escape_ascii()
+                );
+            }
+        }
+    }
+}

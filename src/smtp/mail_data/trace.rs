@@ -1,10 +1,10 @@
 //! The header fields postern puts before a message.
 //!
-//! In: session and transaction, an id, a date in text. Out: `Return-Path:`, `X-Original-To:` and `Received:`, in this
-//! order, appended to a buffer.
+//! In: session and transaction, an id, a date in text. Out: `Return-Path:`, `X-Original-To:` and
+//! `Received:`, in this order, appended to a buffer.
 //!
-//! Guarantees: whatever a client or a script has said, each field is one field: octets outside printable ASCII are
-//! written as `?`; lines are folded and end with CRLF; none reaches 998 octets.
+//! Guarantees: whatever a client or a script has said, each field is one field: octets outside
+//! printable ASCII are written as `?`; lines are folded and end with CRLF; none reaches 998 octets.
 //! Does not: read the clock; the date comes in the form of RFC 5322 §3.3.
 //!
 //! RFC 5321 §4.4 (trace information; Return-Path is for final delivery), §4.1.3 (address literals).
@@ -94,7 +94,8 @@ impl<'session> Trace<'session> {
         }
     }
 
-    /// Appends `Received:`. It names the recipient only if there is one, so as to tell none about another.
+    /// Appends `Received:`. It names the recipient only if there is one, so as to tell none about
+    /// another.
     pub fn write_received(&self, header: &mut Vec<u8>) {
         header.extend_from_slice(b"Received: from ");
         write_text(self.helo_domain, header);

@@ -1,10 +1,10 @@
 //! Replies: what the server says, as values that cannot be malformed.
 //!
-//! In: facts of the session, errors (`from_error`), texts that scripts wrote. Out: [`Reply`] values, which
-//! [`Replies`] writes as octets.
+//! In: facts of the session, errors (`from_error`), texts that scripts wrote. Out: [`Reply`]
+//! values, which [`Replies`] writes as octets.
 //!
-//! Guarantees: a code has three digits and a class; an enhanced code has the class of its code; whatever a text
-//! holds, it cannot end the reply or start another one (see `write`).
+//! Guarantees: a code has three digits and a class; an enhanced code has the class of its code;
+//! whatever a text holds, it cannot end the reply or start another one (see `write`).
 //! Does not: decide anything, or allocate.
 //!
 //! RFC 5321 §4.2 (replies), RFC 3463 §2 (enhanced codes), RFC 2034 §4 (where they stand).
@@ -28,7 +28,8 @@ pub use of_session::{
 };
 pub use write::{EightBitText, Replies};
 
-/// A reply code: three digits, the first of them 2 to 5, the second 0 to 5 where RFC 5321 defines it.
+/// A reply code: three digits, the first of them 2 to 5, the second 0 to 5 where RFC 5321 defines
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReplyCode(u16);
 
@@ -132,7 +133,8 @@ impl ReplyClass {
     }
 }
 
-/// Subject and detail of an enhanced code. The class always is that of the reply code, so that the two cannot differ.
+/// Subject and detail of an enhanced code. The class always is that of the reply code, so that the
+/// two cannot differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EnhancedCode {
     subject: u16,
@@ -168,7 +170,8 @@ impl EnhancedCode {
     }
 }
 
-/// The text of a reply, from wherever it comes. LF separates lines; what else is no text is replaced when written.
+/// The text of a reply, from wherever it comes. LF separates lines; what else is no text is
+/// replaced when written.
 #[derive(Clone, Copy)]
 pub enum ReplyText<'text> {
     /// Text of ours.
@@ -205,7 +208,8 @@ impl fmt::Debug for ReplyText<'_> {
     }
 }
 
-/// A part of a text of ours. Values rather than `format_args!`, so that a reply can be returned from a function.
+/// A part of a text of ours. Values rather than `format_args!`, so that a reply can be returned
+/// from a function.
 #[derive(Debug, Clone, Copy)]
 pub enum Piece<'text> {
     /// Nothing, to fill up.
@@ -227,7 +231,8 @@ pub struct Reply<'text> {
 }
 
 impl<'text> Reply<'text> {
-    /// A reply with an enhanced code. A 3yz reply is written without it (RFC 2034 §4 knows 2, 4 and 5 only).
+    /// A reply with an enhanced code. A 3yz reply is written without it (RFC 2034 §4 knows 2, 4 and
+    /// 5 only).
     #[must_use]
     pub const fn new(code: ReplyCode, enhanced: EnhancedCode, text: ReplyText<'text>) -> Self {
         Self {
@@ -249,7 +254,8 @@ impl<'text> Reply<'text> {
 
     /// A reply that a script decided: its code, its enhanced code if it may carry one, its reason.
     ///
-    /// Without a reason the text is a fixed one that goes with the code's class and reveals nothing.
+    /// Without a reason the text is a fixed one that goes with the code's class and reveals
+    /// nothing.
     #[must_use]
     pub fn scripted(
         code: ReplyCode,
@@ -288,7 +294,8 @@ impl<'text> Reply<'text> {
     }
 }
 
-/// The enhanced code that a code carries when its author named none: `X.0.0`, or what fits the code closely.
+/// The enhanced code that a code carries when its author named none: `X.0.0`, or what fits the code
+/// closely.
 #[must_use]
 pub const fn default_enhanced_code(code: ReplyCode) -> Option<EnhancedCode> {
     match code.class() {

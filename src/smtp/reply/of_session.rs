@@ -1,4 +1,5 @@
-//! What the session says when nothing is wrong with a line: consent, and refusals by limit or policy.
+//! What the session says when nothing is wrong with a line: consent, and refusals by limit or
+//! policy.
 //!
 //! In: the names and numbers a text mentions. Out: [`Reply`].
 //! Guarantees: a refusal by a limit names the limit.

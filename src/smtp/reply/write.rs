@@ -2,12 +2,14 @@
 //!
 //! In: [`Reply`]. Out: lines that end with CRLF, appended to one buffer.
 //!
-//! Guarantees: each reply is well-formed whatever its text: every line has the code, all but the last a hyphen; LF in
-//! a text starts a further line, CR is dropped, other control octets become a space, octets over 127 become `?`
-//! unless the client asked for them; no line exceeds 512 octets, no reply the bounds of `crate::limits`.
-//! Allocates only while the buffer grows to the size that a session needs.
+//! Guarantees: each reply is well-formed whatever its text: every line has the code, all but the
+//! last a hyphen; LF in a text starts a further line, CR is dropped, other control octets become a
+//! space, octets over 127 become `?` unless the client asked for them; no line exceeds 512 octets,
+//! no reply the bounds of `crate::limits`. Allocates only while the buffer grows to the size that a
+//! session needs.
 //!
-//! RFC 5321 §4.2 and §4.2.1 (form), §4.5.3.1.5 (512 octets); RFC 2034 §4 (enhanced code on every line).
+//! RFC 5321 §4.2 and §4.2.1 (form), §4.5.3.1.5 (512 octets); RFC 2034 §4 (enhanced code on every
+//! line).
 
 use memchr::memrchr;
 
@@ -90,7 +92,8 @@ impl Replies {
         self.octets.clear();
     }
 
-    /// Takes the buffer out, for an executor that must own what it sends; see [`Replies::give_back`].
+    /// Takes the buffer out, for an executor that must own what it sends; see
+    /// [`Replies::give_back`].
     #[must_use]
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.octets)
@@ -110,7 +113,8 @@ impl Replies {
     }
 }
 
-/// One reply being written. Invariant: `octets` ends within a line of the reply, its prefix written with a hyphen.
+/// One reply being written. Invariant: `octets` ends within a line of the reply, its prefix written
+/// with a hyphen.
 struct ReplyWriter<'octets> {
     octets: &'octets mut Vec<u8>,
     prefix: Prefix,

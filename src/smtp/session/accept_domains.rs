@@ -10,7 +10,8 @@ use std::cmp::Ordering;
 
 use crate::smtp::address::domain;
 
-/// A set of domain patterns: `example.com`, `*.example.com` (every name below it, not itself), `*` (every domain).
+/// A set of domain patterns: `example.com`, `*.example.com` (every name below it, not itself), `*`
+/// (every domain).
 #[derive(Debug, Clone, Default)]
 pub struct AcceptDomains {
     every: bool,

@@ -1,7 +1,9 @@
 //! DATA: mail data, and what became of it.
 //!
-//! In: the command; later the outcome that the pump reports. Out: 354; later the reply to the end of mail data.
-//! Guarantees: the transaction is cleared after the end of mail data, whatever became of the message.
+//! In: the command; later the outcome that the pump reports. Out: 354; later the reply to the end
+//! of mail data.
+//! Guarantees: the transaction is cleared after the end of mail data, whatever became of the
+//! message.
 //! Does not: read mail data (`mail_data`) or store it (the pump).
 //!
 //! RFC 5321 §4.1.1.4, §4.2.5.

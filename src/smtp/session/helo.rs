@@ -1,8 +1,10 @@
 //! HELO and EHLO.
 //!
-//! In: what the client calls itself. Out: a greeting; after EHLO, the extensions that may be used from now on.
+//! In: what the client calls itself. Out: a greeting; after EHLO, the extensions that may be used
+//! from now on.
 //! Guarantees: the transaction is cleared as by RSET.
-//! Does not: check the name against DNS or the client's address (RFC 5321 §4.1.4 forbids to refuse mail for that).
+//! Does not: check the name against DNS or the client's address (RFC 5321 §4.1.4 forbids to refuse
+//! mail for that).
 //!
 //! RFC 5321 §4.1.1.1, §4.1.4.
 

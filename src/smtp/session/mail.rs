@@ -1,10 +1,12 @@
 //! MAIL: begins a transaction.
 //!
 //! In: a reverse-path and parameters. Out: a transaction, or the reason why there is none.
-//! Guarantees: a parameter of an extension that was not announced is refused; so is one that stands twice.
+//! Guarantees: a parameter of an extension that was not announced is refused; so is one that stands
+//! twice.
 //! Does not: judge the sender.
 //!
-//! RFC 5321 §4.1.1.2, §4.1.1.11 (unknown parameters: 555); RFC 1870 §6.1 (SIZE); RFC 6152 §2 (BODY).
+//! RFC 5321 §4.1.1.2, §4.1.1.11 (unknown parameters: 555); RFC 1870 §6.1 (SIZE); RFC 6152 §2
+//! (BODY).
 
 use super::{BodyType, MailParameters, Session, State, Step, Transaction};
 use crate::smtp::command::{Mail, Parameter, Parameters};
@@ -81,7 +83,8 @@ fn once<Value>(place: &mut Option<Value>, value: Option<Value>) -> Result<(), Pa
     }
 }
 
-/// `size-value = 1*20DIGIT` (RFC 1870 §3). A number past 64 bits is legal, and larger than any limit.
+/// `size-value = 1*20DIGIT` (RFC 1870 §3). A number past 64 bits is legal, and larger than any
+/// limit.
 fn size_value(parameter: &Parameter<'_>) -> Option<u64> {
     let digits = parameter.value?;
     if SIZE_DIGITS_MAX < digits.len() {

@@ -1,18 +1,20 @@
 //! A session, from greeting to QUIT: commands in, replies and questions out.
 //!
-//! In: what `Command::parse` and the line scanner made of a line, and what became of mail data. Out: replies, and the
-//! [`Step`] the pump takes next.
+//! In: what `Command::parse` and the line scanner made of a line, and what became of mail data.
+//! Out: replies, and the [`Step`] the pump takes next.
 //!
-//! Guarantees: one reply for each line; a refused command changes nothing but a counter; the envelope is cleared as a
-//! whole; after `Step::Close` every further line is refused.
+//! Guarantees: one reply for each line; a refused command changes nothing but a counter; the
+//! envelope is cleared as a whole; after `Step::Close` every further line is refused.
 //! Does not: read, write, wait, draw ids or know the time.
 //!
-//! RFC 5321 §3 and §4.1.4. The pump's loop:
+//! RFC 5321 §3 and §4.1.4. What the pump does with it:
 //!
 //! ```text
 //! session.greeting(None, &mut replies);
-//! per line:   match session.step(line, &mut replies) { Continue, Close => ..,
-//!                 ReceiveMailData => read with session.mail_data_reader(), then session.mail_data_finished(..) }
+//! per line:   session.step(line, &mut replies)
+//! Continue:   the next line           Close: send the replies, close
+//! ReceiveMailData: send the replies, read with session.mail_data_reader() until its end, then
+//!                  session.mail_data_finished(outcome, &mut replies), a step again
 //! ```
 
 mod accept_domains;
@@ -142,8 +144,8 @@ impl Session {
         }
     }
 
-    /// Says what a script decided instead of taking the line; the state stays as it is. A 5yz reply counts as an
-    /// error of the client, a 421 closes.
+    /// Says what a script decided instead of taking the line; the state stays as it is. A 5yz reply
+    /// counts as an error of the client, a 421 closes.
     pub fn reply_scripted(&mut self, reply: &Reply<'_>, replies: &mut Replies) -> Step {
         self.counters.commands_count = self.counters.commands_count.saturating_add(1);
         self.answer(reply, replies)
@@ -208,8 +210,8 @@ impl Session {
         self.transaction_id.as_ref()
     }
 
-    /// The id of the current or coming transaction, drawn now if it has none. A transaction that nobody asks about
-    /// costs no id; each has its own: RSET and the end of a message forget it.
+    /// The id of the current or coming transaction, drawn now if it has none. A transaction that
+    /// nobody asks about costs no id; each has its own: RSET and the end of a message forget it.
     pub fn transaction_id_or_insert_with(
         &mut self,
         draw: impl FnOnce() -> TransactionId,

@@ -1,6 +1,7 @@
 //! What a session is told before it starts: by the operator, and about its client.
 //!
-//! In: the profile's decisions, the connection's facts. Out: plain values, immutable while a session runs.
+//! In: the profile's decisions, the connection's facts. Out: plain values, immutable while a
+//! session runs.
 //! Guarantees: none beyond the types; `profile` has checked what an operator wrote.
 //! Does not: know files, networks or scripts.
 
@@ -59,7 +60,8 @@ impl Default for SessionLimits {
     }
 }
 
-/// What the connection knows about its client. Changes when a script or a proxy header names another address.
+/// What the connection knows about its client. Changes when a script or a proxy header names
+/// another address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientFacts {
     /// The address of the client.

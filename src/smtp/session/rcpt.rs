@@ -1,8 +1,8 @@
 //! RCPT: adds a recipient.
 //!
 //! In: a forward-path and parameters. Out: one recipient more, or the reason why not.
-//! Guarantees: mail for a domain the profile is not responsible for is refused, unless the client may relay;
-//! `postmaster` without a domain is always accepted (RFC 5321 §4.5.1).
+//! Guarantees: mail for a domain the profile is not responsible for is refused, unless the client
+//! may relay; `postmaster` without a domain is always accepted (RFC 5321 §4.5.1).
 //! Does not: know mailboxes.
 //!
 //! RFC 5321 §4.1.1.3, §3.6.2 (relaying), §4.5.3.1.10 (too many recipients: 452).

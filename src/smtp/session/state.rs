@@ -1,18 +1,19 @@
 //! The states of a session, named for what it has.
 //!
 //! ```text
-//!                 HELO, EHLO             MAIL               RCPT                 DATA
-//!   Connected ---------------> Greeted --------> MailGiven --------> RecipientsGiven --------> InMailData
-//!       |                       ^ ^ ^               |                    |    ^  |                  |
-//!       |                       | | +--- a, b ------+                    |    +--+ RCPT             |
-//!       |                       | +----- a, b ---------------------------+                          |
-//!       |                       +------- c -----------------------------------------------------------+
+//!              HELO, EHLO            MAIL              RCPT                DATA
+//!   Connected -----------> Greeted ------> MailGiven ------> RecipientsGiven ---> InMailData
+//!       |                  ^  ^  ^             |                |     ^   |           |
+//!       |                  |  |  +--- a, b ----+                |     +---+           |
+//!       |                  |  +------ a, b ---------------------+     RCPT            |
+//!       |                  +--------- c ----------------------------------------------+
 //!       |
 //!       +----- d, from every state ----> Closing
 //! ```
 //!
-//! a: RSET. b: HELO or EHLO, which clear the transaction as RSET does. c: the end of mail data, whatever became of the
-//! message. d: QUIT, or a limit answered with 421. NOOP, VRFY, EXPN, HELP and every refused command leave the state.
+//! a: RSET. b: HELO or EHLO, which clear the transaction as RSET does. c: the end of mail data,
+//! whatever became of the message. d: QUIT, or a limit answered with 421. NOOP, VRFY, EXPN, HELP
+//! and every refused command leave the state.
 //!
 //! RFC 5321 §3.1, §3.3, §4.1.4.
 

@@ -1,9 +1,10 @@
 //! The transaction: reverse-path, recipients and parameters, which live and die together.
 //!
-//! In: accepted MAIL and RCPT commands. Out: the envelope, for the trace header, the destination and scripts.
+//! In: accepted MAIL and RCPT commands. Out: the envelope, for the trace header, the destination
+//! and scripts.
 //!
-//! Guarantees: one value, replaced whole; its text lies in one buffer, which the session reuses, so that an envelope
-//! of ordinary size allocates nothing.
+//! Guarantees: one value, replaced whole; its text lies in one buffer, which the session reuses, so
+//! that an envelope of ordinary size allocates nothing.
 //! Does not: hold mail data.
 //!
 //! RFC 5321 §3.3, §4.1.1.2, §4.1.1.3, §4.1.1.5 (RSET).
@@ -116,7 +117,8 @@ pub struct Address<'transaction> {
 }
 
 impl<'transaction> Address<'transaction> {
-    /// `local-part@domain`; only the local-part for a bare `postmaster`; empty for the null reverse-path.
+    /// `local-part@domain`; only the local-part for a bare `postmaster`; empty for the null
+    /// reverse-path.
     #[must_use]
     pub fn as_octets(&self) -> &'transaction [u8] {
         self.octets
@@ -136,7 +138,8 @@ impl<'transaction> Address<'transaction> {
             .unwrap_or_default()
     }
 
-    /// What stands after the `@`, an address literal with its brackets; none for a bare `postmaster` and for `<>`.
+    /// What stands after the `@`, an address literal with its brackets; none for a bare
+    /// `postmaster` and for `<>`.
     #[must_use]
     pub fn domain(&self) -> Option<&'transaction [u8]> {
         self.octets.get(self.local_part_octets + 1..)
@@ -201,7 +204,8 @@ impl Envelope {
         self.push(mailbox.local_part().as_octets(), domain, parameters)
     }
 
-    /// Appends an address, with `@` if it has a domain, and its parameters, separated by single spaces.
+    /// Appends an address, with `@` if it has a domain, and its parameters, separated by single
+    /// spaces.
     fn push(&mut self, local_part: &[u8], domain: &[u8], parameters: Parameters<'_>) -> Entry {
         let start = self.offset();
         self.text.extend_from_slice(local_part);
@@ -247,7 +251,8 @@ impl Envelope {
     }
 }
 
-/// Where an address lies in the text. Invariant: the four do not decrease, kept by [`Envelope::push`].
+/// Where an address lies in the text. Invariant: the four do not decrease, kept by
+/// [`Envelope::push`].
 #[derive(Debug, Clone, Copy, Default)]
 struct Entry {
     start: u32,

@@ -1,14 +1,16 @@
 //! The name of a transaction in the log, the trace header and the reply.
 //!
 //! In: a text that the pump drew (nothing here is random). Out: [`TransactionId`].
-//! Guarantees: letters, digits and hyphens, so that it can go into any reply, header or file name as it is.
+//! Guarantees: letters, digits and hyphens, so that it can go into any reply, header or file name
+//! as it is.
 //! Does not: know what makes it unique.
 
 use std::fmt;
 
 use crate::limits;
 
-/// A transaction id: 1 to [`limits::TRANSACTION_ID_OCTETS_MAX`] letters, digits and hyphens. A UUID in text is one.
+/// A transaction id: 1 to [`limits::TRANSACTION_ID_OCTETS_MAX`] letters, digits and hyphens. A UUID
+/// in text is one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TransactionId {
     octets: [u8; limits::TRANSACTION_ID_OCTETS_MAX],
