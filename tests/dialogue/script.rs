@@ -19,7 +19,7 @@
 //! recipients a@b c@d        of the message stored last, in order
 //! content "x\r\n"           of the message stored last, without trace header fields
 //! octets 1030               size of that content
-//! trace *for <a@b.example>* of the message stored last: a line of its trace header fields, unfolded
+//! trace *for <a@b>*         of the message stored last: a trace header field of it, unfolded
 //! ```
 
 use std::fmt;

@@ -213,3 +213,79 @@ fn missing_at_sign(rest: &[u8]) -> PathError {
 }
 
 const POSTMASTER: &[u8] = b"postmaster";
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::{LocalPart, mailbox};
+    use crate::smtp::address::{Domain, forward_path, reverse_path};
+
+    #[test]
+    fn parts_are_kept_as_sent_and_unquoted_on_demand() {
+        let cases: [[&[u8]; 4]; 6] = [
+            [b"a@b", b"a", b"a", b"b"],
+            [b"A.b+c@Example.ORG", b"A.b+c", b"A.b+c", b"Example.ORG"],
+            [b"\"a b\"@c", b"\"a b\"", b"a b", b"c"],
+            [
+                b"\"a\\\"b\\\\c\\d\"@e",
+                b"\"a\\\"b\\\\c\\d\"",
+                b"a\"b\\cd",
+                b"e",
+            ],
+            [b"\"\"@b", b"\"\"", b"", b"b"],
+            [b"\"@\"@[192.0.2.1]", b"\"@\"", b"@", b"[192.0.2.1]"],
+        ];
+        for [text, local_part, unquoted, domain] in cases {
+            let Ok((mailbox, [])) = mailbox(text) else {
+                return assert_eq!(text.escape_ascii().to_string(), "a mailbox");
+            };
+            assert_eq!(mailbox.as_octets(), text);
+            assert_eq!(mailbox.local_part().as_octets(), local_part);
+            assert_eq!(
+                mailbox.local_part().unquoted().collect::<Vec<u8>>(),
+                unquoted
+            );
+            assert_eq!(mailbox.domain().as_octets(), domain);
+        }
+    }
+
+    #[test]
+    fn postmaster_is_known_in_every_form() {
+        assert!(LocalPart::DotString(b"postmaster").is_postmaster());
+        assert!(LocalPart::DotString(b"PostMaster").is_postmaster());
+        assert!(LocalPart::QuotedString(b"\"post\\master\"").is_postmaster());
+        assert!(!LocalPart::DotString(b"postmaste").is_postmaster());
+        assert!(!LocalPart::DotString(b"postmasters").is_postmaster());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 4_000, failure_persistence: None, ..ProptestConfig::default()
+        })]
+
+        /// What is taken for a mailbox is one, alone and in a path, and holds nothing a header must
+        /// not.
+        #[test]
+        fn a_mailbox_found_in_noise_is_one(
+            octets in vec(prop::sample::select(b"aZ0.@\"\\ <>[]:,-_I4Pv6\xff".to_vec()), 0..24)
+        ) {
+            if let Ok((found, rest)) = mailbox(&octets) {
+                prop_assert_eq!(&[found.as_octets(), rest].concat(), &octets);
+                prop_assert_eq!(mailbox(found.as_octets()), Ok((found, &b""[..])));
+                prop_assert!(found.as_octets().iter().all(|octet| (b' '..=b'~').contains(octet)));
+                if let Domain::Name(name) = found.domain() {
+                    prop_assert!(!name.is_empty() && !name.contains(&b' '));
+                }
+                let path = [b"<", found.as_octets(), b">"].concat();
+                prop_assert!(reverse_path(&path).is_ok());
+                prop_assert!(forward_path(&path).is_ok());
+            }
+            let path = [&b"<"[..], &octets, b">"].concat();
+            if let Ok((_, rest)) = reverse_path(&path) {
+                prop_assert!(path.ends_with(rest));
+            }
+        }
+    }
+}

@@ -78,3 +78,49 @@ fn esmtp_value(octets: &[u8]) -> bool {
             .iter()
             .all(|octet| matches!(octet, 33..=60 | 62..=126))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Parameters;
+
+    /// The parameters as text, one per word; none if they are no list.
+    fn found(octets: &[u8]) -> Option<String> {
+        let words: Vec<String> = Parameters::parse(octets)?
+            .iter()
+            .map(|parameter| {
+                let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+                match parameter.value {
+                    Some(value) => format!("{}:{}", text(parameter.keyword), text(value)),
+                    None => text(parameter.keyword),
+                }
+            })
+            .collect();
+        Some(words.join(" "))
+    }
+
+    #[test]
+    fn lists_follow_the_grammar() {
+        let right: [(&[u8], &str); 6] = [
+            (b"", ""),
+            (b"  \t", ""),
+            (b" SIZE=1", "SIZE:1"),
+            (b"  size=1\t8BIT-x  Z ", "size:1 8BIT-x Z"),
+            (b" A=!\"<~ A=b", "A:!\"<~ A:b"),
+            (b" ENVID=+3D+2B", "ENVID:+3D+2B"),
+        ];
+        for (octets, expected) in right {
+            assert_eq!(
+                found(octets).as_deref(),
+                Some(expected),
+                "{}",
+                octets.escape_ascii()
+            );
+        }
+        let wrong: [&[u8]; 9] = [
+            b"SIZE=1", b" =1", b" A=", b" A=b=c", b" -A", b" A_B", b" A=\xff", b" A=\x7f", b" \xff",
+        ];
+        for octets in wrong {
+            assert_eq!(found(octets), None, "{}", octets.escape_ascii());
+        }
+    }
+}

@@ -157,3 +157,75 @@ fn trim_end(mut octets: &[u8]) -> &[u8] {
     }
     octets
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::{Command, SyntaxError, Verb};
+    use crate::smtp::command::ForeignProtocol;
+
+    #[test]
+    fn verbs_are_found_in_any_case() {
+        let cases: [(&[u8], Verb); 13] = [
+            (b"helo a", Verb::Helo),
+            (b"EhLo a", Verb::Ehlo),
+            (b"MAIL FROM:<>", Verb::Mail),
+            (b"rcpt TO:<a@b>", Verb::Rcpt),
+            (b"data", Verb::Data),
+            (b"rset", Verb::Rset),
+            (b"vrfy a", Verb::Vrfy),
+            (b"expn a", Verb::Expn),
+            (b"help", Verb::Help),
+            (b"noop a b c", Verb::Noop),
+            (b"quit", Verb::Quit),
+            (b"quits", Verb::Unknown),
+            (b"STARTTLS", Verb::Unknown),
+        ];
+        for (line, verb) in cases {
+            assert_eq!(Command::parse(line).map(|command| command.verb()), Ok(verb));
+        }
+    }
+
+    #[test]
+    fn arguments_are_checked_per_verb() {
+        let cases: [(&[u8], SyntaxError); 10] = [
+            (b"", SyntaxError::VerbMissing),
+            (b" NOOP", SyntaxError::VerbMissing),
+            (b"HELO", SyntaxError::ArgumentMissing(Verb::Helo)),
+            (b"EHLO a b", SyntaxError::HeloDomain),
+            (b"MAIL", SyntaxError::ArgumentMissing(Verb::Mail)),
+            (b"MAIL FROM", SyntaxError::KeywordMissing(Verb::Mail)),
+            (b"RCPT FROM:<a@b>", SyntaxError::KeywordMissing(Verb::Rcpt)),
+            (b"DATA x", SyntaxError::ArgumentUnexpected(Verb::Data)),
+            (b"VRFY", SyntaxError::ArgumentMissing(Verb::Vrfy)),
+            (
+                b"GET / HTTP/1.1",
+                SyntaxError::ForeignProtocol(ForeignProtocol::Http),
+            ),
+        ];
+        for (line, error) in cases {
+            assert_eq!(Command::parse(line), Err(error), "{}", line.escape_ascii());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 4_000, failure_persistence: None, ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn no_line_is_too_strange(
+            verb in prop::sample::select(vec!["MAIL FROM:", "RCPT TO:", "EHLO ", "VRFY ", ""]),
+            noise in vec(any::<u8>(), 0..80),
+        ) {
+            let line = [verb.as_bytes(), &noise].concat();
+            if let Ok(Command::Mail(mail)) = Command::parse(&line) {
+                for parameter in mail.parameters().iter() {
+                    prop_assert!(parameter.keyword.is_ascii() && !parameter.keyword.is_empty());
+                }
+            }
+        }
+    }
+}

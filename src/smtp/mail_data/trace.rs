@@ -146,3 +146,85 @@ const _: () = assert!(
         && limits::HELO_DOMAIN_OCTETS_MAX <= TEXT_OCTETS_MAX,
     "two pieces of text fit a line, and each piece that is well-formed is written whole"
 );
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv6Addr};
+    use std::sync::Arc;
+
+    use super::Trace;
+    use crate::limits;
+    use crate::smtp::command::Command;
+    use crate::smtp::reply::Replies;
+    use crate::smtp::session::{
+        AcceptDomains, ClientFacts, Relay, Session, SessionLimits, SessionOptions, TransactionId,
+    };
+
+    /// The trace header of a session that said these lines.
+    fn header(hostname: &str, lines: &[&str], date: &str) -> Option<String> {
+        let options = SessionOptions {
+            hostname: hostname.into(),
+            accept_domains: AcceptDomains::new(["*"]).ok()?,
+            limits: SessionLimits::default(),
+        };
+        let address = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+        let client = ClientFacts {
+            address,
+            relay: Relay::Denied,
+        };
+        let mut session = Session::new(Arc::new(options), client);
+        let mut replies = Replies::new();
+        for line in lines {
+            let _ = session.step(Command::parse(line.as_bytes()), &mut replies);
+        }
+        let id = TransactionId::new("id-1")?;
+        let mut header = Vec::new();
+        Trace::new(&session, &id, date)?.write(&mut header);
+        String::from_utf8(header).ok()
+    }
+
+    #[test]
+    fn fields_come_in_order_and_are_folded() {
+        let lines = [
+            "EHLO c.example",
+            "MAIL FROM:<a@c.example>",
+            "RCPT TO:<b@example.org>",
+        ];
+        let expected = "Return-Path: <a@c.example>\r\n\
+            X-Original-To: b@example.org\r\n\
+            Received: from c.example ([IPv6:2001:db8::1])\r\n \
+            by mx.example.org (postern) with ESMTP\r\n \
+            id id-1\r\n \
+            for <b@example.org>;\r\n \
+            Mon, 7 Sep 2026 10:00:00 +0000\r\n";
+        let found = header("mx.example.org", &lines, "Mon, 7 Sep 2026 10:00:00 +0000");
+        assert_eq!(found.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn there_is_no_trace_without_a_transaction() {
+        assert_eq!(header("mx.example.org", &["EHLO c.example"], ""), None);
+        assert_eq!(header("mx.example.org", &[], ""), None);
+    }
+
+    #[test]
+    fn nothing_breaks_out_of_its_field_or_line() {
+        let long = "x".repeat(5_000);
+        let lines = [
+            "EHLO c.example",
+            "MAIL FROM:<\"a b<>\"@c.example>",
+            "RCPT TO:<b@example.org>",
+        ];
+        for text in ["a\r\nX-Forged: yes", "a\n b", "\0", "\u{e9}", &long] {
+            let found = header(text, &lines, text).unwrap_or_default();
+            assert_eq!(found.matches("\r\n").count(), 7, "{found}");
+            for line in found.split_terminator("\r\n") {
+                assert!(line.len() <= limits::TRACE_LINE_OCTETS_MAX);
+                assert!(
+                    line.bytes().all(|octet| (b' '..=b'~').contains(&octet)),
+                    "{line:?}"
+                );
+            }
+        }
+    }
+}

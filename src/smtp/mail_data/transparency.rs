@@ -418,7 +418,8 @@ mod tests {
             octets_max in prop::sample::select(vec![0, 10, 50, u64::MAX]),
         ) {
             let octets = pieces.concat();
-            let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(octets.len() + 1)).collect();
+            let mut places: Vec<usize> =
+                cuts.iter().map(|cut| cut.index(octets.len() + 1)).collect();
             places.extend([0, octets.len()]);
             places.sort_unstable();
             let segments = places.windows(2).filter_map(|pair| match pair {

@@ -10,6 +10,7 @@
 //! RFC 5321 §4.2 (replies), RFC 3463 §2 (enhanced codes), RFC 2034 §4 (where they stand).
 
 mod from_error;
+mod of_connection;
 mod of_session;
 mod write;
 
@@ -21,6 +22,7 @@ pub use from_error::{
     foreign_protocol, from_mail_data_error, from_order_error, from_parameter_error,
     from_syntax_error,
 };
+pub use of_connection::{early_talker, no_space, not_admitted, shutting_down, timed_out, too_slow};
 pub use of_session::{
     closing, ehlo, greeting, helo, help, message_too_large, not_offered, not_stored, ok, queued,
     recipient_ok, relaying_denied, sender_ok, start_mail_input, too_many_errors,
@@ -323,5 +325,41 @@ const fn default_text(code: ReplyCode) -> &'static str {
             ReplyClass::TransientFailure => "Not now, try again later",
             ReplyClass::PermanentFailure => "Refused",
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EnhancedCode, Reply, ReplyClass, ReplyCode, default_enhanced_code};
+
+    #[test]
+    fn codes_have_a_class() {
+        assert_eq!(ReplyCode::new(199), None);
+        assert_eq!(ReplyCode::new(600), None);
+        for number in 200..=599 {
+            let digit = ReplyCode::new(number).map(|code| u16::from(code.class().digit()));
+            assert_eq!(digit, Some(number / 100));
+        }
+        assert_eq!(EnhancedCode::new(1_000, 0), None);
+        assert_eq!(EnhancedCode::new(0, 1_000), None);
+    }
+
+    #[test]
+    fn intermediate_codes_have_no_enhanced_code() {
+        for number in 200..=599 {
+            let code = ReplyCode::new(number).unwrap_or(ReplyCode::OK);
+            let is_intermediate = code.class() == ReplyClass::Intermediate;
+            assert_eq!(
+                default_enhanced_code(code).is_none(),
+                is_intermediate,
+                "{code:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_script_without_reason_gets_a_text() {
+        let reply = Reply::scripted(ReplyCode::NO_MAIL_SERVICE, None, None);
+        assert_eq!(format!("{:?}", reply.text()), "\"No mail service here\"");
     }
 }

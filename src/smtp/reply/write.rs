@@ -183,6 +183,17 @@ impl<'octets> ReplyWriter<'octets> {
     }
 
     fn text(&mut self, text: &[u8]) {
+        // What is plain and fits the line is almost all there is, so it goes in at once.
+        let line_octets = self.octets.len() - self.line_start + text.len();
+        if line_octets <= limits::REPLY_LINE_OCTETS_MAX - CRLF.len()
+            && self.text_octets + text.len() <= limits::REPLY_TEXT_OCTETS_MAX
+            && self.lines_count <= limits::REPLY_LINES_MAX
+            && text.iter().all(|octet| matches!(octet, b' '..=b'~'))
+        {
+            self.text_octets += text.len();
+            self.octets.extend_from_slice(text);
+            return;
+        }
         for &octet in text {
             match octet {
                 b'\n' => self.start_line(),
@@ -302,3 +313,184 @@ const CODE_OCTETS: usize = 3;
 
 /// `550-5.999.999 `.
 const PREFIX_OCTETS_MAX: usize = CODE_OCTETS + 1 + 9 + 1;
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::{EightBitText, Replies};
+    use crate::limits;
+    use crate::smtp::extension::{Extension, Extensions};
+    use crate::smtp::reply::{EnhancedCode, Piece, Reply, ReplyCode, ReplyText, ehlo, ok};
+
+    fn written(reply: &Reply<'_>) -> String {
+        let mut replies = Replies::new();
+        replies.push(reply);
+        String::from_utf8_lossy(replies.as_octets()).into_owned()
+    }
+
+    fn refusal(text: ReplyText<'_>) -> Reply<'_> {
+        Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, EnhancedCode::of(7, 1), text)
+    }
+
+    #[test]
+    fn line_feeds_make_lines_and_nothing_else_does() {
+        let cases: [(&[u8], &str); 8] = [
+            (b"no", "550 5.7.1 no\r\n"),
+            (b"", "550 5.7.1 \r\n"),
+            (b"one\ntwo", "550-5.7.1 one\r\n550 5.7.1 two\r\n"),
+            (
+                b"one\r\n250 Ok\r\n",
+                "550-5.7.1 one\r\n550-5.7.1 250 Ok\r\n550 5.7.1 \r\n",
+            ),
+            (b"a\rb", "550 5.7.1 ab\r\n"),
+            (b"a\0b\tc\x7fd", "550 5.7.1 a b c d\r\n"),
+            (b"\xc3\xa9", "550 5.7.1 ??\r\n"),
+            (b"\n", "550-5.7.1 \r\n550 5.7.1 \r\n"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(written(&refusal(ReplyText::Octets(text))), expected);
+        }
+        let lines: [&[u8]; 2] = [b"one", b"two\nthree"];
+        assert_eq!(
+            written(&refusal(ReplyText::Lines(&lines))),
+            "550-5.7.1 one\r\n550-5.7.1 two\r\n550 5.7.1 three\r\n"
+        );
+    }
+
+    #[test]
+    fn eight_bit_text_goes_to_those_who_asked() {
+        let mut replies = Replies::new();
+        replies.set_eight_bit_text(EightBitText::Allowed);
+        replies.push(&refusal(ReplyText::Octets(b"\xc3\xa9\x01")));
+        assert_eq!(replies.as_octets(), b"550 5.7.1 \xc3\xa9 \r\n");
+    }
+
+    #[test]
+    fn intermediate_replies_have_no_enhanced_code() {
+        let reply = Reply::new(
+            ReplyCode::START_MAIL_INPUT,
+            EnhancedCode::of(0, 0),
+            ReplyText::Fixed("Go on"),
+        );
+        assert_eq!(written(&reply), "354 Go on\r\n");
+    }
+
+    #[test]
+    fn numbers_are_decimal() {
+        for number in [0, 9, 10, 99, 100, 1_000, u64::MAX] {
+            let pieces = [
+                Piece::Words("<"),
+                Piece::Number(number),
+                Piece::Words(">"),
+                Piece::Nothing,
+            ];
+            let reply = refusal(ReplyText::Pieces(pieces));
+            assert_eq!(written(&reply), format!("550 5.7.1 <{number}>\r\n"));
+        }
+        let reply = Reply::new(
+            ReplyCode::OK,
+            EnhancedCode::of(10, 999),
+            ReplyText::Fixed("x"),
+        );
+        assert_eq!(written(&reply), "250 2.10.999 x\r\n");
+    }
+
+    #[test]
+    fn only_what_is_offered_is_announced() {
+        let Ok(crate::smtp::command::Command::Ehlo(domain)) =
+            crate::smtp::command::Command::parse(b"EHLO client.example")
+        else {
+            return assert_eq!("EHLO", "not parsed");
+        };
+        let offered = Extensions::all(5).without(Extension::Pipelining);
+        assert_eq!(
+            written(&ehlo("mx.example.org", domain, offered)),
+            "250-mx.example.org greets client.example\r\n\
+             250-SIZE 5\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n"
+        );
+        assert_eq!(
+            written(&ehlo("mx.example.org", domain, Extensions::none())),
+            "250 mx.example.org greets client.example\r\n"
+        );
+    }
+
+    #[test]
+    fn long_text_goes_on_in_a_further_line_at_a_space() {
+        let text = "word ".repeat(110);
+        let reply = written(&refusal(ReplyText::Octets(text.as_bytes())));
+        let lines: Vec<&str> = reply.split_terminator("\r\n").collect();
+        assert_eq!(lines.len(), 2);
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.ends_with("word") || line.ends_with("word "))
+        );
+        let unbroken = written(&refusal(ReplyText::Octets(&[b'x'; 1_005])));
+        let lengths: Vec<usize> = unbroken.split_terminator("\r\n").map(str::len).collect();
+        assert_eq!(lengths, [510, 510, 15]);
+    }
+
+    #[test]
+    fn the_memory_of_the_buffer_serves_again() {
+        let mut replies = Replies::new();
+        replies.push(&ok());
+        let octets = replies.take();
+        assert_eq!(octets, b"250 2.0.0 Ok\r\n");
+        assert!(replies.is_empty());
+        let capacity = octets.capacity();
+        replies.give_back(octets);
+        assert!(replies.is_empty());
+        replies.push(&ok());
+        assert_eq!(replies.take().capacity(), capacity);
+        assert_eq!(replies.count(), 2);
+    }
+
+    /// Texts of ordinary words, line ends, and octets of every kind.
+    fn text() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            Just(b"\n".to_vec()),
+            Just(b"\r\n250 Ok\r\n".to_vec()),
+            Just(b"some words of text ".to_vec()),
+            vec(b'a'..=b'z', 0..700),
+            vec(any::<u8>(), 0..20),
+        ];
+        vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 1_000, failure_persistence: None, ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn whatever_the_text_it_is_one_reply(text in text(), number in 200_u16..600) {
+            let code = ReplyCode::new(number).unwrap_or(ReplyCode::OK);
+            let reply = Reply::new(code, EnhancedCode::of(7, 1), ReplyText::Octets(&text));
+            let mut replies = Replies::new();
+            replies.push(&ok());
+            let start = replies.as_octets().len();
+            replies.push(&reply);
+            let octets = replies.as_octets().get(start..).unwrap_or_default();
+            let octets_max = limits::REPLY_TEXT_OCTETS_MAX + limits::REPLY_LINES_MAX * 32;
+            prop_assert!(octets.len() <= octets_max);
+            let reply = String::from_utf8(octets.to_vec());
+            prop_assert!(reply.is_ok(), "replies are ASCII");
+            let reply = reply.unwrap_or_default();
+            prop_assert!(reply.ends_with("\r\n"));
+            let lines: Vec<&str> = reply.split_terminator("\r\n").collect();
+            prop_assert!(lines.len() <= limits::REPLY_LINES_MAX);
+            let enhanced = match number / 100 {
+                3 => String::new(),
+                class => format!("{class}.7.1 "),
+            };
+            for (index, line) in lines.iter().enumerate() {
+                let separator = if index + 1 == lines.len() { ' ' } else { '-' };
+                prop_assert!(line.starts_with(&format!("{number}{separator}{enhanced}")), "{line}");
+                prop_assert!(line.len() + 2 <= limits::REPLY_LINE_OCTETS_MAX);
+                prop_assert!(line.bytes().all(|octet| (b' '..=b'~').contains(&octet)));
+            }
+        }
+    }
+}

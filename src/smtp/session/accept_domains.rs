@@ -99,3 +99,63 @@ fn compare(known: &[u8], name: &[u8]) -> Ordering {
         .copied()
         .cmp(name.iter().map(u8::to_ascii_lowercase))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{AcceptDomains, PatternError};
+
+    #[test]
+    fn patterns_match_what_they_say() {
+        let Ok(domains) = AcceptDomains::new(["Example.ORG", "*.example.net", "b.c"]) else {
+            return assert_eq!("the patterns", "right");
+        };
+        let inside = [
+            "example.org",
+            "EXAMPLE.org",
+            "a.example.net",
+            "A.B.Example.Net",
+            "b.c",
+        ];
+        let outside = [
+            "",
+            "org",
+            "a.example.org",
+            "example.net",
+            "aexample.net",
+            "c",
+            "a.b.c",
+        ];
+        assert!(inside.iter().all(|name| domains.contains(name.as_bytes())));
+        assert!(
+            outside
+                .iter()
+                .all(|name| !domains.contains(name.as_bytes()))
+        );
+        assert!(!domains.is_every_domain());
+    }
+
+    #[test]
+    fn the_star_is_every_domain_and_no_pattern_none() {
+        let every = AcceptDomains::new(["*"]).unwrap_or_default();
+        assert!(every.contains(b"anything.example") && every.is_every_domain());
+        let none = AcceptDomains::new([""; 0]).unwrap_or_default();
+        assert!(!none.contains(b"anything.example") && !none.is_every_domain());
+    }
+
+    #[test]
+    fn a_pattern_that_is_none_is_named() {
+        for wrong in [
+            "",
+            "*.",
+            "a..b",
+            "*x.example",
+            "a.*.example",
+            "-a.example",
+            "a b",
+            "**",
+        ] {
+            let error = AcceptDomains::new(["example.org", wrong]).err();
+            assert_eq!(error, Some(PatternError { index: 1 }), "{wrong}");
+        }
+    }
+}

@@ -26,6 +26,8 @@ pub mod order;
 mod other;
 mod rcpt;
 mod state;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod transaction_id;
 

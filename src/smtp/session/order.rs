@@ -130,9 +130,9 @@ mod tests {
     use crate::smtp::command::Verb;
     use crate::smtp::session::State;
 
-    /// The table of RFC 5321 §4.1.4, written a second time: + allowed, h HELO first, m MAIL first, r RCPT first,
-    /// t MAIL twice, d mail data expected, c closing. Then i for commands that bring no message nearer, and g for
-    /// those that end a group (RFC 2920 §3.1).
+    /// The table of RFC 5321 §4.1.4, written a second time: + allowed, h HELO first, m MAIL first,
+    /// r RCPT first, t MAIL twice, d mail data expected, c closing. Then i for commands that bring
+    /// no message nearer, and g for those that end a group (RFC 2920 §3.1).
     const TABLE: [(Verb, &str); 12] = [
         (Verb::Helo, "++++dc ig"),
         (Verb::Ehlo, "++++dc ig"),

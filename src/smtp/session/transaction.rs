@@ -189,12 +189,16 @@ impl Envelope {
     /// Empties it and keeps its memory, unless that has become much.
     pub(super) fn clear(&mut self) {
         self.reverse_path = Entry::default();
-        let recipients_bytes = self.recipients.capacity() * size_of::<Entry>();
-        if self.text.capacity() + recipients_bytes > limits::ENVELOPE_BYTES_KEPT {
+        if self.bytes() > limits::ENVELOPE_BYTES_KEPT {
             *self = Self::default();
         }
         self.text.clear();
         self.recipients.clear();
+    }
+
+    /// Memory it holds.
+    pub(super) fn bytes(&self) -> usize {
+        self.text.capacity() + self.recipients.capacity() * size_of::<Entry>()
     }
 
     fn push_mailbox(&mut self, mailbox: &Mailbox<'_>, parameters: Parameters<'_>) -> Entry {

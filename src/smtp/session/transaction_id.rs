@@ -60,3 +60,22 @@ impl fmt::Display for TransactionId {
         formatter.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::TransactionId;
+    use crate::limits;
+
+    #[test]
+    fn an_id_is_a_word_that_is_safe_everywhere() {
+        let text = "0b0e7a5c-5f0c-4c0e-8a52-6f2f1f3c9d11";
+        assert_eq!(
+            TransactionId::new(text).as_ref().map(TransactionId::as_str),
+            Some(text)
+        );
+        let long = "x".repeat(limits::TRANSACTION_ID_OCTETS_MAX + 1);
+        for wrong in ["", "a b", "a\r\n", "a/b", "..", "\u{e9}", &long] {
+            assert_eq!(TransactionId::new(wrong), None, "{wrong:?}");
+        }
+    }
+}
