@@ -88,8 +88,17 @@ impl<'line> LocalPart<'line> {
 /// The octets do not start with a mailbox, or with one that is too long.
 pub fn mailbox(octets: &[u8]) -> Result<(Mailbox<'_>, &[u8]), PathError> {
     let (local_part, rest) = local_part(octets)?;
-    let [b'@', at_domain @ ..] = rest else {
-        return Err(missing_at_sign(rest));
+    mailbox_of(local_part, octets, rest)
+}
+
+/// The mailbox that starts `octets` and whose local-part ends before `at_domain`.
+pub(super) fn mailbox_of<'line>(
+    local_part: LocalPart<'line>,
+    octets: &'line [u8],
+    at_domain: &'line [u8],
+) -> Result<(Mailbox<'line>, &'line [u8]), PathError> {
+    let [b'@', at_domain @ ..] = at_domain else {
+        return Err(missing_at_sign(at_domain));
     };
     let (domain, rest) = match at_domain {
         [b'[', ..] => {
@@ -147,10 +156,8 @@ fn dot_string(octets: &[u8]) -> Result<(&[u8], &[u8]), PathError> {
 
 /// `Atom = 1*atext`; what follows it.
 fn atom(octets: &[u8]) -> Result<&[u8], PathError> {
-    let length = octets
-        .iter()
-        .position(|octet| !is_atext(*octet))
-        .unwrap_or(octets.len());
+    let is_other = |octet: &u8| ATEXT.get(usize::from(*octet)) != Some(&true);
+    let length = octets.iter().position(is_other).unwrap_or(octets.len());
     match octets.split_at(length) {
         (_, [0x80..=0xff, ..]) => Err(PathError::NotAscii),
         ([], _) => Err(PathError::LocalPart),
@@ -213,6 +220,19 @@ fn missing_at_sign(rest: &[u8]) -> PathError {
 }
 
 const POSTMASTER: &[u8] = b"postmaster";
+
+/// [`is_atext`] of every octet: mailboxes are most of what is parsed.
+const ATEXT: [bool; 256] = {
+    let mut atext = [false; 256];
+    let mut octet = 0_u8;
+    let mut rest: &mut [bool] = &mut atext;
+    while let [place, after @ ..] = rest {
+        *place = is_atext(octet);
+        octet = octet.wrapping_add(1);
+        rest = after;
+    }
+    atext
+};
 
 #[cfg(test)]
 mod tests {

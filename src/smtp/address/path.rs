@@ -7,7 +7,7 @@
 //! RFC 5321 §4.1.2 (Reverse-path, Forward-path, A-d-l), §4.1.1.3 (`<Postmaster>`; source routes are
 //! ignored), §4.5.3.1.3 (256 octets).
 
-use super::mailbox::local_part;
+use super::mailbox::{local_part, mailbox_of};
 use super::{LocalPart, Mailbox, PathError, domain, mailbox};
 use crate::limits;
 
@@ -52,12 +52,13 @@ pub fn forward_path(octets: &[u8]) -> Result<(ForwardPath<'_>, &[u8]), PathError
         return Err(PathError::Empty);
     }
     let content = opened(octets)?;
-    if let Ok((local_part, rest @ [b'>', ..])) = local_part(content)
+    let (local_part, rest) = local_part(content)?;
+    if let [b'>', ..] = rest
         && local_part.is_postmaster()
     {
         return Ok((ForwardPath::Postmaster(local_part), closed(octets, rest)?));
     }
-    let (mailbox, rest) = mailbox(content)?;
+    let (mailbox, rest) = mailbox_of(local_part, content, rest)?;
     Ok((ForwardPath::Mailbox(mailbox), closed(octets, rest)?))
 }
 

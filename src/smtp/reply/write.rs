@@ -188,7 +188,9 @@ impl<'octets> ReplyWriter<'octets> {
         if line_octets <= limits::REPLY_LINE_OCTETS_MAX - CRLF.len()
             && self.text_octets + text.len() <= limits::REPLY_TEXT_OCTETS_MAX
             && self.lines_count <= limits::REPLY_LINES_MAX
-            && text.iter().all(|octet| matches!(octet, b' '..=b'~'))
+            && text
+                .iter()
+                .fold(true, |plain, octet| plain & (b' '..=b'~').contains(octet))
         {
             self.text_octets += text.len();
             self.octets.extend_from_slice(text);
@@ -270,40 +272,46 @@ impl Prefix {
             octets: [0; PREFIX_OCTETS_MAX],
             octets_count: 0,
         };
-        prefix.number(reply.code.number());
-        prefix.push(b'-');
+        let [hundreds, tens, ones] = digits(reply.code.number());
+        prefix.extend(&[hundreds, tens, ones, b'-']);
         if let Some(enhanced) = reply.enhanced
             && reply.code.class() != ReplyClass::Intermediate
         {
-            prefix.push(b'0' + reply.code.class().digit());
-            prefix.push(b'.');
+            prefix.extend(&[hundreds, b'.']);
             prefix.number(enhanced.subject());
-            prefix.push(b'.');
+            prefix.extend(b".");
             prefix.number(enhanced.detail());
-            prefix.push(b' ');
+            prefix.extend(b" ");
         }
         prefix
     }
 
     /// A number of at most three digits.
     fn number(&mut self, number: u16) {
-        for (divisor, least) in [(100, 100), (10, 10), (1, 0)] {
-            if number >= least {
-                self.push(b'0' + u8::try_from(number / divisor % 10).unwrap_or(0));
-            }
+        let [hundreds, tens, ones] = digits(number);
+        match number {
+            0..10 => self.extend(&[ones]),
+            10..100 => self.extend(&[tens, ones]),
+            _ => self.extend(&[hundreds, tens, ones]),
         }
     }
 
-    fn push(&mut self, octet: u8) {
-        if let Some(place) = self.octets.get_mut(self.octets_count) {
-            *place = octet;
-            self.octets_count += 1;
+    fn extend(&mut self, octets: &[u8]) {
+        let end = self.octets_count + octets.len();
+        if let Some(place) = self.octets.get_mut(self.octets_count..end) {
+            place.copy_from_slice(octets);
+            self.octets_count = end;
         }
     }
 
     fn as_octets(&self) -> &[u8] {
         self.octets.get(..self.octets_count).unwrap_or_default()
     }
+}
+
+/// The last three digits of a number.
+fn digits(number: u16) -> [u8; 3] {
+    [number / 100, number / 10, number].map(|shifted| b'0' + (shifted % 10).to_le_bytes()[0])
 }
 
 const CRLF: &[u8] = b"\r\n";
