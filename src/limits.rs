@@ -1,0 +1,180 @@
+//! Every bound of the engine, in one place.
+//!
+//! In: nothing. Out: constants, each with its unit in the name, the section that asks for it and
+//! the reason for the number. Those named `..._DEFAULT` are what a profile gets when it says
+//! nothing; the others hold for every profile.
+//!
+//! Guarantees: the relations between the numbers are checked when the engine is compiled (end of
+//! this file).
+//! Does not: apply any limit. The reader of a constant does that, and names the limit in its reply
+//! or error.
+//!
+//! RFC 5321 §4.5.3 (sizes and time-outs), RFC 1870 (SIZE), RFC 6152 (8BITMIME).
+
+/// Longest local-part in octets (RFC 5321 §4.5.3.1.1).
+pub const LOCAL_PART_OCTETS_MAX: usize = 64;
+
+/// Longest domain in octets (RFC 5321 §4.5.3.1.2).
+pub const DOMAIN_OCTETS_MAX: usize = 255;
+
+/// Longest label of a domain in octets (RFC 1035 §2.3.4).
+pub const DOMAIN_LABEL_OCTETS_MAX: usize = 63;
+
+/// Longest reverse-path or forward-path in octets, angle brackets and source route included (RFC
+/// 5321 §4.5.3.1.3).
+pub const PATH_OCTETS_MAX: usize = 256;
+
+/// Longest command line in octets, CRLF included, when no extension raises it (RFC 5321
+/// §4.5.3.1.4).
+pub const BASIC_COMMAND_LINE_OCTETS_MAX: usize = 512;
+
+/// What SIZE adds to the MAIL command line, in octets (RFC 1870 §3).
+pub const SIZE_COMMAND_LINE_OCTETS: usize = 26;
+
+/// What 8BITMIME adds to the MAIL command line, in octets (RFC 6152 §2).
+pub const EIGHT_BIT_MIME_COMMAND_LINE_OCTETS: usize = 17;
+
+/// Longest command line in octets, CRLF included. The extensions raise the limit of MAIL only; one
+/// number for every verb costs 43 octets and spares the scanner from knowing verbs.
+pub const COMMAND_LINE_OCTETS_MAX: usize =
+    BASIC_COMMAND_LINE_OCTETS_MAX + SIZE_COMMAND_LINE_OCTETS + EIGHT_BIT_MIME_COMMAND_LINE_OCTETS;
+
+/// Longest reply line in octets, code and CRLF included (RFC 5321 §4.5.3.1.5). Longer text goes on
+/// in a further line.
+pub const REPLY_LINE_OCTETS_MAX: usize = 512;
+
+/// Longest text of one reply in octets, before it is cut. Scripts write replies; a client must not
+/// have to read without end, and one reply must fit the reply buffer whatever its line structure.
+pub const REPLY_TEXT_OCTETS_MAX: usize = 4_096;
+
+/// Most lines of one reply. Every line costs a prefix of up to 16 octets, so that the text bound
+/// alone is not enough.
+pub const REPLY_LINES_MAX: usize = 128;
+
+/// Replies gathered for a client that does not read, in bytes: past it the pump stops parsing and
+/// sends first.
+pub const REPLY_BUFFER_BYTES_MAX: usize = 65_536;
+
+/// Longest parameter of HELO and EHLO kept, in octets: a domain with room for an address literal.
+pub const HELO_DOMAIN_OCTETS_MAX: usize = DOMAIN_OCTETS_MAX;
+
+/// Longest transaction id in octets. A UUID in text has 36.
+pub const TRANSACTION_ID_OCTETS_MAX: usize = 40;
+
+/// Recipients of one message a profile may never go below (RFC 5321 §4.5.3.1.8).
+pub const RECIPIENTS_PER_MESSAGE_FLOOR_COUNT: u32 = 100;
+
+/// Recipients of one message a profile may never go above: their text lives in memory, one command
+/// line each.
+pub const RECIPIENTS_PER_MESSAGE_CEILING_COUNT: u32 = 100_000;
+
+/// Recipients of one message by default.
+pub const RECIPIENTS_PER_MESSAGE_COUNT_DEFAULT: u32 = 1_000;
+
+/// Largest message in octets by default, as announced with SIZE (RFC 5321 §4.5.3.1.7 asks for at
+/// least 64 Ki).
+pub const MESSAGE_OCTETS_MAX_DEFAULT: u64 = 64 * 1024 * 1024;
+
+/// Messages accepted on one connection by default.
+pub const MESSAGES_PER_CONNECTION_COUNT_DEFAULT: u32 = 1_000;
+
+/// Errors on one connection by default; the one after them is answered 421.
+pub const ERRORS_PER_CONNECTION_COUNT_DEFAULT: u32 = 20;
+
+/// Commands that bring no message nearer (NOOP, RSET, VRFY and so on) between two messages, by
+/// default.
+pub const IDLE_COMMANDS_COUNT_DEFAULT: u32 = 100;
+
+/// `Received:` fields of one message by default, past which it is taken for a loop (RFC 5321 §6.3:
+/// at least 100).
+pub const RECEIVED_HEADERS_COUNT_DEFAULT: u32 = 100;
+
+/// Longest line of a header field that postern writes, in octets without CRLF (RFC 5322 §2.1.1).
+pub const TRACE_LINE_OCTETS_MAX: usize = 998;
+
+/// Memory that a session keeps for its next envelope after a transaction has ended, in bytes. More
+/// is given back.
+pub const ENVELOPE_BYTES_KEPT: usize = 2_048;
+
+/// Wait for the next command line in milliseconds (RFC 5321 §4.5.3.2.7: at least five minutes).
+pub const COMMAND_TIMEOUT_MS_DEFAULT: u64 = 300_000;
+
+/// Wait for the next octets of mail data in milliseconds (RFC 5321 §4.5.3.2.5 gives clients three
+/// minutes).
+pub const MAIL_DATA_TIMEOUT_MS_DEFAULT: u64 = 180_000;
+
+/// One transaction, from MAIL to the end of mail data, in milliseconds.
+pub const TRANSACTION_TIMEOUT_MS_DEFAULT: u64 = 3_600_000;
+
+/// Wait for a client to take replies, in milliseconds.
+pub const WRITE_TIMEOUT_MS_DEFAULT: u64 = 60_000;
+
+/// Slowest mail data in octets per second, averaged over [`MAIL_DATA_RATE_WINDOW_MS`].
+pub const MAIL_DATA_OCTETS_PER_SECOND_MIN_DEFAULT: u64 = 500;
+
+/// Time over which the rate of mail data is measured, in milliseconds.
+pub const MAIL_DATA_RATE_WINDOW_MS: u64 = 30_000;
+
+/// Connections of one process by default.
+pub const CONNECTIONS_COUNT_DEFAULT: u32 = 100_000;
+
+/// Connections of one client (IPv4 address or IPv6 /64) by default.
+pub const CONNECTIONS_PER_CLIENT_COUNT_DEFAULT: u32 = 50;
+
+/// New connections of one client per second by default; 0 means no limit.
+pub const CONNECTIONS_PER_CLIENT_PER_SECOND_COUNT_DEFAULT: u32 = 0;
+
+/// Wait for running transactions when the process is asked to stop, in milliseconds.
+pub const DRAIN_TIMEOUT_MS: u64 = 30_000;
+
+/// Receive buffer of one connection in bytes: a batch of pipelined commands, or a good slice of
+/// mail data.
+pub const RECEIVE_BUFFER_BYTES: usize = 16_384;
+
+/// Command lines answered before the pump lets other connections of its shard run.
+pub const COMMANDS_PER_TURN_COUNT: u32 = 256;
+
+const _: () = {
+    assert!(
+        COMMAND_LINE_OCTETS_MAX <= RECEIVE_BUFFER_BYTES,
+        "a line is borrowed from the buffer"
+    );
+    assert!(
+        PATH_OCTETS_MAX < BASIC_COMMAND_LINE_OCTETS_MAX,
+        "a path must fit a command line"
+    );
+    assert!(
+        LOCAL_PART_OCTETS_MAX < PATH_OCTETS_MAX,
+        "a local-part must fit a path"
+    );
+    assert!(
+        DOMAIN_LABEL_OCTETS_MAX < DOMAIN_OCTETS_MAX,
+        "a label must fit a domain"
+    );
+    assert!(
+        REPLY_TEXT_OCTETS_MAX + REPLY_LINES_MAX * 32 <= REPLY_BUFFER_BYTES_MAX / 4,
+        "several of the longest replies must fit the reply buffer"
+    );
+    assert!(
+        RECIPIENTS_PER_MESSAGE_FLOOR_COUNT <= RECIPIENTS_PER_MESSAGE_COUNT_DEFAULT
+            && RECIPIENTS_PER_MESSAGE_COUNT_DEFAULT <= RECIPIENTS_PER_MESSAGE_CEILING_COUNT,
+        "the default must be one a profile may write"
+    );
+    assert!(
+        RECIPIENTS_PER_MESSAGE_CEILING_COUNT as usize
+            <= u32::MAX as usize / COMMAND_LINE_OCTETS_MAX,
+        "an envelope is addressed with 32 bits"
+    );
+    assert!(
+        MESSAGE_OCTETS_MAX_DEFAULT >= 65_536,
+        "RFC 5321 asks for 64 Ki octets at least"
+    );
+    assert!(
+        COMMAND_TIMEOUT_MS_DEFAULT >= 300_000,
+        "RFC 5321 asks for five minutes at least"
+    );
+    assert!(
+        RECEIVED_HEADERS_COUNT_DEFAULT >= 100,
+        "RFC 5321 asks for a hundred at least"
+    );
+};

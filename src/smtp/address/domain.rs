@@ -1,0 +1,67 @@
+//! Domains.
+//!
+//! In: octets that start with a domain. Out: [`Domain`] and the octets after it.
+//! Guarantees: labels of letters, digits and inner hyphens, 63 octets each, 255 in all; no dot at
+//! either end.
+//! Does not: resolve, or accept underscores, which no host name of the mail system may have.
+//!
+//! RFC 5321 §4.1.2 (Domain, sub-domain, Let-dig, Ldh-str), RFC 1035 §2.3.4 (sizes).
+
+use super::{AddressLiteral, PathError};
+use crate::limits;
+
+/// What follows the `@` of a mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Domain<'line> {
+    /// A name, as sent: ASCII, not empty, case as the client wrote it.
+    Name(&'line [u8]),
+    /// An address literal, as sent (with brackets), and what it means.
+    Literal {
+        /// The octets from `[` to `]`.
+        octets: &'line [u8],
+        /// The address.
+        address: AddressLiteral,
+    },
+}
+
+impl<'line> Domain<'line> {
+    /// As sent, an address literal with its brackets.
+    #[must_use]
+    pub fn as_octets(&self) -> &'line [u8] {
+        match self {
+            Self::Name(octets) | Self::Literal { octets, .. } => octets,
+        }
+    }
+}
+
+/// `Domain = sub-domain *("." sub-domain)`.
+///
+/// # Errors
+///
+/// The octets do not start with a domain, or with one that is too long.
+pub fn domain(octets: &[u8]) -> Result<(&[u8], &[u8]), PathError> {
+    let (_, mut rest) = sub_domain(octets)?;
+    while let [b'.', after_dot @ ..] = rest {
+        (_, rest) = sub_domain(after_dot)?;
+    }
+    let (name, rest) = octets.split_at(octets.len() - rest.len());
+    if name.len() > limits::DOMAIN_OCTETS_MAX {
+        return Err(PathError::DomainTooLong);
+    }
+    Ok((name, rest))
+}
+
+/// `sub-domain = Let-dig [Ldh-str]`, where `Ldh-str` ends with a letter or digit.
+fn sub_domain(octets: &[u8]) -> Result<(&[u8], &[u8]), PathError> {
+    let length = octets
+        .iter()
+        .position(|octet| !octet.is_ascii_alphanumeric() && *octet != b'-')
+        .unwrap_or(octets.len());
+    let (label, rest) = octets.split_at(length);
+    match (label, rest) {
+        (_, [0x80..=0xff, ..]) => Err(PathError::NotAscii),
+        ([] | [b'-', ..] | [.., b'-'], _) => Err(PathError::Domain),
+        _ if label.len() > limits::DOMAIN_LABEL_OCTETS_MAX => Err(PathError::DomainTooLong),
+        _ => Ok((label, rest)),
+    }
+}

@@ -1,0 +1,101 @@
+//! Paths: what MAIL and RCPT name, in angle brackets.
+//!
+//! In: octets that start with `<`. Out: the path and the octets after `>`.
+//! Guarantees: a source route is checked and dropped, so that nobody later can act on it.
+//! Does not: accept a path without brackets, or one of more than 256 octets.
+//!
+//! RFC 5321 §4.1.2 (Reverse-path, Forward-path, A-d-l), §4.1.1.3 (`<Postmaster>`; source routes are
+//! ignored), §4.5.3.1.3 (256 octets).
+
+use super::mailbox::{local_part, mailbox_of};
+use super::{LocalPart, Mailbox, PathError, domain, mailbox};
+use crate::limits;
+
+/// The argument of MAIL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReversePath<'line> {
+    /// `<>`: nobody is to be told (RFC 5321 §4.5.5).
+    Null,
+    /// Who is to be told if the message cannot be delivered.
+    Mailbox(Mailbox<'line>),
+}
+
+/// The argument of RCPT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ForwardPath<'line> {
+    /// `<postmaster>` without a domain, in any case, as sent.
+    Postmaster(LocalPart<'line>),
+    /// A recipient.
+    Mailbox(Mailbox<'line>),
+}
+
+/// `Reverse-path = Path / "<>"`.
+///
+/// # Errors
+///
+/// The octets do not start with a reverse-path.
+pub fn reverse_path(octets: &[u8]) -> Result<(ReversePath<'_>, &[u8]), PathError> {
+    if let [b'<', b'>', rest @ ..] = octets {
+        return Ok((ReversePath::Null, rest));
+    }
+    let (mailbox, rest) = mailbox(opened(octets)?)?;
+    Ok((ReversePath::Mailbox(mailbox), closed(octets, rest)?))
+}
+
+/// `"<Postmaster@" Domain ">" / "<Postmaster>" / Forward-path`.
+///
+/// # Errors
+///
+/// The octets do not start with a forward-path.
+pub fn forward_path(octets: &[u8]) -> Result<(ForwardPath<'_>, &[u8]), PathError> {
+    if let [b'<', b'>', ..] = octets {
+        return Err(PathError::Empty);
+    }
+    let content = opened(octets)?;
+    let (local_part, rest) = local_part(content)?;
+    if let [b'>', ..] = rest
+        && local_part.is_postmaster()
+    {
+        return Ok((ForwardPath::Postmaster(local_part), closed(octets, rest)?));
+    }
+    let (mailbox, rest) = mailbox_of(local_part, content, rest)?;
+    Ok((ForwardPath::Mailbox(mailbox), closed(octets, rest)?))
+}
+
+/// What follows `"<" [ A-d-l ":" ]`.
+fn opened(octets: &[u8]) -> Result<&[u8], PathError> {
+    let [b'<', content @ ..] = octets else {
+        return Err(PathError::OpeningBracketMissing);
+    };
+    match content {
+        [b'@', ..] => source_route(content),
+        _ => Ok(content),
+    }
+}
+
+/// `A-d-l = At-domain *( "," At-domain )` and its colon; what follows them.
+fn source_route(octets: &[u8]) -> Result<&[u8], PathError> {
+    let mut rest = octets;
+    loop {
+        let [b'@', at_domain @ ..] = rest else {
+            return Err(PathError::SourceRoute);
+        };
+        rest = match domain(at_domain)? {
+            (_, [b':', mailbox @ ..]) => return Ok(mailbox),
+            (_, [b',', next @ ..]) => next,
+            _ => return Err(PathError::SourceRoute),
+        };
+    }
+}
+
+/// What follows `">"`, when the path that starts `octets` and ends before `rest` is no longer than
+/// allowed.
+fn closed<'line>(octets: &[u8], rest: &'line [u8]) -> Result<&'line [u8], PathError> {
+    let [b'>', after @ ..] = rest else {
+        return Err(PathError::ClosingBracketMissing);
+    };
+    if octets.len() - after.len() > limits::PATH_OCTETS_MAX {
+        return Err(PathError::TooLong);
+    }
+    Ok(after)
+}

@@ -1,0 +1,223 @@
+//! Commands, borrowed from the line they came in.
+//!
+//! In: a line without CRLF. Out: [`Command`], or the [`SyntaxError`] to answer it with; both are
+//! input of the session.
+//!
+//! Guarantees: a `Command` can only be made by [`Command::parse`], so that what it holds is
+//! well-formed; nothing is copied or allocated.
+//! Does not: know states or extensions: whether a command is allowed, or a parameter offered, the
+//! session decides.
+//!
+//! RFC 5321 §4.1.1 (commands), §4.1.2 (arguments).
+
+mod foreign_protocol;
+mod parameter;
+mod parse;
+
+pub use foreign_protocol::ForeignProtocol;
+pub use parameter::{Parameter, Parameters};
+
+use super::address::{ForwardPath, PathError, ReversePath};
+
+/// One command line, understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command<'line> {
+    /// HELO.
+    Helo(HeloDomain<'line>),
+    /// EHLO.
+    Ehlo(HeloDomain<'line>),
+    /// MAIL FROM.
+    Mail(Mail<'line>),
+    /// RCPT TO.
+    Rcpt(Rcpt<'line>),
+    /// DATA.
+    Data,
+    /// RSET.
+    Rset,
+    /// NOOP; its argument means nothing.
+    Noop,
+    /// VRFY and its argument, not empty.
+    Vrfy(&'line [u8]),
+    /// EXPN and its argument, not empty.
+    Expn(&'line [u8]),
+    /// HELP and its argument, which may be empty.
+    Help(&'line [u8]),
+    /// QUIT.
+    Quit,
+    /// A verb that postern does not know, as sent; not empty.
+    Unknown(&'line [u8]),
+}
+
+impl Command<'_> {
+    /// What kind of command it is.
+    #[must_use]
+    pub const fn verb(&self) -> Verb {
+        match self {
+            Self::Helo(_) => Verb::Helo,
+            Self::Ehlo(_) => Verb::Ehlo,
+            Self::Mail(_) => Verb::Mail,
+            Self::Rcpt(_) => Verb::Rcpt,
+            Self::Data => Verb::Data,
+            Self::Rset => Verb::Rset,
+            Self::Noop => Verb::Noop,
+            Self::Vrfy(_) => Verb::Vrfy,
+            Self::Expn(_) => Verb::Expn,
+            Self::Help(_) => Verb::Help,
+            Self::Quit => Verb::Quit,
+            Self::Unknown(_) => Verb::Unknown,
+        }
+    }
+}
+
+/// The verbs, in the order of RFC 5321 §4.1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// HELO (RFC 5321 §4.1.1.1).
+    Helo,
+    /// EHLO (RFC 5321 §4.1.1.1).
+    Ehlo,
+    /// MAIL (RFC 5321 §4.1.1.2).
+    Mail,
+    /// RCPT (RFC 5321 §4.1.1.3).
+    Rcpt,
+    /// DATA (RFC 5321 §4.1.1.4).
+    Data,
+    /// RSET (RFC 5321 §4.1.1.5).
+    Rset,
+    /// VRFY (RFC 5321 §4.1.1.6).
+    Vrfy,
+    /// EXPN (RFC 5321 §4.1.1.7).
+    Expn,
+    /// HELP (RFC 5321 §4.1.1.8).
+    Help,
+    /// NOOP (RFC 5321 §4.1.1.9).
+    Noop,
+    /// QUIT (RFC 5321 §4.1.1.10).
+    Quit,
+    /// Any other word.
+    Unknown,
+}
+
+impl Verb {
+    /// Every verb.
+    pub const ALL: [Self; 12] = [
+        Self::Helo,
+        Self::Ehlo,
+        Self::Mail,
+        Self::Rcpt,
+        Self::Data,
+        Self::Rset,
+        Self::Vrfy,
+        Self::Expn,
+        Self::Help,
+        Self::Noop,
+        Self::Quit,
+        Self::Unknown,
+    ];
+
+    /// The word, in upper case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Helo => "HELO",
+            Self::Ehlo => "EHLO",
+            Self::Mail => "MAIL",
+            Self::Rcpt => "RCPT",
+            Self::Data => "DATA",
+            Self::Rset => "RSET",
+            Self::Vrfy => "VRFY",
+            Self::Expn => "EXPN",
+            Self::Help => "HELP",
+            Self::Noop => "NOOP",
+            Self::Quit => "QUIT",
+            Self::Unknown => "unknown command",
+        }
+    }
+}
+
+/// The argument of HELO and EHLO: what the client calls itself. Not empty; letters, digits and
+/// `-._:[]` only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HeloDomain<'line>(&'line [u8]);
+
+impl<'line> HeloDomain<'line> {
+    /// As sent.
+    #[must_use]
+    pub const fn as_octets(self) -> &'line [u8] {
+        self.0
+    }
+}
+
+/// The argument of MAIL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mail<'line> {
+    reverse_path: ReversePath<'line>,
+    parameters: Parameters<'line>,
+}
+
+impl<'line> Mail<'line> {
+    /// Who sends.
+    #[must_use]
+    pub const fn reverse_path(&self) -> ReversePath<'line> {
+        self.reverse_path
+    }
+
+    /// What follows the path.
+    #[must_use]
+    pub const fn parameters(&self) -> Parameters<'line> {
+        self.parameters
+    }
+}
+
+/// The argument of RCPT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rcpt<'line> {
+    forward_path: ForwardPath<'line>,
+    parameters: Parameters<'line>,
+}
+
+impl<'line> Rcpt<'line> {
+    /// Who shall receive.
+    #[must_use]
+    pub const fn forward_path(&self) -> ForwardPath<'line> {
+        self.forward_path
+    }
+
+    /// What follows the path.
+    #[must_use]
+    pub const fn parameters(&self) -> Parameters<'line> {
+        self.parameters
+    }
+}
+
+/// Why a line is no command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SyntaxError {
+    /// The line exceeds the command line limit.
+    LineTooLong,
+    /// The line holds a CR that no LF follows.
+    BareCarriageReturn,
+    /// The line holds an LF that no CR precedes.
+    BareLineFeed,
+    /// The line holds NUL.
+    Nul,
+    /// The line is empty or starts with white space.
+    VerbMissing,
+    /// The client speaks something else; see [`ForeignProtocol`].
+    ForeignProtocol(ForeignProtocol),
+    /// The command needs an argument.
+    ArgumentMissing(Verb),
+    /// The command takes no argument.
+    ArgumentUnexpected(Verb),
+    /// MAIL without `FROM:`, RCPT without `TO:`.
+    KeywordMissing(Verb),
+    /// The argument of HELO or EHLO is not one word, has an octet no host name or literal has, or
+    /// is too long.
+    HeloDomain,
+    /// The path of MAIL is none.
+    ReversePath(PathError),
+    /// The path of RCPT is none.
+    ForwardPath(PathError),
+    /// What follows the path is no list of parameters.
+    ParameterMalformed(Verb),
+}

@@ -1,0 +1,32 @@
+//! SMTP as the server speaks it, without I/O, clock or scripts.
+//!
+//! In: octets (`line`, `mail_data`) and parsed commands (`session`). Out: replies (`reply`) and
+//! what the pump must do next ([`session::Step`]).
+//!
+//! Implements RFC 5321 with SIZE (RFC 1870), 8BITMIME (RFC 6152), PIPELINING (RFC 2920) and
+//! ENHANCEDSTATUSCODES (RFC 2034). What is not offered is not accepted.
+//!
+//! Guarantees: no panicking construct meets client octets; memory per session is bounded by
+//! `crate::limits`; the replies depend on the octets only, never on how the network cut them into
+//! segments.
+//!
+//! Deviations, each on the safe side or as tolerant as clients need:
+//! - Deviation: a bare CR, bare LF or NUL makes a command line or a message fail, see `line` and
+//!   `mail_data`.
+//! - Deviation: white space after `FROM:` and `TO:` is accepted, see `command::parse`.
+//! - Deviation: the argument of HELO and EHLO may be any printable word, see `command::parse`.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm
+)]
+
+pub mod address;
+pub mod command;
+pub mod extension;
+pub mod line;
+pub mod mail_data;
+pub mod reply;
+pub mod session;

@@ -1,0 +1,115 @@
+//! MAIL: begins a transaction.
+//!
+//! In: a reverse-path and parameters. Out: a transaction, or the reason why there is none.
+//! Guarantees: a parameter of an extension that was not announced is refused; so is one that stands
+//! twice.
+//! Does not: judge the sender.
+//!
+//! RFC 5321 §4.1.1.2, §4.1.1.11 (unknown parameters: 555); RFC 1870 §6.1 (SIZE); RFC 6152 §2
+//! (BODY).
+
+use super::{BodyType, MailParameters, Session, State, Step, Transaction};
+use crate::smtp::command::{Mail, Parameter, Parameters};
+use crate::smtp::extension::{Extension, Extensions};
+use crate::smtp::reply::{self, Replies};
+
+/// Why a parameter is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ParameterError {
+    /// No extension that was announced knows the keyword.
+    NotOffered,
+    /// The keyword stands twice.
+    Repeated,
+    /// The value is missing, or not one of this keyword.
+    Value,
+}
+
+impl Session {
+    pub(super) fn mail(&mut self, mail: &Mail<'_>, replies: &mut Replies) -> Step {
+        let limits = self.options.limits;
+        if self.counters.messages_count >= limits.messages_per_connection_max {
+            let reply = reply::too_many_messages(limits.messages_per_connection_max);
+            return self.close(&reply, replies);
+        }
+        let parameters = match mail_parameters(mail.parameters(), self.extensions()) {
+            Ok(parameters) => parameters,
+            Err(error) => return self.answer(&reply::from_parameter_error(error), replies),
+        };
+        if limits.message_octets_max < parameters.declared_octets.unwrap_or(0) {
+            let reply = reply::message_too_large(limits.message_octets_max);
+            return self.answer(&reply, replies);
+        }
+        let envelope = std::mem::take(&mut self.envelope);
+        self.transaction = Some(Transaction::begin(
+            envelope,
+            mail.reverse_path(),
+            mail.parameters(),
+            parameters,
+        ));
+        self.state = State::MailGiven;
+        self.answer(&reply::sender_ok(), replies)
+    }
+}
+
+/// `Mail-parameters`, of the extensions offered.
+fn mail_parameters(
+    parameters: Parameters<'_>,
+    offered: Extensions,
+) -> Result<MailParameters, ParameterError> {
+    let mut size = None;
+    let mut body = None;
+    for parameter in parameters.iter() {
+        let is = |keyword: &[u8]| parameter.keyword.eq_ignore_ascii_case(keyword);
+        if is(b"SIZE") && offered.offers(Extension::Size) {
+            once(&mut size, size_value(&parameter))?;
+        } else if is(b"BODY") && offered.offers(Extension::EightBitMime) {
+            once(&mut body, body_value(&parameter))?;
+        } else {
+            return Err(ParameterError::NotOffered);
+        }
+    }
+    Ok(MailParameters {
+        body_type: body.unwrap_or_default(),
+        declared_octets: size,
+    })
+}
+
+/// Keeps the value of a parameter that may stand once.
+fn once<Value>(place: &mut Option<Value>, value: Option<Value>) -> Result<(), ParameterError> {
+    let value = value.ok_or(ParameterError::Value)?;
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(ParameterError::Repeated),
+    }
+}
+
+/// `size-value = 1*20DIGIT` (RFC 1870 §3). A number past 64 bits is legal, and larger than any
+/// limit.
+fn size_value(parameter: &Parameter<'_>) -> Option<u64> {
+    let digits = parameter.value?;
+    if SIZE_DIGITS_MAX < digits.len() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |size, digit| match digit {
+        b'0'..=b'9' => Some(
+            size.saturating_mul(10)
+                .saturating_add(u64::from(digit - b'0')),
+        ),
+        _ => None,
+    })
+}
+
+/// `body-value = "7BIT" / "8BITMIME"` (RFC 6152 §2), in any case.
+fn body_value(parameter: &Parameter<'_>) -> Option<BodyType> {
+    let value = parameter.value?;
+    if value.eq_ignore_ascii_case(b"7BIT") {
+        Some(BodyType::SevenBit)
+    } else if value.eq_ignore_ascii_case(b"8BITMIME") {
+        Some(BodyType::EightBitMime)
+    } else {
+        None
+    }
+}
+
+/// Digits of a SIZE value.
+const SIZE_DIGITS_MAX: usize = 20;

@@ -1,0 +1,279 @@
+//! A session, from greeting to QUIT: commands in, replies and questions out.
+//!
+//! In: what `Command::parse` and the line scanner made of a line, and what became of mail data.
+//! Out: replies, and the [`Step`] the pump takes next.
+//!
+//! Guarantees: one reply for each line; a refused command changes nothing but a counter; the
+//! envelope is cleared as a whole; after `Step::Close` every further line is refused.
+//! Does not: read, write, wait, draw ids or know the time.
+//!
+//! RFC 5321 §3 and §4.1.4. What the pump does with it:
+//!
+//! ```text
+//! session.greeting(None, &mut replies);
+//! per line:   session.step(line, &mut replies)
+//! Continue:   the next line           Close: send the replies, close
+//! ReceiveMailData: send the replies, read with session.mail_data_reader() until its end, then
+//!                  session.mail_data_finished(outcome, &mut replies), a step again
+//! ```
+
+mod accept_domains;
+mod data;
+mod helo;
+mod mail;
+mod options;
+pub mod order;
+mod other;
+mod rcpt;
+mod state;
+#[cfg(test)]
+mod tests;
+mod transaction;
+mod transaction_id;
+
+use std::sync::Arc;
+
+use super::command::{Command, ForeignProtocol, SyntaxError};
+use super::extension::Extensions;
+use super::reply::{self, Replies, Reply, ReplyClass, ReplyCode};
+
+pub use accept_domains::{AcceptDomains, PatternError};
+pub use data::MailDataOutcome;
+pub use helo::HeloVerb;
+pub use mail::ParameterError;
+pub use options::{ClientFacts, Relay, SessionLimits, SessionOptions};
+pub use order::OrderError;
+pub use state::State;
+pub use transaction::{Address, BodyType, MailParameters, Transaction};
+pub use transaction_id::TransactionId;
+
+use helo::Helo;
+use transaction::Envelope;
+
+/// What the pump does after a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Step {
+    /// Take the next line.
+    Continue,
+    /// Send the replies, then read mail data until its end.
+    ReceiveMailData,
+    /// Send the replies, then close the connection.
+    Close,
+}
+
+/// The SMTP state of one connection.
+#[derive(Debug)]
+pub struct Session {
+    options: Arc<SessionOptions>,
+    client: ClientFacts,
+    state: State,
+    helo: Option<Helo>,
+    /// Invariant: some in `MailGiven`, `RecipientsGiven` and `InMailData`, none otherwise.
+    transaction: Option<Transaction>,
+    /// Memory that the last transaction left.
+    envelope: Envelope,
+    transaction_id: Option<TransactionId>,
+    counters: Counters,
+}
+
+/// What a session counts against its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Lines answered.
+    pub commands_count: u64,
+    /// Replies of the class 5yz.
+    pub errors_count: u32,
+    /// Commands that brought no message nearer, since the last message.
+    pub idle_commands_count: u32,
+    /// Messages accepted.
+    pub messages_count: u32,
+}
+
+impl Session {
+    /// A session on a connection that stands; nothing has been said.
+    #[must_use]
+    pub fn new(options: Arc<SessionOptions>, client: ClientFacts) -> Self {
+        Self {
+            options,
+            client,
+            state: State::Connected,
+            helo: None,
+            transaction: None,
+            envelope: Envelope::default(),
+            transaction_id: None,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Greets the client; `text` follows the host name instead of the usual words.
+    pub fn greeting(&mut self, text: Option<&[u8]>, replies: &mut Replies) {
+        replies.push(&reply::greeting(&self.options.hostname, text));
+    }
+
+    /// Answers one line.
+    pub fn step(&mut self, line: Result<Command<'_>, SyntaxError>, replies: &mut Replies) -> Step {
+        let is_first = self.counters.commands_count == 0;
+        self.counters.commands_count = self.counters.commands_count.saturating_add(1);
+        let command = match line {
+            Ok(command) => command,
+            Err(SyntaxError::ForeignProtocol(protocol)) if is_first => {
+                return self.close_foreign(protocol, replies);
+            }
+            Err(error) => return self.answer(&reply::from_syntax_error(error), replies),
+        };
+        let verb = command.verb();
+        if let Err(error) = order::permit(self.state, verb) {
+            return self.answer(&reply::from_order_error(error), replies);
+        }
+        if order::is_idle(verb)
+            && let Err(step) = self.count_idle_command(replies)
+        {
+            return step;
+        }
+        match command {
+            Command::Helo(domain) => self.greet_back(HeloVerb::Helo, domain, replies),
+            Command::Ehlo(domain) => self.greet_back(HeloVerb::Ehlo, domain, replies),
+            Command::Mail(mail) => self.mail(&mail, replies),
+            Command::Rcpt(rcpt) => self.rcpt(&rcpt, replies),
+            Command::Data => self.data(replies),
+            Command::Rset => self.rset(replies),
+            Command::Vrfy(_) => self.answer(&reply::vrfy(), replies),
+            Command::Expn(_) | Command::Unknown(_) => self.not_offered(verb, replies),
+            Command::Help(_) => self.answer(&reply::help(), replies),
+            Command::Noop => self.answer(&reply::ok(), replies),
+            Command::Quit => self.quit(replies),
+        }
+    }
+
+    /// Says what a script decided instead of taking the line; the state stays as it is. A 5yz reply
+    /// counts as an error of the client, a 421 closes.
+    pub fn reply_scripted(&mut self, reply: &Reply<'_>, replies: &mut Replies) -> Step {
+        self.counters.commands_count = self.counters.commands_count.saturating_add(1);
+        self.answer(reply, replies)
+    }
+
+    /// Where the session stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// What the operator decided.
+    #[must_use]
+    pub fn options(&self) -> &SessionOptions {
+        &self.options
+    }
+
+    /// What is known about the client.
+    #[must_use]
+    pub fn client(&self) -> ClientFacts {
+        self.client
+    }
+
+    /// Replaces what is known about the client, from now on: a script named another address.
+    pub fn set_client(&mut self, client: ClientFacts) {
+        self.client = client;
+    }
+
+    /// Which verb the client greeted with, and the name it gave; none before.
+    #[must_use]
+    pub fn helo(&self) -> Option<(HeloVerb, &[u8])> {
+        self.helo
+            .as_ref()
+            .map(|helo| (helo.verb, helo.domain.as_slice()))
+    }
+
+    /// The extensions the client may use: those announced, none after HELO.
+    #[must_use]
+    pub fn extensions(&self) -> Extensions {
+        match &self.helo {
+            Some(Helo {
+                verb: HeloVerb::Ehlo,
+                ..
+            }) => self.options.extensions(),
+            Some(Helo {
+                verb: HeloVerb::Helo,
+                ..
+            })
+            | None => Extensions::none(),
+        }
+    }
+
+    /// The transaction, from an accepted MAIL until its end.
+    #[must_use]
+    pub fn transaction(&self) -> Option<&Transaction> {
+        self.transaction.as_ref()
+    }
+
+    /// The id of the current or coming transaction, if one has been asked for.
+    #[must_use]
+    pub fn transaction_id(&self) -> Option<&TransactionId> {
+        self.transaction_id.as_ref()
+    }
+
+    /// The id of the current or coming transaction, drawn now if it has none. A transaction that
+    /// nobody asks about costs no id; each has its own: RSET and the end of a message forget it.
+    pub fn transaction_id_or_insert_with(
+        &mut self,
+        draw: impl FnOnce() -> TransactionId,
+    ) -> TransactionId {
+        *self.transaction_id.get_or_insert_with(draw)
+    }
+
+    /// What has been counted so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Pushes a reply and draws its consequences: errors are counted, 421 closes.
+    fn answer(&mut self, reply: &Reply<'_>, replies: &mut Replies) -> Step {
+        if reply.code().class() == ReplyClass::PermanentFailure {
+            self.counters.errors_count = self.counters.errors_count.saturating_add(1);
+            let errors_max = self.options.limits.errors_per_connection_max;
+            if self.counters.errors_count > errors_max {
+                return self.close(&reply::too_many_errors(errors_max), replies);
+            }
+        }
+        if reply.code() == ReplyCode::SERVICE_NOT_AVAILABLE {
+            return self.close(reply, replies);
+        }
+        replies.push(reply);
+        Step::Continue
+    }
+
+    /// Pushes the last reply.
+    fn close(&mut self, reply: &Reply<'_>, replies: &mut Replies) -> Step {
+        replies.push(reply);
+        self.clear_transaction();
+        self.state = State::Closing;
+        Step::Close
+    }
+
+    fn close_foreign(&mut self, protocol: ForeignProtocol, replies: &mut Replies) -> Step {
+        self.close(&reply::foreign_protocol(protocol), replies)
+    }
+
+    /// Counts a command that brings no message nearer.
+    fn count_idle_command(&mut self, replies: &mut Replies) -> Result<(), Step> {
+        let idle_commands_max = self.options.limits.idle_commands_max;
+        self.counters.idle_commands_count = self.counters.idle_commands_count.saturating_add(1);
+        if self.counters.idle_commands_count > idle_commands_max {
+            return Err(self.close(&reply::too_many_idle_commands(idle_commands_max), replies));
+        }
+        Ok(())
+    }
+
+    /// Forgets reverse-path, recipients and parameters together, and the id with them.
+    fn clear_transaction(&mut self) {
+        if let Some(transaction) = self.transaction.take() {
+            self.envelope = transaction.into_envelope();
+            self.envelope.clear();
+            self.transaction_id = None;
+        }
+    }
+}
+
+/// Idle sessions are counted in ten thousands: this is what each of them takes, besides its buffers.
+const _: () = assert!(size_of::<Session>() <= 288);

@@ -1,0 +1,81 @@
+//! What a session is told before it starts: by the operator, and about its client.
+//!
+//! In: the profile's decisions, the connection's facts. Out: plain values, immutable while a
+//! session runs.
+//! Guarantees: none beyond the types; `profile` has checked what an operator wrote.
+//! Does not: know files, networks or scripts.
+
+use std::net::IpAddr;
+
+use super::AcceptDomains;
+use crate::limits;
+use crate::smtp::extension::Extensions;
+
+/// What an operator decides about every session of a profile.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// The name of this host in the greeting, the EHLO reply and trace headers: a domain.
+    pub hostname: Box<str>,
+    /// The domains that mail is accepted for from everybody.
+    pub accept_domains: AcceptDomains,
+    /// Sizes and counts.
+    pub limits: SessionLimits,
+}
+
+impl SessionOptions {
+    /// The extensions that EHLO offers.
+    #[must_use]
+    pub fn extensions(&self) -> Extensions {
+        Extensions::all(self.limits.message_octets_max)
+    }
+}
+
+/// The sizes and counts of one session; [`Default`] is what a profile gets when it says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// Largest message in octets, without transparency dots and trace headers.
+    pub message_octets_max: u64,
+    /// Recipients of one message.
+    pub recipients_per_message_max: u32,
+    /// Messages accepted in one session.
+    pub messages_per_connection_max: u32,
+    /// Errors answered in one session; the next one is answered 421.
+    pub errors_per_connection_max: u32,
+    /// Commands that bring no message nearer, between two messages; the next one is answered 421.
+    pub idle_commands_max: u32,
+    /// `Received:` fields of one message.
+    pub received_headers_max: u32,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self {
+            message_octets_max: limits::MESSAGE_OCTETS_MAX_DEFAULT,
+            recipients_per_message_max: limits::RECIPIENTS_PER_MESSAGE_COUNT_DEFAULT,
+            messages_per_connection_max: limits::MESSAGES_PER_CONNECTION_COUNT_DEFAULT,
+            errors_per_connection_max: limits::ERRORS_PER_CONNECTION_COUNT_DEFAULT,
+            idle_commands_max: limits::IDLE_COMMANDS_COUNT_DEFAULT,
+            received_headers_max: limits::RECEIVED_HEADERS_COUNT_DEFAULT,
+        }
+    }
+}
+
+/// What the connection knows about its client. Changes when a script or a proxy header names
+/// another address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientFacts {
+    /// The address of the client.
+    pub address: IpAddr,
+    /// Whether it may send to any domain.
+    pub relay: Relay,
+}
+
+/// Whether a client may send to domains the profile is not responsible for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Relay {
+    /// It may.
+    Allowed,
+    /// It may not.
+    #[default]
+    Denied,
+}

@@ -1,0 +1,171 @@
+//! Which verb is allowed in which state: one table.
+//!
+//! In: a state and a verb. Out: permission, or the [`OrderError`] to answer with; and what a verb
+//! is.
+//! Guarantees: nothing else in the engine decides on order.
+//! Does not: look at arguments or policy.
+//!
+//! RFC 5321 §4.1.4 (order of commands), RFC 2920 §3.1 (which commands end a pipelined group).
+
+use super::State;
+use crate::smtp::command::Verb;
+
+/// Why a command is not allowed now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OrderError {
+    /// HELO or EHLO must come before it.
+    HeloMissing,
+    /// MAIL must come before it.
+    MailMissing,
+    /// RCPT must come before it, and be accepted.
+    RecipientMissing,
+    /// There is a transaction already.
+    MailGivenAlready,
+    /// Mail data is expected, not a command.
+    InMailData,
+    /// The session is over.
+    Closing,
+}
+
+/// Whether `verb` is allowed in `state`.
+///
+/// # Errors
+///
+/// It is not.
+pub const fn permit(state: State, verb: Verb) -> Result<(), OrderError> {
+    let row = row(verb);
+    match state {
+        State::Connected => row.connected,
+        State::Greeted => row.greeted,
+        State::MailGiven => row.mail_given,
+        State::RecipientsGiven => row.recipients_given,
+        State::InMailData => Err(OrderError::InMailData),
+        State::Closing => Err(OrderError::Closing),
+    }
+}
+
+/// Whether `verb` brings no message nearer, and so is counted until one is accepted.
+#[must_use]
+pub const fn is_idle(verb: Verb) -> bool {
+    matches!(row(verb).kind, Kind::Idle | Kind::IdleEndsGroup)
+}
+
+/// Whether `verb` must be the last one of a pipelined group (RFC 2920 §3.1).
+#[must_use]
+pub const fn ends_pipeline_group(verb: Verb) -> bool {
+    matches!(row(verb).kind, Kind::EndsGroup | Kind::IdleEndsGroup)
+}
+
+/// One line of the table. While mail data is expected, and after the end, no verb is allowed.
+struct Row {
+    connected: Cell,
+    greeted: Cell,
+    mail_given: Cell,
+    recipients_given: Cell,
+    kind: Kind,
+}
+
+type Cell = Result<(), OrderError>;
+
+/// What a verb is, apart from its order.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Part of a transaction.
+    Mail,
+    /// Part of a transaction, and the last of its group.
+    EndsGroup,
+    /// Brings no message nearer.
+    Idle,
+    /// Brings no message nearer, and is the last of its group.
+    IdleEndsGroup,
+}
+
+/// The table. A column is a state, a row is a verb.
+#[rustfmt::skip]
+const fn row(verb: Verb) -> &'static Row {
+    const OK: Cell = Ok(());
+    const HELO: Cell = Err(OrderError::HeloMissing);
+    const MAIL: Cell = Err(OrderError::MailMissing);
+    const RCPT: Cell = Err(OrderError::RecipientMissing);
+    const TWICE: Cell = Err(OrderError::MailGivenAlready);
+    use Kind::{EndsGroup, Idle, IdleEndsGroup, Mail};
+    match verb {
+        //                                Connected Greeted MailGiven RecipientsGiven
+        Verb::Helo    => const { &Row::of(OK,       OK,     OK,       OK,    IdleEndsGroup) },
+        Verb::Ehlo    => const { &Row::of(OK,       OK,     OK,       OK,    IdleEndsGroup) },
+        Verb::Mail    => const { &Row::of(HELO,     OK,     TWICE,    TWICE, Mail) },
+        Verb::Rcpt    => const { &Row::of(HELO,     MAIL,   OK,       OK,    Mail) },
+        Verb::Data    => const { &Row::of(HELO,     MAIL,   RCPT,     OK,    EndsGroup) },
+        Verb::Rset    => const { &Row::of(OK,       OK,     OK,       OK,    Idle) },
+        Verb::Vrfy    => const { &Row::of(OK,       OK,     OK,       OK,    IdleEndsGroup) },
+        Verb::Expn    => const { &Row::of(OK,       OK,     OK,       OK,    IdleEndsGroup) },
+        Verb::Help    => const { &Row::of(OK,       OK,     OK,       OK,    Idle) },
+        Verb::Noop    => const { &Row::of(OK,       OK,     OK,       OK,    IdleEndsGroup) },
+        Verb::Quit    => const { &Row::of(OK,       OK,     OK,       OK,    EndsGroup) },
+        Verb::Unknown => const { &Row::of(OK,       OK,     OK,       OK,    Idle) },
+    }
+}
+
+impl Row {
+    const fn of(
+        connected: Cell,
+        greeted: Cell,
+        mail_given: Cell,
+        recipients_given: Cell,
+        kind: Kind,
+    ) -> Self {
+        Self {
+            connected,
+            greeted,
+            mail_given,
+            recipients_given,
+            kind,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OrderError, ends_pipeline_group, is_idle, permit};
+    use crate::smtp::command::Verb;
+    use crate::smtp::session::State;
+
+    /// The table of RFC 5321 §4.1.4, written a second time: + allowed, h HELO first, m MAIL first,
+    /// r RCPT first, t MAIL twice, d mail data expected, c closing. Then i for commands that bring
+    /// no message nearer, and g for those that end a group (RFC 2920 §3.1).
+    const TABLE: [(Verb, &str); 12] = [
+        (Verb::Helo, "++++dc ig"),
+        (Verb::Ehlo, "++++dc ig"),
+        (Verb::Mail, "h+ttdc --"),
+        (Verb::Rcpt, "hm++dc --"),
+        (Verb::Data, "hmr+dc -g"),
+        (Verb::Rset, "++++dc i-"),
+        (Verb::Vrfy, "++++dc ig"),
+        (Verb::Expn, "++++dc ig"),
+        (Verb::Help, "++++dc i-"),
+        (Verb::Noop, "++++dc ig"),
+        (Verb::Quit, "++++dc -g"),
+        (Verb::Unknown, "++++dc i-"),
+    ];
+
+    #[test]
+    fn each_cell_is_as_in_the_rfc() {
+        assert_eq!(TABLE.map(|(verb, _)| verb), Verb::ALL);
+        for (verb, row) in TABLE {
+            for (state, cell) in State::ALL.into_iter().zip(row.chars()) {
+                let expected = match cell {
+                    '+' => Ok(()),
+                    'h' => Err(OrderError::HeloMissing),
+                    'm' => Err(OrderError::MailMissing),
+                    'r' => Err(OrderError::RecipientMissing),
+                    't' => Err(OrderError::MailGivenAlready),
+                    'd' => Err(OrderError::InMailData),
+                    _ => Err(OrderError::Closing),
+                };
+                assert_eq!(permit(state, verb), expected, "{verb:?} in {state:?}");
+            }
+            assert_eq!(is_idle(verb), row.contains('i'), "{verb:?}");
+            assert_eq!(ends_pipeline_group(verb), row.ends_with('g'), "{verb:?}");
+        }
+    }
+}
