@@ -1,2 +1,25 @@
-//! x
-fn main() {}
+//! The command `postern`: arguments -> profiles -> shards -> wait for signals.
+//!
+//! In: the command line. Out: exit status 0 after a clean stop, 1 when the machine stands in the way or a shard fails,
+//! 2 for a command line or configuration that is wrong, before anything listens. The only place that exits and the
+//! only one that writes to standard output.
+
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// An SMTP engine.
+#[derive(Debug, Parser)]
+#[command(name = "postern", version, about, arg_required_else_help = true)]
+enum Arguments {
+    /// Accepts mail until it is told to stop (SIGTERM, SIGINT).
+    Serve(serve::ServeArguments),
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse() {
+        Arguments::Serve(arguments) => serve::serve(arguments),
+    }
+}

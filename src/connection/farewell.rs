@@ -1,0 +1,154 @@
+//! How a connection ends, and what is said when the server ends it.
+//!
+//! In: why the pump stopped. Out: a last reply where one is due, and a socket closed so that the client can read it.
+//! Guarantees: lingers at most [`LINGER_MS`] and [`LINGER_OCTETS`]. Does not: wait for QUIT.
+//!
+//! RFC 5321 §3.8 (closing), §4.2.1 (421); RFC 3463 §3.4, §3.5, §3.8 (the enhanced codes).
+
+use super::Connection;
+use super::transport::ConnectionError;
+use super::watch::{Activity, Interrupt};
+use crate::log::Level;
+use crate::smtp::reply::{EnhancedCode, Replies, Reply, ReplyCode, ReplyText};
+
+impl Connection {
+    /// Says what is left to say and closes.
+    pub(super) async fn part(mut self, outcome: Result<(), ConnectionError>) {
+        let (reason, reply) = match &outcome {
+            Ok(()) => ("closed", None),
+            Err(ConnectionError::ClientLeft) => ("client_left", None),
+            Err(ConnectionError::EarlyTalker) => ("early_talker", Some(early_talker())),
+            Err(ConnectionError::Interrupted(Interrupt::TimedOut)) => {
+                ("timeout", Some(timed_out()))
+            }
+            Err(ConnectionError::Interrupted(Interrupt::Stopping)) => {
+                ("stopping", Some(stopping()))
+            }
+            Err(ConnectionError::TooSlow) => ("too_slow", Some(too_slow())),
+            Err(ConnectionError::System(_)) => ("error", None),
+        };
+        if let Some(reply) = reply {
+            self.replies.push(&reply);
+            self.transport.send_last(self.replies.as_octets());
+        }
+        let level = match &outcome {
+            Err(ConnectionError::Interrupted(Interrupt::TimedOut) | ConnectionError::TooSlow) => {
+                self.commons.counters.timeouts.increment();
+                Level::Warning
+            }
+            Err(ConnectionError::System(_)) => Level::Warning,
+            _ => Level::Connection,
+        };
+        if let Some(line) = self.line(level, "disconnect") {
+            let counters = self.session.counters();
+            let mut line = line
+                .word("reason", reason)
+                .word("commands", counters.commands_count)
+                .word("messages", counters.messages_count)
+                .word("errors", counters.errors_count);
+            if let Err(ConnectionError::System(error)) = &outcome {
+                line = line.octets("error", error.to_string().as_bytes());
+            }
+            drop(line);
+        }
+        if !matches!(
+            outcome,
+            Err(ConnectionError::ClientLeft | ConnectionError::System(_))
+        ) {
+            self.linger().await;
+        }
+    }
+
+    /// Reads what the client still sends, for a moment: closing a socket with unread octets resets the connection, and
+    /// a reset can overtake the last reply. Nothing unread is the ordinary case and costs one `recv`.
+    async fn linger(&mut self) {
+        self.discard_received();
+        match self.transport.try_receive(&mut self.receive_buffer) {
+            Ok(true) => {}
+            // Nothing is unread: closing is safe, for what may come later the reply is well ahead of the reset.
+            Ok(false) | Err(_) => return,
+        }
+        self.transport.end_sending();
+        let due_ms = self.due_ms(LINGER_MS);
+        let mut octets = 0;
+        while octets < LINGER_OCTETS {
+            octets += self.receive_buffer.octets().len();
+            self.discard_received();
+            let received = self
+                .transport
+                .receive(&mut self.receive_buffer, Activity::Receiving, due_ms)
+                .await;
+            if received.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn discard_received(&mut self) {
+        let count = self.receive_buffer.octets().len();
+        self.receive_buffer.consume(count);
+    }
+}
+
+/// The reply, in octets, for a connection that a limit keeps out. It is sent before anything else, then the socket is
+/// closed; the banner is never sent.
+#[must_use]
+pub fn refusal(reason: &'static str) -> Vec<u8> {
+    let mut replies = Replies::new();
+    replies.push(&fixed(ReplyCode::SERVICE_NOT_AVAILABLE, (7, 0), reason));
+    replies.take()
+}
+
+/// The reply to a message for which there is no room.
+pub(super) fn no_space() -> Reply<'static> {
+    fixed(
+        ReplyCode::INSUFFICIENT_STORAGE,
+        (3, 1),
+        "Not enough storage, try again later",
+    )
+}
+
+fn early_talker() -> Reply<'static> {
+    fixed(
+        ReplyCode::TRANSACTION_FAILED,
+        (5, 1),
+        "A client must wait for the greeting",
+    )
+}
+
+fn timed_out() -> Reply<'static> {
+    fixed(
+        ReplyCode::SERVICE_NOT_AVAILABLE,
+        (4, 2),
+        "Timeout, closing transmission channel",
+    )
+}
+
+fn too_slow() -> Reply<'static> {
+    fixed(
+        ReplyCode::SERVICE_NOT_AVAILABLE,
+        (4, 2),
+        "Mail data comes too slowly",
+    )
+}
+
+fn stopping() -> Reply<'static> {
+    fixed(
+        ReplyCode::SERVICE_NOT_AVAILABLE,
+        (3, 2),
+        "Shutting down, try again later",
+    )
+}
+
+fn fixed(code: ReplyCode, (subject, detail): (u16, u16), text: &'static str) -> Reply<'static> {
+    match EnhancedCode::new(subject, detail) {
+        Some(enhanced) => Reply::new(code, enhanced, ReplyText::Fixed(text)),
+        None => Reply::without_enhanced_code(code, ReplyText::Fixed(text)),
+    }
+}
+
+/// How long a client that still sends is listened to after the last reply, in milliseconds.
+const LINGER_MS: u64 = 2_000;
+
+/// How many octets of such a client are read.
+const LINGER_OCTETS: usize = 1_048_576;

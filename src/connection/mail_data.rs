@@ -1,0 +1,220 @@
+//! Mail data: from DATA's 354 to the reply to its end.
+//!
+//! In: octets of the connection. Out: a message at the profile's destination, and the reply. Guarantees: content goes
+//! from the receive buffer to the destination in pieces, whatever the size of the message; 250 is said only after the
+//! destination has made the message durable; a message that is refused, or whose client leaves, leaves nothing behind.
+//! Does not: find the end of mail data or judge its octets, `smtp::mail_data` does.
+//!
+//! RFC 5321 §4.1.1.4, §4.2.5 (when responsibility passes), §4.5.3.2.5 and §4.5.3.2.6 (time-outs).
+
+use std::rc::Rc;
+
+use super::transport::ConnectionError;
+use super::watch::{Activity, NEVER_MS};
+use super::{Connection, farewell};
+use crate::delivery::{IncomingMessage, StoreError};
+use crate::limits;
+use crate::log::Level;
+use crate::smtp::mail_data::{MailDataError, MailDataReader, Trace};
+use crate::smtp::session::{MailDataOutcome, Step, TransactionId};
+
+/// Receives one message and answers its end.
+pub(super) async fn receive(connection: &mut Connection) -> Result<Step, ConnectionError> {
+    let commons = Rc::clone(&connection.commons);
+    connection.begin_transaction();
+    let id = connection.session.transaction_id_or_insert_with(draw_id);
+    let destination = &commons.served[connection.served].destination;
+    let mut message = {
+        let date = commons.clock.header_date();
+        IncomingMessage::begin(destination, commons.clock.unix_seconds(), |head| {
+            if let Some(trace) = Trace::new(&connection.session, &id, &date) {
+                trace.write(head);
+            }
+        })
+    };
+    let verdict = match read(connection, &mut message).await {
+        Ok(verdict) => verdict,
+        Err(error) => {
+            message.abandon().await;
+            return Err(error);
+        }
+    };
+    let result = match verdict {
+        Ok(octets) => match message.commit().await {
+            Ok(()) => Ok(octets),
+            Err(error) => Err(Failure::NotStored(error)),
+        },
+        Err(error) => {
+            message.abandon().await;
+            Err(Failure::Refused(error))
+        }
+    };
+    commons.clock.refresh();
+    connection.transaction_due_ms = NEVER_MS;
+    note(connection, &id, result);
+    let outcome = match result {
+        Ok(_) => MailDataOutcome::Stored,
+        Err(Failure::Refused(error)) => MailDataOutcome::Refused(error),
+        Err(Failure::NotStored(StoreError::NoSpace)) => {
+            MailDataOutcome::Replied(farewell::no_space())
+        }
+        Err(Failure::NotStored(_)) => MailDataOutcome::TemporaryFailure,
+    };
+    Ok(connection
+        .session
+        .mail_data_finished(outcome, &mut connection.replies))
+}
+
+/// Why a message was not accepted.
+#[derive(Clone, Copy)]
+enum Failure {
+    Refused(MailDataError),
+    NotStored(StoreError),
+}
+
+/// Reads up to the end of mail data.
+async fn read(
+    connection: &mut Connection,
+    message: &mut IncomingMessage<'_>,
+) -> Result<Result<u64, MailDataError>, ConnectionError> {
+    let mut reader = connection.session.mail_data_reader();
+    let mut rate = Rate {
+        begin_ms: connection.commons.clock.now_ms(),
+        octets: 0,
+    };
+    loop {
+        if let Some(verdict) = take(connection, &mut reader, message).await {
+            return Ok(verdict);
+        }
+        let limits = connection.profile().limits;
+        let due_ms = connection
+            .due_ms(limits.mail_data_timeout_ms)
+            .min(connection.transaction_due_ms);
+        let Connection {
+            transport,
+            receive_buffer,
+            commons,
+            ..
+        } = connection;
+        transport
+            .receive(receive_buffer, Activity::Receiving, due_ms)
+            .await?;
+        rate.octets += receive_buffer.octets().len() as u64;
+        let now_ms = commons.clock.now_ms();
+        if rate.is_too_slow(now_ms, limits.mail_data_octets_per_second_min) {
+            return Err(ConnectionError::TooSlow);
+        }
+        // A client that sends as fast as it can be read must not keep the others waiting.
+        glommio::executor().yield_if_needed().await;
+    }
+}
+
+/// Takes what is in the receive buffer; the verdict once mail data has ended.
+async fn take(
+    connection: &mut Connection,
+    reader: &mut MailDataReader,
+    message: &mut IncomingMessage<'_>,
+) -> Option<Result<u64, MailDataError>> {
+    while !connection.receive_buffer.is_empty() {
+        let read = reader.read(connection.receive_buffer.octets());
+        message.write(read.content);
+        let (consumed, end) = (read.consumed, read.end);
+        connection.receive_buffer.consume(consumed);
+        if end.is_some() {
+            return end;
+        }
+        if message.must_spill() {
+            message.spill().await;
+        }
+    }
+    None
+}
+
+/// How fast mail data comes, over a window that begins anew whenever it has been fast enough.
+struct Rate {
+    begin_ms: u64,
+    octets: u64,
+}
+
+impl Rate {
+    fn is_too_slow(&mut self, now_ms: u64, octets_per_second_min: u64) -> bool {
+        let window_ms = now_ms - self.begin_ms;
+        if window_ms < limits::MAIL_DATA_RATE_WINDOW_MS {
+            return false;
+        }
+        let is_too_slow = self.octets.saturating_mul(1_000) / window_ms < octets_per_second_min;
+        *self = Self {
+            begin_ms: now_ms,
+            octets: 0,
+        };
+        is_too_slow
+    }
+}
+
+/// Counts and logs what became of a message, while the session still has its transaction.
+fn note(connection: &Connection, id: &TransactionId, result: Result<u64, Failure>) {
+    let counters = &connection.commons.counters;
+    let (level, event) = match result {
+        Ok(octets) => {
+            counters.messages.increment();
+            counters.message_octets.add(octets);
+            (Level::Message, "accepted")
+        }
+        Err(Failure::Refused(_)) => {
+            counters.messages_refused.increment();
+            (Level::Message, "refused")
+        }
+        Err(Failure::NotStored(_)) => {
+            counters.messages_refused.increment();
+            (Level::Error, "not_stored")
+        }
+    };
+    let Some(line) = connection.line(level, event) else {
+        return;
+    };
+    let mut line = line.word("id", id);
+    if let Some(transaction) = connection.session.transaction() {
+        line = line
+            .octets("from", transaction.reverse_path().as_octets())
+            .word("recipients", transaction.recipients_count());
+        if let Some(first) = transaction.recipients().next() {
+            line = line.octets("to", first.as_octets());
+        }
+    }
+    drop(match result {
+        Ok(octets) => line.word("octets", octets),
+        Err(Failure::Refused(error)) => line.word("reason", format_args!("{error:?}")),
+        Err(Failure::NotStored(error)) => line.word("reason", error),
+    });
+}
+
+fn draw_id() -> TransactionId {
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
+    TransactionId::new(text).expect("a UUID in text has letters, digits and hyphens only")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rate;
+
+    #[test]
+    fn the_rate_is_measured_over_windows() {
+        let mut rate = Rate {
+            begin_ms: 0,
+            octets: 100,
+        };
+        assert!(!rate.is_too_slow(29_999, 500), "the window is not over");
+        assert!(rate.is_too_slow(30_000, 500));
+        rate.octets = 15_000;
+        assert!(
+            !rate.is_too_slow(60_000, 500),
+            "15,000 octets in 30 seconds are 500 per second"
+        );
+        assert!(
+            rate.is_too_slow(90_001, 500),
+            "each window counts for itself"
+        );
+        assert!(!rate.is_too_slow(200_000, 0), "0 is off");
+    }
+}

@@ -1,0 +1,236 @@
+//! One TCP connection: octets in, octets out.
+//!
+//! In: an accepted socket, the profile it belongs to. Out: a session run to its end, and a socket closed cleanly.
+//! Guarantees: every wait has a deadline; memory per connection is bounded (an idle one holds no receive buffer);
+//! before the socket is closed all replies are sent and what the client still sends is read for a moment, so that a
+//! reset does not take the last reply away. Does not: accept connections or count them; `shard` does.
+//!
+//! Reading order: `pump.rs`, `mail_data.rs`, `farewell.rs`, `transport.rs`, `receive_buffer.rs`, `watch.rs`.
+//! RFC 5321 §3.1 (greeting), §3.8 (loss of connection), §4.5.3.2 (time-outs).
+
+mod farewell;
+mod mail_data;
+mod pump;
+mod receive_buffer;
+mod transport;
+mod watch;
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::delivery::Destination;
+use crate::limits;
+use crate::log::{Level, Line, ShardLog};
+use crate::metrics::Counters;
+use crate::profile::{EarlyTalker, Profile};
+use crate::shard::clock::Clock;
+use crate::smtp::line::LineScanner;
+use crate::smtp::reply::Replies;
+use crate::smtp::session::{ClientFacts, Relay, Session};
+
+pub use farewell::refusal;
+pub use receive_buffer::SpareBuffers;
+pub use watch::Watch;
+
+use receive_buffer::ReceiveBuffer;
+use transport::{ConnectionError, PlainTransport, Transport};
+use watch::{Activity, Interrupt, NEVER_MS};
+
+/// What the connections of one shard have in common.
+#[derive(Debug)]
+pub struct Commons {
+    /// Which shard it is.
+    pub shard: usize,
+    /// The time.
+    pub clock: Clock,
+    /// The deadlines.
+    pub watch: Watch,
+    /// The log.
+    pub log: ShardLog,
+    /// The counters.
+    pub counters: Counters,
+    /// Receive buffers nobody uses.
+    pub spare_buffers: Rc<SpareBuffers>,
+    /// The profiles and where their messages go.
+    pub served: Vec<Served>,
+    /// Connections so far, to number them.
+    pub sessions_count: Cell<u64>,
+}
+
+/// One profile on one shard.
+#[derive(Debug)]
+pub struct Served {
+    /// What the operator decided.
+    pub profile: Arc<Profile>,
+    /// Where messages go.
+    pub destination: Destination,
+}
+
+impl Commons {
+    /// Begins a line of the log, if its level is logged.
+    pub fn line(&self, level: Level, event: &'static str) -> Option<Line<'_>> {
+        self.log.line(level, &self.clock.log_date(), event)
+    }
+}
+
+/// A connection and the session on it.
+#[derive(Debug)]
+struct Connection {
+    commons: Rc<Commons>,
+    served: usize,
+    /// Counts the connections of the shard; with its number the id in the log.
+    number: u64,
+    client: SocketAddr,
+    transport: Transport,
+    receive_buffer: ReceiveBuffer,
+    scanner: LineScanner,
+    session: Session,
+    replies: Replies,
+    /// By when the next line must be complete, and how many had been answered when that was set.
+    command_due_ms: u64,
+    commands_count: u64,
+    /// By when the transaction must be complete.
+    transaction_due_ms: u64,
+}
+
+/// Runs the session of an accepted connection of profile number `served` and closes it.
+///
+/// Never dropped before it ends, except when the shard itself ends.
+pub async fn serve(commons: Rc<Commons>, served: usize, socket: OwnedFd, client: SocketAddr) {
+    commons.counters.connections.increment();
+    let transport = match PlainTransport::new(socket, Rc::clone(&commons)) {
+        Ok(transport) => Transport::Plain(transport),
+        Err(error) => {
+            let line = commons.line(Level::Warning, "connection_failed");
+            drop(line.map(|line| line.octets("error", format!("{error:?}").as_bytes())));
+            return;
+        }
+    };
+    let mut connection = Connection::new(commons, served, transport, client);
+    drop(connection.line(Level::Connection, "connect"));
+    let outcome = pump::run(&mut connection).await;
+    connection.part(outcome).await;
+}
+
+impl Connection {
+    fn new(commons: Rc<Commons>, served: usize, transport: Transport, client: SocketAddr) -> Self {
+        let profile = &commons.served[served].profile;
+        let address = client.ip().to_canonical();
+        let relays = profile
+            .relay_from
+            .iter()
+            .any(|network| network.contains(address));
+        let relay = if relays {
+            Relay::Allowed
+        } else {
+            Relay::Denied
+        };
+        let session = Session::new(Arc::clone(&profile.session), ClientFacts { address, relay });
+        let number = commons.sessions_count.get();
+        commons.sessions_count.set(number + 1);
+        Self {
+            served,
+            number,
+            client,
+            transport,
+            receive_buffer: ReceiveBuffer::new(Rc::clone(&commons.spare_buffers)),
+            scanner: LineScanner::new(),
+            session,
+            replies: Replies::new(),
+            command_due_ms: NEVER_MS,
+            commands_count: u64::MAX,
+            transaction_due_ms: NEVER_MS,
+            commons,
+        }
+    }
+
+    fn profile(&self) -> &Profile {
+        &self.commons.served[self.served].profile
+    }
+
+    /// Begins a line of the log about this connection.
+    fn line(&self, level: Level, event: &'static str) -> Option<Line<'_>> {
+        self.commons.line(level, event).map(|line| {
+            line.word(
+                "session",
+                format_args!("{}-{}", self.commons.shard, self.number),
+            )
+            .word("client", self.client)
+        })
+    }
+
+    /// Greets the client, unless it has already talked and the profile minds.
+    async fn greet(&mut self) -> Result<(), ConnectionError> {
+        if self.profile().early_talker != EarlyTalker::Ignore
+            && self.transport.try_receive(&mut self.receive_buffer)?
+        {
+            drop(self.line(Level::Warning, "early_talker"));
+            if self.profile().early_talker == EarlyTalker::Refuse {
+                return Err(ConnectionError::EarlyTalker);
+            }
+        }
+        self.session.greeting(None, &mut self.replies);
+        self.send_replies().await
+    }
+
+    /// Sends what has been gathered, if anything.
+    async fn send_replies(&mut self) -> Result<(), ConnectionError> {
+        if self.replies.is_empty() {
+            return Ok(());
+        }
+        let due_ms = self.due_ms(self.profile().limits.write_timeout_ms);
+        self.transport
+            .send(self.replies.as_octets(), due_ms)
+            .await?;
+        self.replies.clear();
+        Ok(())
+    }
+
+    /// Waits for octets of the next command.
+    async fn receive_command(&mut self) -> Result<(), ConnectionError> {
+        let commands_count = self.session.counters().commands_count;
+        if self.commands_count != commands_count {
+            self.commands_count = commands_count;
+            self.command_due_ms = self.due_ms(self.profile().limits.command_timeout_ms);
+        }
+        let mut activity = Activity::Idle;
+        if self.session.transaction().is_some() {
+            activity = Activity::Receiving;
+            self.begin_transaction();
+        } else {
+            self.transaction_due_ms = NEVER_MS;
+            if self.commons.watch.is_stopping() {
+                return Err(ConnectionError::Interrupted(Interrupt::Stopping));
+            }
+        }
+        let due_ms = self.command_due_ms.min(self.transaction_due_ms);
+        self.transport
+            .receive(&mut self.receive_buffer, activity, due_ms)
+            .await
+    }
+
+    /// Notes the beginning of a transaction when it is first seen.
+    fn begin_transaction(&mut self) {
+        if self.transaction_due_ms == NEVER_MS {
+            self.transaction_due_ms = self.due_ms(self.profile().limits.transaction_timeout_ms);
+        }
+    }
+
+    fn due_ms(&self, wait_ms: u64) -> u64 {
+        self.commons.clock.now_ms().saturating_add(wait_ms)
+    }
+}
+
+const _: () = {
+    assert!(
+        limits::COMMAND_LINE_OCTETS_MAX < limits::RECEIVE_BUFFER_BYTES / 2,
+        "a line must fit behind what is left of another before the buffer is compacted"
+    );
+    assert!(
+        size_of::<Connection>() <= 1_024,
+        "ten thousand idle sessions are a design number"
+    );
+};

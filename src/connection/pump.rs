@@ -1,0 +1,91 @@
+//! The pump: moves octets between a client and its session until one of them is done.
+//!
+//! In: octets. Out: replies, and messages on their way to the destination. Read this file first; every stage of a
+//! connection is one line of it.
+//!
+//! Guarantees: replies in the order of their commands; one write per pipelined batch; a line is borrowed from the
+//! receive buffer and dead before the next await; after [`limits::COMMANDS_PER_TURN_COUNT`] lines other connections run.
+//! Does not: decide anything about mail; the session does.
+
+use super::transport::ConnectionError;
+use super::{Connection, mail_data};
+use crate::limits;
+use crate::smtp::command::{Command, ForeignProtocol, SyntaxError};
+use crate::smtp::line::Scan;
+use crate::smtp::session::Step;
+
+/// Why the lines of a batch are not answered any further.
+enum Pause {
+    /// The rest of a line, or nothing, has come.
+    OctetsNeeded,
+    /// The client must read before it is answered again, or others must have their turn.
+    TurnOver,
+    /// What follows is mail data.
+    MailDataComes,
+    /// The session has ended.
+    Closing,
+}
+
+/// Runs one connection from greeting to close.
+pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionError> {
+    connection.greet().await?;
+    loop {
+        match answer_lines(connection) {
+            Pause::OctetsNeeded => {
+                connection.send_replies().await?;
+                connection.receive_command().await?;
+            }
+            Pause::TurnOver => {
+                connection.send_replies().await?;
+                glommio::executor().yield_now().await;
+            }
+            Pause::MailDataComes => {
+                connection.send_replies().await?;
+                if mail_data::receive(connection).await? == Step::Close {
+                    return connection.send_replies().await;
+                }
+            }
+            Pause::Closing => return connection.send_replies().await,
+        }
+    }
+}
+
+/// Answers the lines that have come, without any await between them.
+fn answer_lines(connection: &mut Connection) -> Pause {
+    let Connection {
+        receive_buffer,
+        scanner,
+        session,
+        replies,
+        ..
+    } = connection;
+    for _ in 0..limits::COMMANDS_PER_TURN_COUNT {
+        if replies.must_be_sent() {
+            return Pause::TurnOver;
+        }
+        let octets = receive_buffer.octets();
+        let step = match scanner.next_line(octets, limits::COMMAND_LINE_OCTETS_MAX) {
+            Scan::Line { line, consumed } => {
+                let step = session.step(line.and_then(Command::parse), replies);
+                receive_buffer.consume(consumed);
+                step
+            }
+            Scan::Incomplete { consumed } => {
+                if session.counters().commands_count == 0
+                    && let Some(foreign) = ForeignProtocol::of_first_octets(octets)
+                {
+                    session.step(Err(SyntaxError::ForeignProtocol(foreign)), replies)
+                } else {
+                    receive_buffer.consume(consumed);
+                    return Pause::OctetsNeeded;
+                }
+            }
+        };
+        match step {
+            Step::Continue => {}
+            Step::ReceiveMailData => return Pause::MailDataComes,
+            Step::Close => return Pause::Closing,
+        }
+    }
+    Pause::TurnOver
+}

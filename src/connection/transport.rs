@@ -1,0 +1,239 @@
+//! The socket of one connection: octets in, octets out, with deadlines.
+//!
+//! In: a connected, non-blocking socket. Out: octets, or why there are no more. Guarantees: one `recv` and one `send` per
+//! round trip, each tried only when the kernel has said, or is likely, to be ready; every wait has a deadline.
+//! Plain TCP only so far; TLS becomes the second variant of [`Transport`].
+//! Does not: know lines or replies.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::rc::Rc;
+
+use glommio::io::{PollState, PollableFd};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
+
+use super::Commons;
+use super::receive_buffer::ReceiveBuffer;
+use super::watch::{Activity, Interrupt, Watch, Watched};
+
+/// Why a connection cannot go on.
+#[derive(Debug)]
+pub(super) enum ConnectionError {
+    /// The client has closed its side, or is gone.
+    ClientLeft,
+    /// The client has talked before the greeting.
+    EarlyTalker,
+    /// The wait for the client was ended.
+    Interrupted(Interrupt),
+    /// The client sends mail data too slowly.
+    TooSlow,
+    /// The system failed.
+    System(io::Error),
+}
+
+impl From<io::Error> for ConnectionError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::NotConnected => Self::ClientLeft,
+            _ => Self::System(error),
+        }
+    }
+}
+
+impl From<Errno> for ConnectionError {
+    fn from(error: Errno) -> Self {
+        Self::from(io::Error::from(error))
+    }
+}
+
+/// How octets travel.
+#[derive(Debug)]
+pub(super) enum Transport {
+    /// As they are.
+    Plain(PlainTransport),
+}
+
+/// A TCP socket without anything on top.
+#[derive(Debug)]
+pub(super) struct PlainTransport {
+    socket: PollableFd<WatchedSocket>,
+    slot: usize,
+    commons: Rc<Commons>,
+    /// Whether the last read filled all the space it had, so that more is likely there already.
+    more_is_likely: bool,
+}
+
+/// Lends the descriptor of a watched connection to the executor.
+#[derive(Debug)]
+struct WatchedSocket(Rc<Watched>);
+
+impl AsRawFd for WatchedSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.socket.as_raw_fd()
+    }
+}
+
+impl Transport {
+    /// Receives once into the free space of `buffer`, waiting until `due_ms`. Dropping the future loses nothing.
+    pub(super) async fn receive(
+        &mut self,
+        buffer: &mut ReceiveBuffer,
+        activity: Activity,
+        due_ms: u64,
+    ) -> Result<(), ConnectionError> {
+        match self {
+            Self::Plain(plain) => plain.receive(buffer, activity, due_ms).await,
+        }
+    }
+
+    /// Receives what is there already, without waiting; `false` when nothing is.
+    pub(super) fn try_receive(
+        &mut self,
+        buffer: &mut ReceiveBuffer,
+    ) -> Result<bool, ConnectionError> {
+        match self {
+            Self::Plain(plain) => plain.try_receive(buffer),
+        }
+    }
+
+    /// Sends all of `octets`, waiting for the client to read until `due_ms`.
+    pub(super) async fn send(&mut self, octets: &[u8], due_ms: u64) -> Result<(), ConnectionError> {
+        match self {
+            Self::Plain(plain) => plain.send(octets, due_ms).await,
+        }
+    }
+
+    /// Sends what the kernel takes at once of a last reply.
+    pub(super) fn send_last(&mut self, octets: &[u8]) {
+        match self {
+            // The client is about to be left; it may not even be there.
+            Self::Plain(plain) => drop(plain.try_send(octets)),
+        }
+    }
+
+    /// Says that nothing more will be sent.
+    pub(super) fn end_sending(&self) {
+        match self {
+            Self::Plain(plain) => {
+                let _ = rustix::net::shutdown(&plain.watched().socket, Shutdown::Write);
+            }
+        }
+    }
+}
+
+impl PlainTransport {
+    /// A transport over an accepted socket.
+    pub(super) fn new(
+        socket: std::os::fd::OwnedFd,
+        commons: Rc<Commons>,
+    ) -> Result<Self, ConnectionError> {
+        let (slot, watched) = commons.watch.add(socket);
+        match PollableFd::new(WatchedSocket(watched)) {
+            Ok(socket) => Ok(Self {
+                socket,
+                slot,
+                commons,
+                more_is_likely: false,
+            }),
+            Err(error) => {
+                commons.watch.remove(slot);
+                Err(ConnectionError::System(error.into()))
+            }
+        }
+    }
+
+    fn watched(&self) -> &Watched {
+        &self.socket.get_ref().0
+    }
+
+    fn watch(&self) -> &Watch {
+        &self.commons.watch
+    }
+
+    async fn receive(
+        &mut self,
+        buffer: &mut ReceiveBuffer,
+        activity: Activity,
+        due_ms: u64,
+    ) -> Result<(), ConnectionError> {
+        if self.more_is_likely && self.try_receive(buffer)? {
+            return Ok(());
+        }
+        loop {
+            buffer.rest();
+            self.wait(activity, due_ms).await?;
+            if self.try_receive(buffer)? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn try_receive(&mut self, buffer: &mut ReceiveBuffer) -> Result<bool, ConnectionError> {
+        let space = buffer.free_space();
+        let room = space.len();
+        match rustix::net::recv(&self.watched().socket, space, RecvFlags::DONTWAIT) {
+            Ok((_, 0)) => Err(ConnectionError::ClientLeft),
+            Ok((_, count)) => {
+                self.more_is_likely = count == room;
+                buffer.filled(count);
+                Ok(true)
+            }
+            Err(Errno::AGAIN | Errno::INTR) => {
+                self.more_is_likely = false;
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn send(&mut self, mut octets: &[u8], due_ms: u64) -> Result<(), ConnectionError> {
+        loop {
+            octets = &octets[self.try_send(octets)?..];
+            if octets.is_empty() {
+                return Ok(());
+            }
+            self.wait(Activity::Sending, due_ms).await?;
+        }
+    }
+
+    /// Octets the kernel took.
+    fn try_send(&self, octets: &[u8]) -> Result<usize, ConnectionError> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        match rustix::net::send(&self.watched().socket, octets, flags) {
+            Ok(count) => Ok(count),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits for readiness. One poll is armed per wait and always completes, see `watch.rs`.
+    async fn wait(&self, activity: Activity, due_ms: u64) -> Result<(), ConnectionError> {
+        if let Some(interrupt) = self.watched().interrupted() {
+            return Err(ConnectionError::Interrupted(interrupt));
+        }
+        self.watch().begin(self.watched(), activity, due_ms);
+        let mut state = PollState::new();
+        let ready = std::future::poll_fn(|task| match activity {
+            Activity::Sending => self.socket.poll_writable(task, &mut state),
+            Activity::Working | Activity::Idle | Activity::Receiving => {
+                self.socket.poll_readable(task, &mut state)
+            }
+        })
+        .await;
+        self.commons.clock.refresh();
+        if let Some(interrupt) = self.watched().end() {
+            return Err(ConnectionError::Interrupted(interrupt));
+        }
+        ready.map_err(|error| ConnectionError::System(error.into()))
+    }
+}
+
+impl Drop for PlainTransport {
+    fn drop(&mut self) {
+        self.watch().remove(self.slot);
+    }
+}

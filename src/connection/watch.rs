@@ -1,0 +1,259 @@
+//! Deadlines of connections, and how a connection that waits is interrupted.
+//!
+//! In: from each connection, by when it must be waiting no more; from the shard, the time, a few times
+//! per second. Out: an interrupt, seen by the connection when its wait ends.
+//!
+//! Guarantees: setting a deadline costs two stores, no timer; a scan happens only when a deadline may have passed. A
+//! waiting connection is woken by shutting its socket down, so that the poll it waits for completes by itself: the
+//! executor is never asked to cancel thousands of polls at once, which it does not survive.
+//! Does not: answer the client; the connection does.
+
+use std::cell::{Cell, RefCell};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use rustix::net::Shutdown;
+
+use crate::bell::Bell;
+
+/// Why a wait was ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Interrupt {
+    /// Its deadline has passed.
+    TimedOut,
+    /// The process is stopping.
+    Stopping,
+}
+
+/// What a connection does now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Activity {
+    /// It works, or waits for something other than its client.
+    Working,
+    /// It waits for a command and has no transaction: it may be closed without harm.
+    Idle,
+    /// It waits for octets that belong to a transaction.
+    Receiving,
+    /// It waits for its client to read.
+    Sending,
+}
+
+/// One connection under watch, with its socket.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) socket: OwnedFd,
+    due_ms: Cell<u64>,
+    activity: Cell<Activity>,
+    interrupt: Cell<Option<Interrupt>>,
+}
+
+/// The connections of one shard.
+#[derive(Debug)]
+pub struct Watch {
+    entries: RefCell<Vec<Option<Rc<Watched>>>>,
+    free: RefCell<Vec<usize>>,
+    /// No deadline is before this time.
+    earliest_ms: Cell<u64>,
+    is_stopping: Cell<bool>,
+    /// Rings when a connection comes.
+    arrival: Bell,
+}
+
+impl Watch {
+    /// Watches nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            entries: RefCell::default(),
+            free: RefCell::default(),
+            earliest_ms: Cell::new(NEVER_MS),
+            is_stopping: Cell::new(false),
+            arrival: Bell::default(),
+        }
+    }
+
+    /// How many connections there are.
+    #[must_use]
+    pub fn connections_count(&self) -> usize {
+        self.entries.borrow().len() - self.free.borrow().len()
+    }
+
+    /// Returns once there is a connection.
+    pub async fn wait_for_connections(&self) {
+        self.arrival
+            .wait_until(|| 0 < self.connections_count())
+            .await;
+    }
+
+    /// Whether idle sessions must end.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.is_stopping.get()
+    }
+
+    /// Takes a socket under watch; [`Watch::remove`] must follow.
+    pub(super) fn add(&self, socket: OwnedFd) -> (usize, Rc<Watched>) {
+        let watched = Rc::new(Watched {
+            socket,
+            due_ms: Cell::new(NEVER_MS),
+            activity: Cell::new(Activity::Working),
+            interrupt: Cell::new(None),
+        });
+        let mut entries = self.entries.borrow_mut();
+        let slot = self.free.borrow_mut().pop().unwrap_or_else(|| {
+            entries.push(None);
+            entries.len() - 1
+        });
+        entries[slot] = Some(Rc::clone(&watched));
+        self.arrival.ring();
+        (slot, watched)
+    }
+
+    /// Forgets a connection.
+    pub(super) fn remove(&self, slot: usize) {
+        self.entries.borrow_mut()[slot] = None;
+        self.free.borrow_mut().push(slot);
+    }
+
+    /// Notes that `watched` begins to wait until `due_ms`.
+    pub(super) fn begin(&self, watched: &Watched, activity: Activity, due_ms: u64) {
+        watched.activity.set(activity);
+        watched.due_ms.set(due_ms);
+        if due_ms < self.earliest_ms.get() {
+            self.earliest_ms.set(due_ms);
+        }
+    }
+
+    /// Interrupts every connection whose deadline is not after `now_ms`.
+    pub fn expire(&self, now_ms: u64) {
+        if now_ms < self.earliest_ms.get() {
+            return;
+        }
+        let mut earliest_ms = NEVER_MS;
+        for watched in self.entries.borrow().iter().flatten() {
+            let due_ms = watched.due_ms.get();
+            if now_ms < due_ms {
+                earliest_ms = earliest_ms.min(due_ms);
+            } else {
+                watched.due_ms.set(NEVER_MS);
+                watched.interrupt(Interrupt::TimedOut);
+            }
+        }
+        self.earliest_ms.set(earliest_ms);
+    }
+
+    /// Ends idle sessions now and the others when their transaction ends.
+    pub fn stop_idle(&self) {
+        self.is_stopping.set(true);
+        self.interrupt_all(|activity| activity == Activity::Idle);
+    }
+
+    /// Ends every session.
+    pub fn stop_all(&self) {
+        self.is_stopping.set(true);
+        self.interrupt_all(|_| true);
+    }
+
+    fn interrupt_all(&self, which: impl Fn(Activity) -> bool) {
+        for watched in self.entries.borrow().iter().flatten() {
+            if which(watched.activity.get()) {
+                watched.interrupt(Interrupt::Stopping);
+            }
+        }
+    }
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Watched {
+    /// Notes that the wait is over, and whether something else than the client ended it.
+    pub(super) fn end(&self) -> Option<Interrupt> {
+        self.activity.set(Activity::Working);
+        self.due_ms.set(NEVER_MS);
+        self.interrupt.get()
+    }
+
+    /// Whether something else than the client ended a wait, now or earlier.
+    pub(super) fn interrupted(&self) -> Option<Interrupt> {
+        self.interrupt.get()
+    }
+
+    fn interrupt(&self, why: Interrupt) {
+        if self.interrupt.get().is_none() {
+            self.interrupt.set(Some(why));
+        }
+        let how = match self.activity.get() {
+            Activity::Working => return,
+            // The direction to the client stays open for a last reply.
+            Activity::Idle | Activity::Receiving => Shutdown::Read,
+            Activity::Sending => Shutdown::Both,
+        };
+        // A socket that is no longer connected has woken its connection already.
+        let _ = rustix::net::shutdown(&self.socket, how);
+    }
+}
+
+/// A deadline that never passes.
+pub(super) const NEVER_MS: u64 = u64::MAX;
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    use super::{Activity, Interrupt, Watch};
+
+    #[test]
+    fn deadlines_interrupt_in_their_time() {
+        let watch = Watch::new();
+        let (near, _far) = socketpair(
+            AddressFamily::UNIX,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .expect("sockets");
+        let (slot, watched) = watch.add(near);
+        watch.begin(&watched, Activity::Receiving, 1_000);
+        watch.expire(999);
+        assert_eq!(watched.interrupted(), None);
+        watch.begin(&watched, Activity::Receiving, 2_000);
+        watch.expire(1_999);
+        assert_eq!(watched.interrupted(), None, "the deadline was moved");
+        watch.expire(2_000);
+        assert_eq!(watched.end(), Some(Interrupt::TimedOut));
+        let mut octet = [0];
+        assert_eq!(
+            rustix::io::read(&watched.socket, &mut octet),
+            Ok(0),
+            "the wait ends by itself"
+        );
+        watch.remove(slot);
+        assert_eq!(watch.connections_count(), 0);
+    }
+
+    #[test]
+    fn stopping_spares_transactions() {
+        let watch = Watch::new();
+        let pair = || {
+            socketpair(
+                AddressFamily::UNIX,
+                SocketType::STREAM,
+                SocketFlags::CLOEXEC,
+                None,
+            )
+            .expect("sockets")
+        };
+        let (_, idle) = watch.add(pair().0);
+        let (_, receiving) = watch.add(pair().0);
+        watch.begin(&idle, Activity::Idle, 10);
+        watch.begin(&receiving, Activity::Receiving, 10);
+        watch.stop_idle();
+        assert_eq!(idle.interrupted(), Some(Interrupt::Stopping));
+        assert_eq!(receiving.interrupted(), None);
+        watch.stop_all();
+        assert_eq!(receiving.interrupted(), Some(Interrupt::Stopping));
+    }
+}

@@ -1,0 +1,194 @@
+//! Destinations: where an accepted message goes, and when it is safe there.
+//!
+//! In: the content of a message while it arrives, from connections. Out: a message on stable storage, or the reason why
+//! not. Guarantees: [`IncomingMessage::commit`] succeeds only after the file and its directory are synced; a shard
+//! never touches the disk itself, threads of `writer.rs` do; memory per message is bounded by [`SPILL_OCTETS`] and what
+//! one read of the socket adds. Does not: queue for later, or relay.
+//!
+//! Reading order: `message.rs` (what a connection holds), `tickets.rs` (how it waits), `writer.rs` (group commit),
+//! `maildir.rs` (files).
+
+mod maildir;
+mod message;
+mod tickets;
+mod writer;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::mailbox::{Mailbox, MailboxSender, mailbox};
+use crate::profile::{DestinationAddress, Profile};
+
+pub use message::{IncomingMessage, SPILL_OCTETS};
+pub use tickets::Tickets;
+pub use writer::{Answer, StoreError};
+
+use maildir::Maildir;
+use writer::{JobSender, Writers};
+
+/// Every destination of a configuration, opened, before the shards take theirs.
+#[derive(Debug)]
+pub struct Destinations {
+    /// One per profile, in their order; profiles with the same directory share its writers.
+    by_profile: Vec<Option<Arc<Writers>>>,
+    answers: Vec<Option<Mailbox<Answer>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// The threads of all destinations, to wait for at the end.
+#[derive(Debug)]
+pub struct WriterThreads {
+    writers: Vec<Arc<Writers>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What one shard needs to deliver: moved to its thread.
+#[derive(Debug)]
+pub struct ShardDelivery {
+    /// One per profile, in their order.
+    pub destinations: Vec<ShardDestination>,
+    /// Where the writers answer this shard.
+    pub answers: Mailbox<Answer>,
+}
+
+/// The destination of one profile, as seen by one shard.
+#[derive(Debug)]
+pub enum ShardDestination {
+    /// Nothing is kept.
+    Discard,
+    /// A Maildir and the writers it has.
+    Maildir(JobSender),
+}
+
+/// A destination with what the connections of a shard share to use it.
+#[derive(Debug)]
+pub struct Destination {
+    kind: ShardDestination,
+    tickets: Rc<Tickets>,
+}
+
+impl Destination {
+    /// A destination whose connections wait in `tickets`.
+    #[must_use]
+    pub fn new(kind: ShardDestination, tickets: Rc<Tickets>) -> Self {
+        Self { kind, tickets }
+    }
+}
+
+impl Destinations {
+    /// Opens every destination and starts its threads; makes directories that do not exist and removes what a killed
+    /// process left unfinished.
+    ///
+    /// # Errors
+    ///
+    /// The directory that cannot be used, and why.
+    pub fn open(
+        profiles: &[Arc<Profile>],
+        shards_count: usize,
+        hostname: &str,
+    ) -> Result<Self, OpenError> {
+        let other = |error| OpenError {
+            path: PathBuf::new(),
+            error,
+        };
+        let mut senders: Vec<MailboxSender<Answer>> = Vec::new();
+        let mut answers = Vec::new();
+        for _ in 0..shards_count {
+            let (sender, receiver) = mailbox(tickets::JOBS_PER_SHARD_MAX * 2).map_err(other)?;
+            senders.push(sender);
+            answers.push(Some(receiver));
+        }
+        let mut opened: HashMap<PathBuf, Arc<Writers>> = HashMap::new();
+        let mut by_profile = Vec::new();
+        let mut threads = Vec::new();
+        for profile in profiles {
+            let DestinationAddress::Maildir(path) = &profile.destination else {
+                by_profile.push(None);
+                continue;
+            };
+            let failed = |error| OpenError {
+                path: path.clone(),
+                error,
+            };
+            let maildir = Maildir::open(path, hostname).map_err(failed)?;
+            let canonical = path.canonicalize().map_err(failed)?;
+            if let Some(writers) = opened.get(&canonical) {
+                by_profile.push(Some(Arc::clone(writers)));
+                continue;
+            }
+            let (writers, started) =
+                writer::start(maildir, shards_count, &senders).map_err(failed)?;
+            let writers = Arc::new(writers);
+            threads.extend(started);
+            opened.insert(canonical, Arc::clone(&writers));
+            by_profile.push(Some(writers));
+        }
+        Ok(Self {
+            by_profile,
+            answers,
+            threads,
+        })
+    }
+
+    /// What shard `shard` takes to its thread; may be asked for once per shard.
+    ///
+    /// # Panics
+    ///
+    /// When it is asked for twice.
+    #[must_use]
+    pub fn for_shard(&mut self, shard: usize) -> ShardDelivery {
+        let destinations = self.by_profile.iter().map(|writers| match writers {
+            None => ShardDestination::Discard,
+            Some(writers) => ShardDestination::Maildir(writers.for_shard(shard)),
+        });
+        ShardDelivery {
+            destinations: destinations.collect(),
+            answers: self.answers[shard].take().expect("each shard asks once"),
+        }
+    }
+
+    /// What is left to do once every shard has taken its part: to end the threads.
+    #[must_use]
+    pub fn into_threads(self) -> WriterThreads {
+        let writers = self.by_profile.into_iter().flatten().collect();
+        WriterThreads {
+            writers,
+            threads: self.threads,
+        }
+    }
+}
+
+impl WriterThreads {
+    /// Waits until everything handed over is on disk; called when the shards have ended.
+    pub fn join(self) {
+        for writers in &self.writers {
+            writers.end();
+        }
+        for thread in self.threads {
+            // A writer that panicked has said so; its messages were not acknowledged.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A destination that cannot be opened.
+#[derive(Debug)]
+pub struct OpenError {
+    path: PathBuf,
+    error: io::Error,
+}
+
+impl std::fmt::Display for OpenError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "destination {} cannot be used: {}; make it a directory this user may write",
+            self.path.display(),
+            self.error
+        )
+    }
+}

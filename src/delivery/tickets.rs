@@ -1,0 +1,113 @@
+//! How connections of a shard wait for the writers.
+//!
+//! In: jobs of connections, answers of writers. Out: each answer to the connection that waits for it. Guarantees: a
+//! shard has at most [`JOBS_PER_SHARD_MAX`] jobs under way, further connections wait their turn in order; so neither
+//! the writers' queues nor the shard's mailbox can overflow. Does not: know files.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::{Poll, Waker};
+
+use super::writer::Answer;
+
+/// The waiting connections of one shard.
+#[derive(Debug, Default)]
+pub struct Tickets {
+    slots: RefCell<Vec<Slot>>,
+    free: RefCell<Vec<usize>>,
+    /// Connections waiting for a ticket.
+    queue: RefCell<VecDeque<Waker>>,
+    under_way_count: Cell<usize>,
+    /// Buffers of finished jobs, to be filled again.
+    spare: RefCell<Vec<Vec<u8>>>,
+    files_count: Cell<u64>,
+}
+
+#[derive(Debug)]
+enum Slot {
+    Free,
+    Waiting(Option<Waker>),
+    Answered(Answer),
+}
+
+impl Tickets {
+    /// Takes a ticket, waiting while too many jobs are under way. Dropping the future gives the turn up.
+    pub(super) async fn take(&self) -> usize {
+        poll_fn(|task| {
+            if self.under_way_count.get() < JOBS_PER_SHARD_MAX {
+                return Poll::Ready(());
+            }
+            self.queue.borrow_mut().push_back(task.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        self.under_way_count.set(self.under_way_count.get() + 1);
+        let mut slots = self.slots.borrow_mut();
+        let ticket = self.free.borrow_mut().pop().unwrap_or_else(|| {
+            slots.push(Slot::Free);
+            slots.len() - 1
+        });
+        slots[ticket] = Slot::Waiting(None);
+        ticket
+    }
+
+    /// Waits for the answer to a job and gives its ticket back.
+    pub(super) async fn answer(&self, ticket: usize) -> Answer {
+        poll_fn(|task| {
+            let mut slots = self.slots.borrow_mut();
+            match std::mem::replace(&mut slots[ticket], Slot::Free) {
+                Slot::Answered(answer) => Poll::Ready(answer),
+                Slot::Waiting(_) | Slot::Free => {
+                    slots[ticket] = Slot::Waiting(Some(task.waker().clone()));
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// Passes an answer on and lets the next connection begin; called by the shard's task for its mailbox.
+    pub fn arrived(&self, answer: Answer) {
+        let ticket = answer.ticket;
+        let slot = std::mem::replace(&mut self.slots.borrow_mut()[ticket], Slot::Answered(answer));
+        if let Slot::Waiting(Some(waker)) = slot {
+            waker.wake();
+        }
+    }
+
+    /// Ends a job: its ticket and its buffer serve again.
+    pub(super) fn give_back(&self, ticket: usize, buffer: Vec<u8>) {
+        self.free.borrow_mut().push(ticket);
+        self.under_way_count.set(self.under_way_count.get() - 1);
+        self.keep(buffer);
+        if let Some(waker) = self.queue.borrow_mut().pop_front() {
+            waker.wake();
+        }
+    }
+
+    /// An empty buffer, with memory if one is spare.
+    pub(super) fn buffer(&self) -> Vec<u8> {
+        self.spare.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Keeps a buffer for the next message, unless enough are kept.
+    pub(super) fn keep(&self, mut buffer: Vec<u8>) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE_BUFFERS_MAX && 0 < buffer.capacity() {
+            buffer.clear();
+            spare.push(buffer);
+        }
+    }
+
+    /// Counts a file of this shard, for its name.
+    pub(super) fn next_file(&self) -> u64 {
+        self.files_count.replace(self.files_count.get() + 1)
+    }
+}
+
+/// Jobs of one shard that may be under way at once.
+pub(super) const JOBS_PER_SHARD_MAX: usize = 1_024;
+
+/// Buffers kept for further messages; each holds at most a spilled part, 128 KiB and a little.
+const SPARE_BUFFERS_MAX: usize = 64;

@@ -1,0 +1,61 @@
+//! What a shard counts.
+//!
+//! In: events of connections. Out: totals, written to the log when the shard stops. Guarantees: counting costs one
+//! addition on the shard's own memory. Does not: know what the numbers are for.
+
+use std::cell::Cell;
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(Cell<u64>);
+
+impl Counter {
+    /// One more.
+    pub fn increment(&self) {
+        self.add(1);
+    }
+
+    /// `count` more.
+    pub fn add(&self, count: u64) {
+        self.0.set(self.0.get().saturating_add(count));
+    }
+
+    /// The total.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// The counters of one shard.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Connections taken.
+    pub connections: Counter,
+    /// Connections refused by a limit, or because no descriptor was left.
+    pub connections_refused: Counter,
+    /// Connections closed because the client took too long.
+    pub timeouts: Counter,
+    /// Messages acknowledged.
+    pub messages: Counter,
+    /// Octets of these messages.
+    pub message_octets: Counter,
+    /// Messages refused at the end of mail data, for now or for good.
+    pub messages_refused: Counter,
+}
+
+impl Counters {
+    /// Name and value of each, in the order above.
+    pub fn totals(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        [
+            ("connections", &self.connections),
+            ("connections_refused", &self.connections_refused),
+            ("timeouts", &self.timeouts),
+            ("messages", &self.messages),
+            ("message_octets", &self.message_octets),
+            ("messages_refused", &self.messages_refused),
+        ]
+        .into_iter()
+        .map(|(name, counter)| (name, counter.total()))
+    }
+}

@@ -1,0 +1,161 @@
+//! What is wrong with a configuration, and where.
+//!
+//! In: a byte span of the file and a sentence. Out: the sentence with file, line, column and a caret, as an operator
+//! reads it. Guarantees: every span, also one past the end or inside a character, yields a printable position.
+//! Does not: decide what is an error; `load.rs` does.
+
+use std::fmt;
+use std::ops::Range;
+
+/// The text of one configuration file and the name it is reported under.
+#[derive(Debug)]
+pub struct SourceText {
+    /// The file as named on the command line.
+    pub name: String,
+    /// Its whole text.
+    pub text: String,
+}
+
+/// One error of a configuration, ready to print.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Diagnostic {
+    /// What is wrong: lower case, no final stop, names the thing and the limit.
+    pub message: String,
+    /// What to do about it, printed behind the caret; may be empty.
+    pub help: String,
+    /// Where; `None` for errors of the machine or of the command line.
+    pub place: Option<Place>,
+}
+
+/// A position in a file with the line it stands in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Place {
+    /// Name of the file.
+    pub file: String,
+    /// Line, counted from 1.
+    pub line: usize,
+    /// Column in characters, counted from 1.
+    pub column: usize,
+    /// Characters to underline, at least 1.
+    pub width: usize,
+    /// The line itself, without its end.
+    pub text: String,
+}
+
+impl Diagnostic {
+    /// An error without a place in a file.
+    #[must_use]
+    pub fn without_place(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            help: help.into(),
+            place: None,
+        }
+    }
+}
+
+impl SourceText {
+    /// An error at a byte span of this text.
+    #[must_use]
+    pub fn diagnostic(
+        &self,
+        span: Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Diagnostic {
+        Diagnostic {
+            message: message.into(),
+            help: help.into(),
+            place: Some(self.place(span)),
+        }
+    }
+
+    fn place(&self, span: Range<usize>) -> Place {
+        let start = self
+            .text
+            .floor_char_boundary(span.start.min(self.text.len()));
+        let line_start = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line_end = self.text[start..]
+            .find('\n')
+            .map_or(self.text.len(), |at| start + at);
+        let end = self
+            .text
+            .floor_char_boundary(span.end.clamp(start, line_end));
+        Place {
+            file: self.name.clone(),
+            line: self.text[..start].matches('\n').count() + 1,
+            column: self.text[line_start..start].chars().count() + 1,
+            width: self.text[start..end].chars().count().max(1),
+            text: self.text[line_start..line_end]
+                .trim_end_matches('\r')
+                .to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.message)?;
+        let Some(place) = &self.place else {
+            if !self.help.is_empty() {
+                write!(f, "\n  = {}", self.help)?;
+            }
+            return Ok(());
+        };
+        let number = place.line.to_string();
+        let margin = " ".repeat(number.len());
+        // Tabs are printed as one space, so that the caret stands under its character.
+        let text = place.text.replace('\t', " ");
+        write!(
+            f,
+            "\n{margin}--> {}:{}:{}",
+            place.file, place.line, place.column
+        )?;
+        write!(f, "\n{margin} |\n{number} | {text}\n{margin} | ")?;
+        write!(
+            f,
+            "{}{}",
+            " ".repeat(place.column - 1),
+            "^".repeat(place.width)
+        )?;
+        if !self.help.is_empty() {
+            write!(f, " {}", self.help)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SourceText;
+
+    fn source(text: &str) -> SourceText {
+        SourceText {
+            name: "a.toml".to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_caret_stands_under_the_span() {
+        let shown = source("one\ntwo = 3\n")
+            .diagnostic(4..7, "wrong", "help")
+            .to_string();
+        assert_eq!(
+            shown,
+            "error: wrong\n --> a.toml:2:1\n  |\n2 | two = 3\n  | ^^^ help"
+        );
+    }
+
+    #[test]
+    fn every_span_has_a_place() {
+        let text = "a = \"\u{e4}\"\r\n\tb\n";
+        for start in 0..text.len() + 3 {
+            for end in start..text.len() + 3 {
+                let place = source(text).place(start..end);
+                assert!(0 < place.line && place.line <= 3);
+                assert!(0 < place.width && place.width <= 8);
+            }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Turns a configuration file and the command line into a [`Configuration`], or into every error at once.
+//!
+//! In: TOML text, overrides of the command line. Out: profiles, validated. Guarantees: nothing is listened on and no
+//! directory is made here, so that a bad file changes nothing. This is also the one place where the scripts of a
+//! profile will be compiled, once hooks exist; until then a configured script is an error, never ignored.
+//! Runs on the main thread before any shard exists.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml_edit::Document;
+
+use super::diagnostic::{Diagnostic, SourceText};
+use super::server::{Surroundings, server};
+use super::source::{Report, Section};
+use super::{Configuration, Profile};
+
+/// The configuration of `postern serve` without `--config`. Every client of a loopback address is this machine, so
+/// that the per-client limit would only limit the operator's own tests.
+pub const EMBEDDED_CONFIGURATION: &str = r#"
+[[server]]
+id = "default"
+listen = ["127.0.0.1:2525"]
+accept_domains = ["*"]
+[server.limits]
+connections_per_client_max = 100000
+"#;
+
+/// What the command line says over the file.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--cores`: replaces `engine.cores`.
+    pub cores: Option<String>,
+    /// `--data-dir`: replaces `engine.data_dir`; relative to the working directory.
+    pub data_dir: Option<PathBuf>,
+    /// `--listen`: replaces the addresses of the first profile.
+    pub listen: Vec<SocketAddr>,
+}
+
+/// Loads the file at `path`.
+///
+/// # Errors
+///
+/// Every error of the file, each with its place.
+pub fn load_file(path: &Path, overrides: Overrides) -> Result<Configuration, Vec<Diagnostic>> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("cannot read configuration {}: {error}", path.display());
+        vec![Diagnostic::without_place(
+            message,
+            "name an existing file with --config",
+        )]
+    })?;
+    let directory = path.parent().unwrap_or(Path::new("")).to_owned();
+    let source = SourceText {
+        name: path.display().to_string(),
+        text,
+    };
+    load_text(&source, &directory, overrides)
+}
+
+/// Loads [`EMBEDDED_CONFIGURATION`].
+///
+/// # Errors
+///
+/// Errors of the overrides, or of the machine (no host name).
+pub fn load_embedded(overrides: Overrides) -> Result<Configuration, Vec<Diagnostic>> {
+    let source = SourceText {
+        name: "built-in configuration".to_owned(),
+        text: EMBEDDED_CONFIGURATION.to_owned(),
+    };
+    load_text(&source, Path::new(""), overrides)
+}
+
+/// Loads configuration text whose relative paths start at `directory`.
+///
+/// # Errors
+///
+/// Every error of the text, each with its place.
+pub fn load_text(
+    source: &SourceText,
+    directory: &Path,
+    overrides: Overrides,
+) -> Result<Configuration, Vec<Diagnostic>> {
+    let document = Document::parse(source.text.as_str()).map_err(|error| {
+        let message = error.message().replace('\n', "; ");
+        vec![source.diagnostic(error.span().unwrap_or(0..0), message, "")]
+    })?;
+    let mut report = Report {
+        source,
+        diagnostics: Vec::new(),
+    };
+    let mut root = Section::new("", document.as_table(), 0..0);
+
+    let engine = engine(&mut root, directory, overrides, &mut report);
+    let scripts_directory = scripts(&mut root, directory, &mut report);
+    let certificates = certificates(&mut root, &mut report);
+    let surroundings = Surroundings {
+        directory,
+        data_dir: &engine.data_dir,
+        hostname: &engine.hostname,
+        certificates: &certificates,
+        script_refusal: SCRIPT_REFUSAL,
+    };
+    let mut profiles: Vec<Profile> = Vec::new();
+    for mut section in root.tables("server", &mut report) {
+        let profile = server(&mut section, &surroundings, &mut report);
+        if let Some(twin) = profiles.iter().find(|other| other.id == profile.id) {
+            let message = format!("two servers are called `{}`", twin.id);
+            report.error(section.span(), message, "give each [[server]] its own id");
+        }
+        section.finish(&mut report);
+        profiles.push(profile);
+    }
+    if profiles.is_empty() {
+        report.error(
+            0..0,
+            "no [[server]] is configured",
+            "add one with id and listen",
+        );
+    } else if !engine.listen.is_empty() {
+        profiles[0].listen = engine.listen;
+    }
+    root.finish(&mut report);
+
+    if !report.diagnostics.is_empty() {
+        let mut diagnostics = report.diagnostics;
+        diagnostics.sort_by_key(|found| found.place.as_ref().map(|at| (at.line, at.column)));
+        return Err(diagnostics);
+    }
+    Ok(Configuration {
+        cores: engine.cores,
+        data_dir: engine.data_dir,
+        scripts_directory,
+        profiles: profiles.into_iter().map(Arc::new).collect(),
+    })
+}
+
+/// Why a script cannot be used; `None` once the compiler is joined here.
+const SCRIPT_REFUSAL: Option<&str> = Some("scripts are not supported yet");
+
+struct Engine {
+    cores: String,
+    data_dir: PathBuf,
+    hostname: String,
+    listen: Vec<SocketAddr>,
+}
+
+fn engine(
+    root: &mut Section<'_>,
+    directory: &Path,
+    overrides: Overrides,
+    report: &mut Report<'_>,
+) -> Engine {
+    let mut section = root.table("engine", report);
+    let mut text = |key| {
+        section
+            .as_mut()
+            .and_then(|section| section.string(key, report))
+    };
+    let cores = text("cores").map(|cores| cores.value);
+    let data_dir = text("data_dir").map(|path| directory.join(path.value));
+    let hostname = text("hostname");
+    if let Some(section) = section {
+        section.finish(report);
+    }
+    let hostname = match hostname {
+        Some(name) if is_host_name(&name.value) => name.value,
+        Some(name) => {
+            report.error(
+                name.span,
+                format!("`{}` is not a host name", name.value),
+                "",
+            );
+            name.value
+        }
+        None => system_hostname(),
+    };
+    Engine {
+        cores: overrides
+            .cores
+            .or(cores)
+            .unwrap_or_else(|| "all".to_owned()),
+        data_dir: overrides
+            .data_dir
+            .or(data_dir)
+            .unwrap_or_else(|| directory.join("postern-data")),
+        hostname,
+        listen: overrides.listen,
+    }
+}
+
+fn scripts(root: &mut Section<'_>, directory: &Path, report: &mut Report<'_>) -> Option<PathBuf> {
+    let mut section = root.table("scripts", report)?;
+    let path = section
+        .string("directory", report)
+        .map(|path| directory.join(path.value));
+    section.finish(report);
+    path
+}
+
+/// Ids of the `[[certificate]]` tables. The files are not opened: no profile can use them before TLS exists.
+fn certificates(root: &mut Section<'_>, report: &mut Report<'_>) -> Vec<String> {
+    let mut ids = Vec::new();
+    for mut section in root.tables("certificate", report) {
+        let id = section.string("id", report);
+        let chain = section.string("chain", report);
+        let key = section.string("key", report);
+        if id.is_none() || chain.is_none() || key.is_none() {
+            report.error(
+                section.span(),
+                "a certificate needs `id`, `chain` and `key`",
+                "",
+            );
+        }
+        ids.extend(id.map(|id| id.value));
+        section.finish(report);
+    }
+    ids
+}
+
+/// The system's name when it can stand in a greeting, `localhost` when it cannot.
+fn system_hostname() -> String {
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    if is_host_name(&name) {
+        name
+    } else {
+        "localhost".to_owned()
+    }
+}
+
+/// Letters, digits, hyphens and dots, no empty label (RFC 5321 §4.1.2, `Domain`), or an address literal.
+fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= crate::limits::DOMAIN_LABEL_OCTETS_MAX
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
+    };
+    name.len() <= crate::limits::DOMAIN_OCTETS_MAX && name.split('.').all(is_label)
+}

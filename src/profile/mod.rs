@@ -1,0 +1,96 @@
+//! What the operator decided: validated, immutable, shared by every shard.
+//!
+//! In: a configuration file and the command line (`load.rs`, through `source.rs`). Out: one [`Configuration`] with an
+//! `Arc<Profile>` per `[[server]]`. Guarantees: a `Profile` cannot be half-valid; loading reports every error at once.
+//! Does not: open sockets, read mail, or change after loading.
+//!
+//! Reading order: `load.rs`, `server.rs`, `source.rs`.
+
+mod diagnostic;
+mod load;
+mod network;
+mod server;
+mod source;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::smtp::session::SessionOptions;
+
+pub use diagnostic::{Diagnostic, Place, SourceText};
+pub use load::{EMBEDDED_CONFIGURATION, Overrides, load_embedded, load_file, load_text};
+pub use network::Network;
+
+/// Everything `postern serve` needs to know before it opens a socket.
+#[derive(Debug)]
+pub struct Configuration {
+    /// Which processors to use, as written: `all`, a count, or a list.
+    pub cores: String,
+    /// Where the engine keeps what it must not lose.
+    pub data_dir: PathBuf,
+    /// Where `include` and `import` of scripts resolve.
+    pub scripts_directory: Option<PathBuf>,
+    /// The server profiles in the order of the file; never empty.
+    pub profiles: Vec<Arc<Profile>>,
+}
+
+/// One `[[server]]`: how the connections to its addresses are treated.
+#[derive(Debug)]
+pub struct Profile {
+    /// Its name, `$serverid` in scripts.
+    pub id: String,
+    /// Addresses to listen on; port 0 asks the system for one. Never empty.
+    pub listen: Vec<SocketAddr>,
+    /// Where accepted messages go.
+    pub destination: DestinationAddress,
+    /// What to do with octets that arrive before the greeting.
+    pub early_talker: EarlyTalker,
+    /// Networks that may send to any domain.
+    pub relay_from: Vec<Network>,
+    /// Limits that the connection keeps; those of the protocol are in `session`.
+    pub limits: ConnectionLimits,
+    /// What the session needs to know.
+    pub session: Arc<SessionOptions>,
+}
+
+/// Where accepted messages go.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum DestinationAddress {
+    /// Messages are thrown away after they were received: for load tests.
+    Discard,
+    /// One file per message under `DIR/new`.
+    Maildir(PathBuf),
+}
+
+/// What to do with a client that talks before the greeting (RFC 5321 §4.3.1: it must wait).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EarlyTalker {
+    /// Answer 554 and close.
+    Refuse,
+    /// Note it in the log and go on.
+    Log,
+    /// Do not even look.
+    Ignore,
+}
+
+/// Limits of one profile that hold outside the protocol. Times are milliseconds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ConnectionLimits {
+    /// Open connections of this profile, over all shards.
+    pub connections_max: u32,
+    /// Open connections of one client (IPv4 address, IPv6 /64), over all shards.
+    pub connections_per_client_max: u32,
+    /// New connections of one client within a second; 0 is off.
+    pub connections_per_client_per_second_max: u32,
+    /// Wait for a command line, from the first octet that is missing to its CRLF.
+    pub command_timeout_ms: u64,
+    /// Wait for more mail data.
+    pub mail_data_timeout_ms: u64,
+    /// From MAIL to the end of mail data.
+    pub transaction_timeout_ms: u64,
+    /// Wait for a client to read its replies.
+    pub write_timeout_ms: u64,
+    /// Mean rate of mail data below which the client is let go.
+    pub mail_data_octets_per_second_min: u64,
+}

@@ -1,0 +1,401 @@
+//! Turns one `[[server]]` table into a [`Profile`].
+//!
+//! In: the table, and what the file says outside it. Out: a profile; where a key was wrong its default stands in and
+//! the report has an error, so that reading goes on. Guarantees: a key whose feature does not exist yet is refused when
+//! it would change anything, never ignored.
+//!
+//! Names, units and defaults of the keys are a contract with other programs; limits are explained in `limits.rs`.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::source::{Report, Section, Spanned};
+use super::{ConnectionLimits, DestinationAddress, EarlyTalker, Network, Profile};
+use crate::limits;
+use crate::smtp::session::{AcceptDomains, SessionLimits, SessionOptions};
+
+/// What a server table needs to know of the rest of the file.
+pub(super) struct Surroundings<'f> {
+    /// Where relative paths start.
+    pub(super) directory: &'f Path,
+    /// Where the default destination lies.
+    pub(super) data_dir: &'f Path,
+    /// The name in greetings and trace headers.
+    pub(super) hostname: &'f str,
+    /// Ids of the certificates of the file.
+    pub(super) certificates: &'f [String],
+    /// Why scripts cannot be used, if they cannot.
+    pub(super) script_refusal: Option<&'static str>,
+}
+
+/// Reads every key of one server.
+pub(super) fn server(
+    section: &mut Section<'_>,
+    surroundings: &Surroundings<'_>,
+    report: &mut Report<'_>,
+) -> Profile {
+    let id = required_string(section, "id", report);
+    let listen = listen(section, report);
+    refuse_missing_features(section, surroundings, report);
+    let accept_domains = domains(section, report);
+    let relay_from = networks(section, "relay_from", report);
+    let destination = destination(section, surroundings, report);
+    let early_talker = early_talker(section, report);
+    refuse_scripts(section, surroundings, report);
+    let table = section.table("limits", report);
+    let mut table = LimitTable { table, report };
+    let session_limits = table.session();
+    let limits = table.connection();
+    table.finish();
+    let session = Arc::new(SessionOptions {
+        hostname: surroundings.hostname.into(),
+        accept_domains,
+        limits: session_limits,
+    });
+    Profile {
+        id,
+        listen,
+        destination,
+        early_talker,
+        relay_from,
+        limits,
+        session,
+    }
+}
+
+/// `[server.limits]` being read; the ranges keep sums within 64 bits and RFC 5321 §4.5.3.1 satisfied.
+struct LimitTable<'l, 'text, 'file> {
+    table: Option<Section<'text>>,
+    report: &'l mut Report<'file>,
+}
+
+impl LimitTable<'_, '_, '_> {
+    fn number(&mut self, key: &'static str, default: u64, range: Range<u64>) -> u64 {
+        match &mut self.table {
+            Some(table) => table.number(key, default, range, self.report),
+            None => default,
+        }
+    }
+
+    fn count(&mut self, key: &'static str, default: u32, range: Range<u64>) -> u32 {
+        u32::try_from(self.number(key, u64::from(default), range)).unwrap_or(default)
+    }
+
+    fn session(&mut self) -> SessionLimits {
+        let defaults = SessionLimits::default();
+        let SessionLimits {
+            message_octets_max,
+            recipients_per_message_max,
+            messages_per_connection_max,
+            errors_per_connection_max,
+            idle_commands_max,
+            received_headers_max,
+            ..
+        } = defaults;
+        let recipients = u64::from(limits::RECIPIENTS_PER_MESSAGE_FLOOR_COUNT)
+            ..u64::from(limits::RECIPIENTS_PER_MESSAGE_CEILING_COUNT) + 1;
+        let received = u64::from(limits::RECEIVED_HEADERS_COUNT_DEFAULT)..RECEIVED_RANGE_END;
+        SessionLimits {
+            message_octets_max: self.number(
+                "message_octets_max",
+                message_octets_max,
+                MESSAGE_OCTETS_RANGE,
+            ),
+            recipients_per_message_max: self.count(
+                "recipients_per_message_max",
+                recipients_per_message_max,
+                recipients,
+            ),
+            messages_per_connection_max: self.count(
+                "messages_per_connection_max",
+                messages_per_connection_max,
+                COUNT_RANGE,
+            ),
+            errors_per_connection_max: self.count(
+                "errors_per_connection_max",
+                errors_per_connection_max,
+                COUNT_RANGE,
+            ),
+            idle_commands_max: self.count("idle_commands_max", idle_commands_max, COUNT_RANGE),
+            received_headers_max: self.count(
+                "received_headers_max",
+                received_headers_max,
+                received,
+            ),
+        }
+    }
+
+    fn connection(&mut self) -> ConnectionLimits {
+        let mut ms = |key, default| self.number(key, default, MS_RANGE);
+        let command_timeout_ms = ms("command_timeout_ms", limits::COMMAND_TIMEOUT_MS_DEFAULT);
+        let mail_data_timeout_ms = ms("mail_data_timeout_ms", limits::MAIL_DATA_TIMEOUT_MS_DEFAULT);
+        let transaction_timeout_ms = ms(
+            "transaction_timeout_ms",
+            limits::TRANSACTION_TIMEOUT_MS_DEFAULT,
+        );
+        let write_timeout_ms = ms("write_timeout_ms", limits::WRITE_TIMEOUT_MS_DEFAULT);
+        ConnectionLimits {
+            connections_max: self.count(
+                "connections_max",
+                limits::CONNECTIONS_COUNT_DEFAULT,
+                1..CONNECTIONS_RANGE_END,
+            ),
+            connections_per_client_max: self.count(
+                "connections_per_client_max",
+                limits::CONNECTIONS_PER_CLIENT_COUNT_DEFAULT,
+                1..CONNECTIONS_RANGE_END,
+            ),
+            connections_per_client_per_second_max: self.count(
+                "connections_per_client_per_second_max",
+                limits::CONNECTIONS_PER_CLIENT_PER_SECOND_COUNT_DEFAULT,
+                0..CONNECTIONS_RANGE_END,
+            ),
+            command_timeout_ms,
+            mail_data_timeout_ms,
+            transaction_timeout_ms,
+            write_timeout_ms,
+            mail_data_octets_per_second_min: self.number(
+                "mail_data_octets_per_second_min",
+                limits::MAIL_DATA_OCTETS_PER_SECOND_MIN_DEFAULT,
+                0..RATE_RANGE_END,
+            ),
+        }
+    }
+
+    /// Limits of features to come: checked, so that a file may already name them; nothing runs under them yet.
+    fn finish(mut self) {
+        let _ = self.number("auth_failures_max", AUTH_FAILURES_MAX, COUNT_RANGE);
+        for (key, default) in SCRIPT_BUDGETS {
+            let _ = self.number(key, default, 1..u64::from(u32::MAX) + 1);
+        }
+        if let Some(table) = self.table {
+            table.finish(self.report);
+        }
+    }
+}
+
+/// `accept_domains`; none means that mail is accepted for nobody but allowed relays and `postmaster`.
+fn domains(section: &mut Section<'_>, report: &mut Report<'_>) -> AcceptDomains {
+    let Some(list) = section.strings("accept_domains", report) else {
+        return AcceptDomains::default();
+    };
+    for pattern in &list.value {
+        if AcceptDomains::new([&pattern.value]).is_err() {
+            let message = format!("`{}` is no domain pattern", pattern.value);
+            report.error(
+                pattern.span.clone(),
+                message,
+                "example.com, *.example.com or *",
+            );
+        }
+    }
+    AcceptDomains::new(list.value.iter().map(|pattern| &pattern.value)).unwrap_or_default()
+}
+
+fn required_string(
+    section: &mut Section<'_>,
+    key: &'static str,
+    report: &mut Report<'_>,
+) -> String {
+    match section.string(key, report) {
+        Some(text) if !text.value.is_empty() => text.value,
+        Some(text) => {
+            report.error(text.span, format!("`{key}` must not be empty"), "");
+            String::new()
+        }
+        None => {
+            report.error(section.span(), format!("a server needs `{key}`"), "");
+            String::new()
+        }
+    }
+}
+
+fn listen(section: &mut Section<'_>, report: &mut Report<'_>) -> Vec<SocketAddr> {
+    let Some(list) = section.strings("listen", report) else {
+        report.error(
+            section.span(),
+            "a server needs `listen`",
+            "listen = [\"127.0.0.1:2525\"]",
+        );
+        return Vec::new();
+    };
+    if list.value.is_empty() {
+        report.error(list.span, "`listen` names no address", "");
+    }
+    let mut addresses = Vec::new();
+    for text in list.value {
+        match text.value.parse::<SocketAddr>() {
+            Ok(address) => addresses.push(address),
+            Err(_) => report.error(
+                text.span,
+                format!("`{}` is not an address with a port", text.value),
+                "as in 192.0.2.1:25 or [::]:25",
+            ),
+        }
+    }
+    addresses
+}
+
+/// Keys of the contract whose feature is not built: inactive values pass, active ones are errors.
+fn refuse_missing_features(
+    section: &mut Section<'_>,
+    surroundings: &Surroundings<'_>,
+    report: &mut Report<'_>,
+) {
+    if let Some(tls) = section.string("tls", report) {
+        match tls.value.as_str() {
+            "off" => {}
+            "starttls" | "implicit" => {
+                let message = format!("tls = \"{}\" is not supported yet", tls.value);
+                report.error(tls.span, message, "only \"off\" is");
+            }
+            other => report.error(
+                tls.span,
+                format!("`{other}` is no value of `tls`"),
+                "\"off\", \"starttls\" or \"implicit\"",
+            ),
+        }
+    }
+    if let Some(id) = section.string("certificate", report)
+        && !surroundings.certificates.contains(&id.value)
+    {
+        let message = format!("no [[certificate]] is called `{}`", id.value);
+        report.error(id.span, message, "");
+    }
+    for key in ["proxy_protocol_from", "xclient_from", "auth_mechanisms"] {
+        if let Some(list) = section.strings(key, report)
+            && !list.value.is_empty()
+        {
+            report.error(
+                list.span,
+                format!("`{key}` is not supported yet"),
+                "leave it empty",
+            );
+        }
+    }
+    if let Some(required) = section.boolean("auth_required", report)
+        && required.value
+    {
+        report.error(required.span, "`auth_required` is not supported yet", "");
+    }
+    // Without a mechanism these two change nothing.
+    let _ = section.boolean("auth_without_tls", report);
+    let _ = section.names("users", report);
+}
+
+fn networks(section: &mut Section<'_>, key: &'static str, report: &mut Report<'_>) -> Vec<Network> {
+    let Some(list) = section.strings(key, report) else {
+        return Vec::new();
+    };
+    let mut networks = Vec::new();
+    for text in list.value {
+        match Network::parse(&text.value) {
+            Ok(network) => networks.push(network),
+            Err(message) => report.error(text.span, message, "as in 192.0.2.0/24 or 2001:db8::/32"),
+        }
+    }
+    networks
+}
+
+fn destination(
+    section: &mut Section<'_>,
+    surroundings: &Surroundings<'_>,
+    report: &mut Report<'_>,
+) -> DestinationAddress {
+    let default = DestinationAddress::Maildir(surroundings.data_dir.join("mail"));
+    let Some(text) = section.string("destination", report) else {
+        return default;
+    };
+    let (scheme, rest) = text
+        .value
+        .split_once(':')
+        .unwrap_or((text.value.as_str(), ""));
+    match (scheme, rest) {
+        ("discard", "") => return DestinationAddress::Discard,
+        ("maildir", "") => {
+            report.error(
+                text.span,
+                "`maildir` needs a directory",
+                "as in \"maildir:mail\"",
+            );
+        }
+        ("maildir", path) => {
+            return DestinationAddress::Maildir(surroundings.directory.join(path));
+        }
+        ("journal" | "spool" | "smtp" | "lmtp", _) => {
+            let message = format!("destination `{}` is not supported yet", text.value);
+            report.error(text.span, message, "\"maildir:DIR\" and \"discard\" are");
+        }
+        _ => {
+            let message = format!("`{}` is no destination", text.value);
+            report.error(text.span, message, "\"maildir:DIR\" or \"discard\"");
+        }
+    }
+    default
+}
+
+fn early_talker(section: &mut Section<'_>, report: &mut Report<'_>) -> EarlyTalker {
+    let Some(Spanned { value, span }) = section.string("early_talker", report) else {
+        return EarlyTalker::Refuse;
+    };
+    match value.as_str() {
+        "refuse" => EarlyTalker::Refuse,
+        "log" => EarlyTalker::Log,
+        "ignore" => EarlyTalker::Ignore,
+        other => {
+            let message = format!("`{other}` is no value of `early_talker`");
+            report.error(span, message, "\"refuse\", \"log\" or \"ignore\"");
+            EarlyTalker::Refuse
+        }
+    }
+}
+
+/// Scripts are handed on from here to the compiler, in `load.rs`; as long as there is none, each is an error.
+fn refuse_scripts(
+    section: &mut Section<'_>,
+    surroundings: &Surroundings<'_>,
+    report: &mut Report<'_>,
+) {
+    let Some(mut table) = section.table("scripts", report) else {
+        return;
+    };
+    for hook in ["connect", "proxy"] {
+        if let Some(path) = table.string(hook, report)
+            && let Some(reason) = surroundings.script_refusal
+        {
+            let message = format!("script `{}` of {hook}: {reason}", path.value);
+            report.error(path.span, message, "remove the key to serve without it");
+        }
+    }
+    table.finish(report);
+}
+
+/// From a few headers to what fits the SIZE extension's 20 digits with room to add.
+const MESSAGE_OCTETS_RANGE: Range<u64> = 1_024..1 << 50;
+
+/// A tenth of a second to a day; clocks of connections count in 32 bits of milliseconds.
+const MS_RANGE: Range<u64> = 100..86_400_001;
+
+/// Counts of commands, errors and messages.
+const COUNT_RANGE: Range<u64> = 1..1_000_000_001;
+
+/// One past the largest count of `Received:` fields.
+const RECEIVED_RANGE_END: u64 = 10_001;
+
+/// One past the largest rate of mail data that may be asked for.
+const RATE_RANGE_END: u64 = 1_000_001;
+
+/// One past the largest count of connections; the kernel has fewer descriptors.
+const CONNECTIONS_RANGE_END: u64 = 10_000_001;
+
+/// AUTH failures of one connection by default.
+const AUTH_FAILURES_MAX: u64 = 3;
+
+/// Budgets of one script execution and their defaults.
+const SCRIPT_BUDGETS: [(&str, u64); 3] = [
+    ("script_wall_ms_max", 30_000),
+    ("script_cpu_ms_max", 100),
+    ("script_memory_bytes_max", 67_108_864),
+];

@@ -1,0 +1,250 @@
+//! `postern serve`: starts one shard per core and stops them.
+//!
+//! In: arguments. Out: the line `ready` with every address once all shards accept, then an exit status. Guarantees: the
+//! order of starting: configuration, machine, destinations, sockets, shards; whatever is wrong is said before the next
+//! step. Stopping: the first signal drains, a second one ends at once; messages handed to the disks are finished.
+
+use std::fmt::Display;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use clap::Args;
+use postern::delivery::{Destinations, WriterThreads};
+use postern::log::{self, Level, LogThread};
+use postern::mailbox::{MailboxSender, mailbox};
+use postern::profile::{self, Configuration, Overrides};
+use postern::shard::{self, Admission, Listener, ShardEvent, ShardMessage, ShardParts, placement};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// What `postern serve` can be told.
+#[derive(Args, Debug)]
+pub(crate) struct ServeArguments {
+    /// The configuration (TOML); without it, 127.0.0.1:2525 takes mail for every domain into postern-data/mail.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Processors to use, one shard each: all, a count (4), or a list (0-3,8).
+    #[arg(long, value_name = "SPEC")]
+    cores: Option<String>,
+    /// Listens here instead of at the first server's addresses; may be given several times, port 0 takes a free one.
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Vec<SocketAddr>,
+    /// Where the engine keeps what it must not lose.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// What is logged to standard error: off, error, warning, message (a line per message), connection.
+    #[arg(long, value_name = "LEVEL", default_value = "message")]
+    log: Level,
+}
+
+/// Runs the server.
+pub(crate) fn serve(arguments: ServeArguments) -> ExitCode {
+    let overrides = Overrides {
+        cores: arguments.cores,
+        data_dir: arguments.data_dir,
+        listen: arguments.listen,
+    };
+    let configuration = match &arguments.config {
+        Some(path) => profile::load_file(path, overrides),
+        None => profile::load_embedded(overrides),
+    };
+    let configuration = match configuration {
+        Ok(configuration) => configuration,
+        Err(diagnostics) => {
+            for diagnostic in diagnostics {
+                eprintln!("{diagnostic}");
+            }
+            return ExitCode::from(WRONG_CONFIGURATION);
+        }
+    };
+    match Server::start(&configuration, arguments.log) {
+        Ok(server) => server.wait(),
+        Err(refusal) => {
+            eprintln!("error: {}", refusal.message);
+            ExitCode::from(refusal.status)
+        }
+    }
+}
+
+/// Why nothing was started.
+struct Refusal {
+    message: String,
+    status: u8,
+}
+
+impl Refusal {
+    fn configuration(message: impl Display) -> Self {
+        Self {
+            message: message.to_string(),
+            status: WRONG_CONFIGURATION,
+        }
+    }
+
+    fn machine(message: impl Display) -> Self {
+        Self {
+            message: message.to_string(),
+            status: FAILED,
+        }
+    }
+}
+
+/// What the process hears while shards run.
+enum Event {
+    Signal,
+    Shard(ShardEvent),
+}
+
+/// The running shards.
+struct Server {
+    addresses: Vec<SocketAddr>,
+    shards: Vec<MailboxSender<ShardMessage>>,
+    events: Receiver<Event>,
+    writers: WriterThreads,
+    log: LogThread,
+}
+
+impl Server {
+    fn start(configuration: &Configuration, level: Level) -> Result<Self, Refusal> {
+        let cpus = placement::choose(&configuration.cores).map_err(Refusal::configuration)?;
+        placement::check_machine(cpus.len()).map_err(Refusal::machine)?;
+        let hostname = &configuration.profiles[0].session.hostname;
+        let mut destinations = Destinations::open(&configuration.profiles, cpus.len(), hostname)
+            .map_err(Refusal::configuration)?;
+        let (addresses, listeners) = bind_all(configuration, cpus.len())?;
+        let (event_sender, events) = channel();
+        watch_signals(event_sender.clone())?;
+        let (log_sender, log) = log::start(level).map_err(Refusal::machine)?;
+
+        let limits = configuration.profiles.iter().map(|profile| profile.limits);
+        let admissions: Vec<_> = limits
+            .map(|limits| Arc::new(Admission::new(limits)))
+            .collect();
+        let mut shards = Vec::new();
+        for ((number, cpu), listeners) in cpus.into_iter().enumerate().zip(listeners) {
+            let (sender, messages) = mailbox(SHARD_MESSAGES_MAX).map_err(Refusal::machine)?;
+            let reports = event_sender.clone();
+            let parts = ShardParts {
+                number,
+                cpu,
+                profiles: configuration.profiles.clone(),
+                admissions: admissions.clone(),
+                listeners,
+                delivery: destinations.for_shard(number),
+                messages,
+                log: log_sender.clone(),
+                report: Arc::new(move |event| drop(reports.send(Event::Shard(event)))),
+            };
+            shard::start(parts).map_err(Refusal::machine)?;
+            shards.push(sender);
+        }
+        Ok(Self {
+            addresses,
+            shards,
+            events,
+            writers: destinations.into_threads(),
+            log,
+        })
+    }
+
+    /// Says `ready`, waits for a signal, drains.
+    fn wait(self) -> ExitCode {
+        let mut accepting_count = 0;
+        let mut running_count = self.shards.len();
+        let mut is_stopping = false;
+        let mut status = ExitCode::SUCCESS;
+        while 0 < running_count {
+            let Ok(event) = self.events.recv() else { break };
+            match event {
+                Event::Shard(ShardEvent::Accepting) => {
+                    accepting_count += 1;
+                    if accepting_count == self.shards.len() {
+                        say_ready(&self.addresses);
+                    }
+                }
+                Event::Shard(ShardEvent::Ended(Ok(()))) => running_count -= 1,
+                Event::Shard(ShardEvent::Ended(Err(reason))) => {
+                    eprintln!("error: a shard has failed: {reason}");
+                    running_count -= 1;
+                    status = ExitCode::from(FAILED);
+                    self.stop();
+                    is_stopping = true;
+                }
+                Event::Signal if is_stopping => return ExitCode::from(FAILED),
+                Event::Signal => {
+                    self.stop();
+                    is_stopping = true;
+                }
+            }
+        }
+        self.writers.join();
+        self.log.join();
+        status
+    }
+
+    fn stop(&self) {
+        for shard in &self.shards {
+            shard.send(ShardMessage::Stop);
+        }
+    }
+}
+
+/// Binds every address once per shard: the real addresses, and the sockets of each shard.
+fn bind_all(
+    configuration: &Configuration,
+    shards_count: usize,
+) -> Result<(Vec<SocketAddr>, Vec<Vec<Listener>>), Refusal> {
+    let mut addresses = Vec::new();
+    let mut of_shards: Vec<Vec<Listener>> = (0..shards_count).map(|_| Vec::new()).collect();
+    for (served, profile) in configuration.profiles.iter().enumerate() {
+        for address in &profile.listen {
+            let listeners = shard::bind(served, *address, shards_count).map_err(|error| {
+                Refusal::machine(format!(
+                    "server `{}` cannot listen on {address}: {error}; free the address or choose another",
+                    profile.id
+                ))
+            })?;
+            addresses.extend(listeners.first().map(|listener| listener.address));
+            for (of_shard, listener) in of_shards.iter_mut().zip(listeners) {
+                of_shard.push(listener);
+            }
+        }
+    }
+    Ok((addresses, of_shards))
+}
+
+/// Turns signals into events, on a thread that lives as long as the process.
+fn watch_signals(events: Sender<Event>) -> Result<(), Refusal> {
+    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(Refusal::machine)?;
+    let thread = std::thread::Builder::new().name("postern-signals".to_owned());
+    thread
+        .spawn(move || {
+            for _ in signals.forever() {
+                if events.send(Event::Signal).is_err() {
+                    return;
+                }
+            }
+        })
+        .map_err(Refusal::machine)?;
+    Ok(())
+}
+
+/// Prints the one line other programs wait for.
+fn say_ready(addresses: &[SocketAddr]) {
+    let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+    let mut stdout = std::io::stdout();
+    // Nobody reads standard output: serving goes on.
+    let _ = writeln!(stdout, "ready {}", addresses.join(" ")).and_then(|()| stdout.flush());
+}
+
+/// Exit status when the machine stands in the way or a shard fails.
+const FAILED: u8 = 1;
+
+/// Exit status of a wrong configuration.
+const WRONG_CONFIGURATION: u8 = 2;
+
+/// Orders a shard may not have read yet.
+const SHARD_MESSAGES_MAX: usize = 8;

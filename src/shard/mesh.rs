@@ -1,0 +1,289 @@
+//! What shards share and tell each other: the counts that limits over all shards need, and the order to stop.
+//!
+//! In: connections of every shard. Out: whether one more is allowed. Guarantees: exact over all shards, at every moment;
+//! memory is bounded by the open connections and by the connects of the last second.
+//!
+//! The counts are one table in [`STRIPES_COUNT`] locked parts rather than messages to an owner shard: a client's part is
+//! locked twice per connection, for a lookup each, and never while anything is awaited, where a question to another
+//! shard would hold every greeting up by a wake across cores. No command and no message ever takes a lock.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::profile::ConnectionLimits;
+
+/// What the process tells a shard.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ShardMessage {
+    /// Take no more connections, end idle sessions, let transactions finish, then return.
+    Stop,
+}
+
+/// The connections of one profile over all shards.
+#[derive(Debug)]
+pub struct Admission {
+    limits: ConnectionLimits,
+    open: AtomicU32,
+    stripes: [Mutex<HashMap<IpAddr, Client>>; STRIPES_COUNT],
+}
+
+/// Leave for one connection; giving it back is dropping it.
+#[derive(Debug)]
+pub struct Permit {
+    admission: Arc<Admission>,
+    client: IpAddr,
+}
+
+/// Which limit a connection would exceed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Excess {
+    /// All connections of the profile.
+    Connections,
+    /// The open connections of one client.
+    PerClient,
+    /// The new connections of one client within a second.
+    PerClientPerSecond,
+}
+
+#[derive(Debug, Default)]
+struct Client {
+    open: u32,
+    /// The second that `new` counts.
+    second: u64,
+    new: u32,
+}
+
+impl Admission {
+    /// Nobody has been let in yet.
+    #[must_use]
+    pub fn new(limits: ConnectionLimits) -> Self {
+        Self {
+            limits,
+            open: AtomicU32::new(0),
+            stripes: std::array::from_fn(|_| Mutex::default()),
+        }
+    }
+
+    /// Lets a connection of `address` in, in the process's second `second`.
+    ///
+    /// # Errors
+    ///
+    /// The limit that is reached; nothing is counted then, except for the rate.
+    pub fn enter(self: &Arc<Self>, address: IpAddr, second: u64) -> Result<Permit, Excess> {
+        let client = client_of(address);
+        let connections_max = self.limits.connections_max;
+        let take = |open: u32| (open < connections_max).then_some(open + 1);
+        // Relaxed: the count itself is all that is shared through it.
+        if self
+            .open
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .is_err()
+        {
+            return Err(Excess::Connections);
+        }
+        match self.count_client(client, second) {
+            Ok(()) => Ok(Permit {
+                admission: Arc::clone(self),
+                client,
+            }),
+            Err(excess) => {
+                self.open.fetch_sub(1, Ordering::Relaxed);
+                Err(excess)
+            }
+        }
+    }
+
+    fn count_client(&self, client: IpAddr, second: u64) -> Result<(), Excess> {
+        let per_second_max = self.limits.connections_per_client_per_second_max;
+        let mut stripe = self
+            .stripe(client)
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if 0 < per_second_max && SWEEP_ABOVE_COUNT < stripe.len() {
+            stripe.retain(|_, client| 0 < client.open || client.second == second);
+        }
+        let counts = stripe.entry(client).or_default();
+        if 0 < per_second_max {
+            if counts.second != second {
+                counts.second = second;
+                counts.new = 0;
+            }
+            counts.new = counts.new.saturating_add(1);
+            if per_second_max < counts.new {
+                return Err(Excess::PerClientPerSecond);
+            }
+        }
+        if self.limits.connections_per_client_max <= counts.open {
+            return Err(Excess::PerClient);
+        }
+        counts.open += 1;
+        Ok(())
+    }
+
+    fn leave(&self, client: IpAddr) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        let mut stripe = self
+            .stripe(client)
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(counts) = stripe.get_mut(&client) {
+            counts.open -= 1;
+            // With a rate to keep, the sweep removes it when its second is over.
+            if counts.open == 0 && self.limits.connections_per_client_per_second_max == 0 {
+                stripe.remove(&client);
+            }
+        }
+    }
+
+    fn stripe(&self, client: IpAddr) -> &Mutex<HashMap<IpAddr, Client>> {
+        let number = match client {
+            IpAddr::V4(address) => u64::from(address.to_bits()),
+            IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
+        };
+        // Fibonacci hashing: neighbours of a network fall into different parts.
+        let index = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - STRIPES_BITS);
+        &self.stripes[usize::try_from(index).unwrap_or(0)]
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.admission.leave(self.client);
+    }
+}
+
+impl Excess {
+    /// The reason in the reply and the log.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Connections => "Too many connections, try again later",
+            Self::PerClient => "Too many connections from your address, try again later",
+            Self::PerClientPerSecond => {
+                "Connections come too fast from your address, try again later"
+            }
+        }
+    }
+}
+
+/// Whose connections are counted together: an IPv4 address, or an IPv6 /64, which one site has for itself.
+fn client_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(
+            address.to_bits() & !u128::from(u64::MAX),
+        )),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+const STRIPES_BITS: u32 = 6;
+
+/// Parts of the table, so that shards seldom meet.
+const STRIPES_COUNT: usize = 1 << STRIPES_BITS;
+
+/// Clients of one part above which those of past seconds are looked for and removed.
+const SWEEP_ABOVE_COUNT: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Admission, Excess};
+    use crate::profile::ConnectionLimits;
+
+    fn admission(all: u32, per_client: u32, per_second: u32) -> Arc<Admission> {
+        Arc::new(Admission::new(ConnectionLimits {
+            connections_max: all,
+            connections_per_client_max: per_client,
+            connections_per_client_per_second_max: per_second,
+            command_timeout_ms: 1,
+            mail_data_timeout_ms: 1,
+            transaction_timeout_ms: 1,
+            write_timeout_ms: 1,
+            mail_data_octets_per_second_min: 0,
+        }))
+    }
+
+    fn ip(text: &str) -> std::net::IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn limits_hold_and_recover() {
+        let admission = admission(3, 2, 0);
+        let first = admission.enter(ip("192.0.2.1"), 0).expect("room");
+        let second = admission.enter(ip("::ffff:192.0.2.1"), 0).expect("room");
+        assert_eq!(
+            admission.enter(ip("192.0.2.1"), 0).err(),
+            Some(Excess::PerClient)
+        );
+        let other = admission.enter(ip("192.0.2.2"), 0).expect("room");
+        assert_eq!(
+            admission.enter(ip("192.0.2.3"), 0).err(),
+            Some(Excess::Connections)
+        );
+        drop(first);
+        assert!(admission.enter(ip("192.0.2.1"), 0).is_ok());
+        drop((second, other));
+        let held = admission
+            .stripes
+            .iter()
+            .map(|stripe| stripe.lock().expect("no panic").len());
+        assert_eq!(
+            held.sum::<usize>(),
+            0,
+            "nothing is remembered of clients that left"
+        );
+    }
+
+    #[test]
+    fn a_site_counts_as_one_client() {
+        let admission = admission(10, 1, 0);
+        let _first = admission.enter(ip("2001:db8:0:1::1"), 0).expect("room");
+        assert_eq!(
+            admission.enter(ip("2001:db8:0:1:ffff::2"), 0).err(),
+            Some(Excess::PerClient)
+        );
+        assert!(admission.enter(ip("2001:db8:0:2::1"), 0).is_ok());
+    }
+
+    #[test]
+    fn the_rate_is_per_second() {
+        let admission = admission(10, 10, 2);
+        assert!(admission.enter(ip("192.0.2.1"), 7).is_ok());
+        assert!(admission.enter(ip("192.0.2.1"), 7).is_ok());
+        assert_eq!(
+            admission.enter(ip("192.0.2.1"), 7).err(),
+            Some(Excess::PerClientPerSecond)
+        );
+        assert!(admission.enter(ip("192.0.2.2"), 7).is_ok());
+        assert!(admission.enter(ip("192.0.2.1"), 8).is_ok());
+    }
+
+    #[test]
+    fn counts_are_exact_across_threads() {
+        let admission = admission(1_000, 7, 0);
+        let taken: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let permits: Vec<_> = (0..100)
+                            .map(|_| admission.enter(ip("192.0.2.1"), 0))
+                            .collect();
+                        let count = permits.iter().filter(|permit| permit.is_ok()).count();
+                        // Kept open until every thread has asked.
+                        (count, permits)
+                    })
+                })
+                .collect();
+            let results: Vec<_> = threads
+                .into_iter()
+                .map(|thread| thread.join().expect("no panic"))
+                .collect();
+            results.iter().map(|(count, _)| count).sum()
+        });
+        assert_eq!(taken, 7);
+    }
+}

@@ -1,0 +1,292 @@
+//! One core: its executor, its listeners, its connections.
+//!
+//! In: profiles, listening sockets, destinations. Out: connections served until told to stop.
+//!
+//! Guarantees: a shard is one thread pinned to one processor, and all it owns stays on it; it never blocks, never reads
+//! files, and sleeps while nothing happens. A shard that panics ends, and the process ends with it and with the reason:
+//! a core lost in silence would be worse, and what supervises the process restarts it whole. No acknowledged message is
+//! lost by that. Does not: load profiles or open destinations; `main` does, before any shard exists.
+//!
+//! Reading order: this file, `listener.rs`, `mesh.rs`, `clock.rs`, `placement.rs`.
+
+pub mod clock;
+mod listener;
+mod mesh;
+pub mod placement;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use glommio::io::PollableFd;
+use glommio::{Latency, LocalExecutorBuilder, Placement, Shares};
+
+use crate::connection::{Commons, Served, SpareBuffers, Watch};
+use crate::delivery::{Answer, Destination, ShardDelivery, Tickets};
+use crate::limits;
+use crate::log::{Level, LogSender, ShardLog};
+use crate::mailbox::Mailbox;
+use crate::metrics::Counters;
+use crate::profile::Profile;
+
+pub use listener::{Listener, bind};
+pub use mesh::{Admission, Excess, Permit, ShardMessage};
+
+use clock::Clock;
+use listener::Acceptor;
+
+/// Everything a shard takes to its thread.
+pub struct ShardParts {
+    /// Its number, from 0.
+    pub number: usize,
+    /// The processor to run on.
+    pub cpu: usize,
+    /// The profiles of the configuration.
+    pub profiles: Vec<Arc<Profile>>,
+    /// One per profile, the same for every shard.
+    pub admissions: Vec<Arc<Admission>>,
+    /// Its listening sockets.
+    pub listeners: Vec<Listener>,
+    /// Its way to the destinations.
+    pub delivery: ShardDelivery,
+    /// Where the process tells it things.
+    pub messages: Mailbox<ShardMessage>,
+    /// The log.
+    pub log: LogSender,
+    /// How it reports, from its own thread.
+    pub report: Reporter,
+}
+
+/// Takes the reports of a shard.
+pub type Reporter = Arc<dyn Fn(ShardEvent) + Send + Sync>;
+
+impl std::fmt::Debug for ShardParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            number,
+            cpu,
+            listeners,
+            ..
+        } = self;
+        f.debug_struct("ShardParts")
+            .field("number", number)
+            .field("cpu", cpu)
+            .field("listeners", listeners)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a shard reports to the process.
+#[derive(Debug)]
+pub enum ShardEvent {
+    /// It accepts connections on every listener.
+    Accepting,
+    /// It has ended: as told, or with the reason why it could not go on.
+    Ended(Result<(), String>),
+}
+
+/// Starts a shard on a thread of its own.
+///
+/// # Errors
+///
+/// No thread can be started.
+pub fn start(parts: ShardParts) -> std::io::Result<JoinHandle<()>> {
+    let name = format!("postern-shard-{}", parts.number);
+    std::thread::Builder::new().name(name).spawn(move || {
+        let report = Arc::clone(&parts.report);
+        // The shard's values are not looked at again after a panic, so that none can be seen half-changed.
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(parts)));
+        let outcome = outcome.unwrap_or_else(|panic| Err(panic_text(&*panic)));
+        report(ShardEvent::Ended(outcome));
+    })
+}
+
+fn run(parts: ShardParts) -> Result<(), String> {
+    let executor = LocalExecutorBuilder::new(Placement::Fixed(parts.cpu))
+        .io_memory(IO_MEMORY_BYTES)
+        .preempt_timer(PREEMPT_AFTER)
+        .make()
+        .map_err(|error| {
+            format!(
+                "cannot start an executor on processor {}: {error}",
+                parts.cpu
+            )
+        })?;
+    executor.run(Shard::new(parts).run())
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panic: {}", text.unwrap_or("no reason given"))
+}
+
+/// A shard on its thread.
+struct Shard {
+    commons: Rc<Commons>,
+    tickets: Rc<Tickets>,
+    acceptors: Vec<Rc<Acceptor>>,
+    answers: Mailbox<Answer>,
+    messages: Mailbox<ShardMessage>,
+    report: Reporter,
+}
+
+impl Shard {
+    fn new(parts: ShardParts) -> Self {
+        let tickets = Rc::new(Tickets::default());
+        let served = parts.profiles.into_iter().zip(parts.delivery.destinations);
+        let served = served.map(|(profile, kind)| Served {
+            profile,
+            destination: Destination::new(kind, Rc::clone(&tickets)),
+        });
+        let commons = Rc::new(Commons {
+            shard: parts.number,
+            clock: Clock::new(),
+            watch: Watch::new(),
+            log: ShardLog::new(parts.number, parts.log),
+            counters: Counters::default(),
+            spare_buffers: Rc::new(SpareBuffers::default()),
+            served: served.collect(),
+            sessions_count: Cell::new(0),
+        });
+        let acceptors = parts.listeners.into_iter().map(|listener| {
+            let admission = Arc::clone(&parts.admissions[listener.served]);
+            Rc::new(Acceptor::new(listener, admission, Rc::clone(&commons)))
+        });
+        Self {
+            acceptors: acceptors.collect(),
+            tickets,
+            answers: parts.delivery.answers,
+            messages: parts.messages,
+            report: parts.report,
+            commons,
+        }
+    }
+
+    async fn run(self) -> Result<(), String> {
+        // Messages of other threads are seen within a millisecond or two, however busy the connections are.
+        let urgent = glommio::executor().create_task_queue(
+            Shares::default(),
+            Latency::Matters(Duration::from_millis(1)),
+            "messages",
+        );
+        let spawned = glommio::spawn_local_into(
+            deliver_answers(self.answers, Rc::clone(&self.tickets)),
+            urgent,
+        );
+        spawned
+            .map_err(|error| format!("cannot start the task for answers: {error}"))?
+            .detach();
+        glommio::spawn_local(tick(Rc::clone(&self.commons))).detach();
+        glommio::spawn_local(flush_log(Rc::clone(&self.commons))).detach();
+        for acceptor in &self.acceptors {
+            let acceptor = Rc::clone(acceptor);
+            glommio::spawn_local(async move { acceptor.run().await }).detach();
+        }
+        (self.report)(ShardEvent::Accepting);
+        let stop = glommio::spawn_local_into(wait_for_stop(self.messages), urgent);
+        stop.map_err(|error| format!("cannot start the task for messages: {error}"))?
+            .await?;
+        for acceptor in &self.acceptors {
+            acceptor.stop();
+        }
+        drain(&self.commons).await;
+        let line = self.commons.line(Level::Message, "stopped");
+        drop(line.map(|line| {
+            self.commons
+                .counters
+                .totals()
+                .fold(line, |line, (name, total)| line.word(name, total))
+        }));
+        self.commons.log.flush();
+        Ok(())
+    }
+}
+
+/// Passes the writers' answers to the connections that wait for them.
+async fn deliver_answers(answers: Mailbox<Answer>, tickets: Rc<Tickets>) {
+    let Ok(answers) = PollableFd::new(answers) else {
+        return;
+    };
+    while answers.readable().await.is_ok() {
+        answers.get_ref().rest();
+        while let Some(answer) = answers.get_ref().next() {
+            tickets.arrived(answer);
+        }
+    }
+}
+
+/// Returns when the shard is told to stop.
+async fn wait_for_stop(messages: Mailbox<ShardMessage>) -> Result<(), String> {
+    let failed = |error| format!("cannot wait for messages: {error}");
+    let messages = PollableFd::new(messages).map_err(failed)?;
+    loop {
+        messages.readable().await.map_err(failed)?;
+        messages.get_ref().rest();
+        if let Some(ShardMessage::Stop) = messages.get_ref().next() {
+            return Ok(());
+        }
+    }
+}
+
+/// Looks after deadlines as long as there are connections; without them the shard sleeps.
+async fn tick(commons: Rc<Commons>) {
+    loop {
+        commons.watch.wait_for_connections().await;
+        glommio::timer::sleep(TICK).await;
+        commons.clock.refresh();
+        commons.watch.expire(commons.clock.now_ms());
+    }
+}
+
+/// Hands log lines to the log's thread a moment after the first of them was written.
+async fn flush_log(commons: Rc<Commons>) {
+    loop {
+        commons.log.wait_for_lines().await;
+        glommio::timer::sleep(LOG_DELAY).await;
+        commons.log.flush();
+    }
+}
+
+/// Lets transactions finish; what has not by [`limits::DRAIN_TIMEOUT_MS`] is ended.
+async fn drain(commons: &Commons) {
+    commons.clock.refresh();
+    let begin_ms = commons.clock.now_ms();
+    let mut ends_all = false;
+    commons.watch.stop_idle();
+    while 0 < commons.watch.connections_count() {
+        glommio::timer::sleep(DRAIN_STEP).await;
+        commons.clock.refresh();
+        let waited_ms = commons.clock.now_ms() - begin_ms;
+        if limits::DRAIN_TIMEOUT_MS + LAST_WORDS_MS <= waited_ms {
+            let count = commons.watch.connections_count();
+            let line = commons.line(Level::Error, "connections_left");
+            drop(line.map(|line| line.word("count", count)));
+            return;
+        }
+        if limits::DRAIN_TIMEOUT_MS <= waited_ms && !ends_all {
+            ends_all = true;
+            commons.watch.stop_all();
+        }
+    }
+}
+
+/// How exactly deadlines are kept.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How long a log line may wait for others, so that they are written together.
+const LOG_DELAY: Duration = Duration::from_millis(50);
+
+/// How often a stopping shard looks whether its connections have ended.
+const DRAIN_STEP: Duration = Duration::from_millis(10);
+
+/// Time for the last replies of connections that were ended.
+const LAST_WORDS_MS: u64 = 3_000;
+
+/// Registered buffers of one executor; none is used for sockets, so the least it takes.
+const IO_MEMORY_BYTES: usize = 65_536;
+
+/// How long tasks run before the executor looks for new events: the longest a client waits because others are busy.
+const PREEMPT_AFTER: Duration = Duration::from_millis(2);
