@@ -10,5 +10,6 @@
 //! answer comes.
 
 pub mod diagnostic;
+pub mod resolve;
 pub mod source;
 pub mod syntax;
