@@ -13,9 +13,9 @@ use crate::syntax::ast::{Argument, Expression, ExpressionKind, Identifier, Name}
 impl Resolver<'_> {
     pub(super) fn call(&mut self, callee: &Expression, arguments: &[Argument], span: Span) {
         let reached = match &callee.kind {
-            ExpressionKind::FunctionName { name, builtin } => {
-                self.callee(name, *builtin).map(|reached| (reached, Rc::clone(&name.name)))
-            }
+            ExpressionKind::FunctionName { name, builtin } => self
+                .callee(name, *builtin)
+                .map(|reached| (reached, Rc::clone(&name.name))),
             ExpressionKind::StaticFunction(class, name) => self
                 .static_callee(class, name)
                 .map(|reached| (reached, format!("{}::{}", class.name, name.name).into())),
@@ -52,16 +52,25 @@ impl Resolver<'_> {
         let (arity, declaration) = match callee {
             Callee::User(id) => {
                 let function = self.table.function(id);
-                let declared = function.syntax.as_ref().and_then(|syntax| syntax.name.as_ref());
+                let declared = function
+                    .syntax
+                    .as_ref()
+                    .and_then(|syntax| syntax.name.as_ref());
                 (function.arity, declared.map(|name| name.span))
             }
             Callee::Class(id) => match self.table.class(id).constructor {
                 Some(constructor) => {
                     let function = self.table.function(constructor);
-                    let declared = function.syntax.as_ref().and_then(|syntax| syntax.name.as_ref());
+                    let declared = function
+                        .syntax
+                        .as_ref()
+                        .and_then(|syntax| syntax.name.as_ref());
                     (function.arity, declared.map(|name| name.span))
                 }
-                None => (Arity::exactly(0), Some(self.table.class(id).syntax.name.span)),
+                None => (
+                    Arity::exactly(0),
+                    Some(self.table.class(id).syntax.name.span),
+                ),
             },
             Callee::Host(index) => (self.environment.functions[index as usize].arity, None),
             Callee::Builtin(index) => {
@@ -72,7 +81,8 @@ impl Resolver<'_> {
                 (arity, None)
             }
         };
-        let given = u32::try_from(arguments.iter().filter(|one| !one.spread).count()).unwrap_or(u32::MAX);
+        let given =
+            u32::try_from(arguments.iter().filter(|one| !one.spread).count()).unwrap_or(u32::MAX);
         let spread = arguments.iter().any(|one| one.spread);
         let too_few = given < arity.min && !spread;
         let too_many = arity.max.is_some_and(|max| max < given);
@@ -95,8 +105,10 @@ impl Resolver<'_> {
         if let Some(index) = self.builtin_index(&name.name) {
             return Some(Callee::Builtin(index));
         }
-        let diagnostic = self.unknown_function(name, builtin);
-        self.report(diagnostic);
+        if !self.lost.has(&name.name) {
+            let diagnostic = self.unknown_function(name, builtin);
+            self.report(diagnostic);
+        }
         None
     }
 
@@ -114,15 +126,27 @@ impl Resolver<'_> {
 
     fn unknown_function(&self, name: &Identifier, builtin: bool) -> Diagnostic {
         let text = &*name.name;
-        let what = if builtin { "builtin function" } else { "function" };
+        let what = if builtin {
+            "builtin function"
+        } else {
+            "function"
+        };
         let diagnostic = Diagnostic::error(name.span, format!("unknown {what} `{text}`"));
-        if let Some((_, hooks)) = self.environment.elsewhere.iter().find(|(other, _)| other == text) {
+        if let Some((_, hooks)) = self
+            .environment
+            .elsewhere
+            .iter()
+            .find(|(other, _)| other == text)
+        {
             return diagnostic.with_hint(format!("`{text}` exists in {hooks}, not in this script"));
         }
         if let Some((_, hint)) = FOREIGN_WORDS.iter().find(|(word, _)| *word == text) {
             return diagnostic.with_hint(*hint);
         }
-        if matches!(self.table.declared(self.current, text), Some(Declared::Module(_))) {
+        if matches!(
+            self.table.declared(self.current, text),
+            Some(Declared::Module(_))
+        ) {
             return diagnostic.with_hint(format!("`{text}` is a module: write `{text}::function`"));
         }
         let mut own = Vec::new();
@@ -133,46 +157,71 @@ impl Resolver<'_> {
             scope = function.parent;
         }
         own.sort_unstable();
-        let hook = self.environment.functions.iter().map(|function| function.name.as_str());
+        let hook = self
+            .environment
+            .functions
+            .iter()
+            .map(|function| function.name.as_str());
         let candidates = own.into_iter().chain(hook).chain(self.library.names());
         if let Some(near) = near_name(text, candidates) {
             return diagnostic.with_hint(format!("did you mean `{near}`?"));
         }
-        match self.nested_elsewhere(text) {
-            Some(span) => diagnostic.with_label(span, "this one is only known in the function around it"),
+        match self.out_of_sight(text) {
+            Some((span, why)) => diagnostic.with_label(span, why),
             None => diagnostic,
         }
     }
 
-    /// A function of that name that isn't visible from here.
-    fn nested_elsewhere(&self, name: &str) -> Option<Span> {
-        self.table
+    /// A function of that name that isn't visible from here, and why.
+    fn out_of_sight(&self, name: &str) -> Option<(Span, &'static str)> {
+        let found = self
+            .table
             .functions
             .iter()
-            .filter(|function| function.kind == FunctionKind::Named && &*function.name == name)
-            .find_map(|function| Some(function.syntax.as_ref()?.name.as_ref()?.span))
+            .rev()
+            .find(|function| function.kind == FunctionKind::Named && &*function.name == name)?;
+        let span = found.syntax.as_ref()?.name.as_ref()?.span;
+        match found.module == self.info().module {
+            true => Some((span, "this one is only known in the function around it")),
+            false => Some((span, "this one has to be imported")),
+        }
     }
 
     /// What `class::name` reaches; an unknown one is reported.
-    pub(super) fn static_callee(&mut self, class: &Identifier, name: &Identifier) -> Option<Callee> {
+    pub(super) fn static_callee(
+        &mut self,
+        class: &Identifier,
+        name: &Identifier,
+    ) -> Option<Callee> {
         if let Some(id) = self.table.class_named(self.current, &class.name) {
             if let Some(member) = self.table.class(id).functions.get(&name.name).copied() {
                 self.check_private(id, member.private, name);
                 if !member.is_static {
-                    let diagnostic = Diagnostic::error(name.span, format!("`{}` belongs to objects, not to the class", name.name))
-                        .with_hint(format!("call it on an object: `$object->{}()`", name.name));
+                    let diagnostic = Diagnostic::error(
+                        name.span,
+                        format!("`{}` belongs to objects, not to the class", name.name),
+                    )
+                    .with_hint(format!("call it on an object: `$object->{}()`", name.name));
                     self.report(diagnostic);
                     return None;
                 }
                 return Some(Callee::User(member.function));
             }
-            let known = self.table.class(id).functions.iter().filter(|(_, member)| member.is_static);
+            let known = self
+                .table
+                .class(id)
+                .functions
+                .iter()
+                .filter(|(_, member)| member.is_static);
             let mut known: Vec<Name> = known.map(|(name, _)| Rc::clone(name)).collect();
             known.sort_unstable();
             self.unknown_member(class, name, "static function", &known);
             return None;
         }
-        if let Some(callee) = self.table.static_callee(self.current, &class.name, &name.name) {
+        if let Some(callee) = self
+            .table
+            .static_callee(self.current, &class.name, &name.name)
+        {
             return Some(callee);
         }
         if let Some(Declared::Module(_)) = self.table.declared(self.current, &class.name) {
@@ -210,19 +259,35 @@ impl Resolver<'_> {
         }
     }
 
-    fn unknown_member(&mut self, class: &Identifier, name: &Identifier, what: &str, known: &[Name]) {
+    fn unknown_member(
+        &mut self,
+        class: &Identifier,
+        name: &Identifier,
+        what: &str,
+        known: &[Name],
+    ) {
+        if self.lost.has(&name.name) {
+            return;
+        }
         let message = format!("`{}` has no {what} `{}`", class.name, name.name);
         let near = near_name(&name.name, known.iter().map(|known| &**known)).map(str::to_owned);
         self.report(Diagnostic::error(name.span, message).with_near_name(near));
     }
 
     fn unknown_class(&mut self, class: &Identifier) {
+        if self.lost.has(&class.name) {
+            return;
+        }
         let message = match &*class.name {
             "static" => "`static` means a class only in its functions".to_owned(),
             name => format!("unknown class `{name}`"),
         };
-        let mut known: Vec<Name> =
-            self.table.classes.iter().map(|known| Rc::clone(&known.syntax.name.name)).collect();
+        let mut known: Vec<Name> = self
+            .table
+            .classes
+            .iter()
+            .map(|known| Rc::clone(&known.syntax.name.name))
+            .collect();
         known.sort_unstable();
         let near = near_name(&class.name, known.iter().map(|known| &**known)).map(str::to_owned);
         self.report(Diagnostic::error(class.span, message).with_near_name(near));
@@ -232,9 +297,15 @@ impl Resolver<'_> {
 /// Words that people bring from other languages.
 const FOREIGN_WORDS: [(&str, &str); 8] = [
     ("count", "the length of an array is `length($array)`"),
-    ("die", "the script ends with `return`, or with a function of its hook"),
+    (
+        "die",
+        "the script ends with `return`, or with a function of its hook",
+    ),
     ("empty", "test the value itself: `if (!$value)`"),
-    ("exit", "the script ends with `return`, or with a function of its hook"),
+    (
+        "exit",
+        "the script ends with `return`, or with a function of its hook",
+    ),
     ("in_array", "did you mean `array_includes`?"),
     ("null", "did you mean `none`?"),
     ("print", "did you mean `echo`?"),

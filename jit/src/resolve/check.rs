@@ -13,11 +13,25 @@ impl Resolver<'_> {
         for index in 0..self.table.functions.len() {
             let id = FunctionId::new(index);
             for variable in 0..self.uses[index].len() {
-                let name = self.table.functions[index].variables[variable].name.to_string();
+                let name = self.table.functions[index].variables[variable]
+                    .name
+                    .to_string();
+                if self.lost.has(&name) {
+                    continue;
+                }
                 let diagnostic = match &self.uses[index][variable] {
                     Use { linked: true, .. } => None,
-                    Use { read: Some(span), written: None, .. } => Some(self.never_set(id, &name, *span)),
-                    Use { read: None, written: Some(span), tested: false, .. } if !name.starts_with('_') => {
+                    Use {
+                        read: Some(span),
+                        written: None,
+                        ..
+                    } => Some(self.never_set(id, &name, *span)),
+                    Use {
+                        read: None,
+                        written: Some(span),
+                        tested: false,
+                        ..
+                    } if !name.starts_with('_') => {
                         let message = format!("`${name}` is set and never read");
                         Some(Diagnostic::warning(*span, message))
                     }
@@ -36,7 +50,9 @@ impl Resolver<'_> {
         let main = self.table.modules[function.module.index()].main;
         let in_main = self.is_set_in(main, name) || self.environment.variable(name).is_some();
         if function.kind == FunctionKind::Anonymous
-            && function.parent.is_some_and(|parent| self.is_set_in(parent, name))
+            && function
+                .parent
+                .is_some_and(|parent| self.is_set_in(parent, name))
         {
             return diagnostic.with_hint(format!("capture it: `closure (${name})`"));
         }
@@ -46,7 +62,11 @@ impl Resolver<'_> {
         let known = function.variables.iter().zip(&self.uses[id.index()]);
         let known = known.filter(|(_, used)| used.linked || used.written.is_some());
         let known = known.map(|(variable, _)| &*variable.name);
-        let predefined = self.environment.variables.iter().map(|variable| variable.name.as_str());
+        let predefined = self
+            .environment
+            .variables
+            .iter()
+            .map(|variable| variable.name.as_str());
         let predefined = predefined.filter(|_| function.kind == FunctionKind::Main);
         let near = near_name(name, known.chain(predefined));
         diagnostic.with_near_name(near.map(|near| format!("${near}")))

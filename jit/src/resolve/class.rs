@@ -16,7 +16,12 @@ impl Resolver<'_> {
     pub(super) fn members(&mut self, id: ClassId, class: &Rc<Class>) {
         if let Some(constructor) = &class.constructor {
             let name = format!("{}::constructor", class.name.name);
-            let function = self.new_function(constructor, FunctionKind::Constructor, name.into(), Some(id));
+            let function = self.new_function(
+                constructor,
+                FunctionKind::Constructor,
+                name.into(),
+                Some(id),
+            );
             self.table.classes[id.index()].constructor = Some(function);
         }
         let mut names: HashMap<Name, (Span, bool)> = HashMap::new();
@@ -33,7 +38,8 @@ impl Resolver<'_> {
                     true => format!("`{}` has a member `{}` already", class.name.name, name.name),
                     false => format!("`{}` can't be both a variable and a function", name.name),
                 };
-                let diagnostic = Diagnostic::error(name.span, message).with_label(*first, "first here");
+                let diagnostic =
+                    Diagnostic::error(name.span, message).with_label(*first, "first here");
                 self.report(diagnostic);
                 continue;
             }
@@ -42,12 +48,25 @@ impl Resolver<'_> {
         }
     }
 
-    fn member(&mut self, id: ClassId, class: &Class, index: usize, member: &Member, name: &Identifier) {
+    fn member(
+        &mut self,
+        id: ClassId,
+        class: &Class,
+        index: usize,
+        member: &Member,
+        name: &Identifier,
+    ) {
         match &member.kind {
             MemberKind::Variable(..) if member.is_static => {
                 let variable = StaticId::new(self.table.statics.len());
-                self.table.statics.push(StaticInfo { class: id, member: index, private: member.private });
-                self.table.classes[id.index()].statics.insert(Rc::clone(&name.name), variable);
+                self.table.statics.push(StaticInfo {
+                    class: id,
+                    member: index,
+                    private: member.private,
+                });
+                self.table.classes[id.index()]
+                    .statics
+                    .insert(Rc::clone(&name.name), variable);
             }
             MemberKind::Variable(..) => {}
             MemberKind::Function(function) => {
@@ -57,8 +76,14 @@ impl Resolver<'_> {
                 };
                 let full = format!("{}::{}", class.name.name, name.name);
                 let function = self.new_function(function, kind, full.into(), Some(id));
-                let entry = MemberFunction { function, is_static: member.is_static, private: member.private };
-                self.table.classes[id.index()].functions.insert(Rc::clone(&name.name), entry);
+                let entry = MemberFunction {
+                    function,
+                    is_static: member.is_static,
+                    private: member.private,
+                };
+                self.table.classes[id.index()]
+                    .functions
+                    .insert(Rc::clone(&name.name), entry);
             }
         }
     }

@@ -25,7 +25,11 @@ pub(super) fn not_constant(expression: &Expression) -> Option<Span> {
         | ExpressionKind::Coalesce(left, right) => {
             not_constant(left).or_else(|| not_constant(right))
         }
-        ExpressionKind::Conditional { condition, then, otherwise } => not_constant(condition)
+        ExpressionKind::Conditional {
+            condition,
+            then,
+            otherwise,
+        } => not_constant(condition)
             .or_else(|| then.as_ref().and_then(|then| not_constant(then)))
             .or_else(|| not_constant(otherwise)),
         ExpressionKind::Subscript(base, Some(index)) => {

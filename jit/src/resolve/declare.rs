@@ -15,7 +15,9 @@ use super::{
 };
 use crate::diagnostic::Diagnostic;
 use crate::source::{SourceId, Span};
-use crate::syntax::ast::{Class, Expression, Function, Identifier, Name, Program, Statement, StatementKind};
+use crate::syntax::ast::{
+    Class, Expression, Function, Identifier, Name, Program, Statement, StatementKind,
+};
 
 impl Resolver<'_> {
     /// Enters a module and its top level into the table; nothing in it is looked at yet.
@@ -25,7 +27,11 @@ impl Resolver<'_> {
             name: "main".into(),
             kind: FunctionKind::Main,
             syntax: None,
-            span: Span { source, start: 0, end: 0 },
+            span: Span {
+                source,
+                start: 0,
+                end: 0,
+            },
             parent: None,
             module,
             class: None,
@@ -39,7 +45,12 @@ impl Resolver<'_> {
             declared: HashMap::new(),
         });
         let program = Rc::clone(program);
-        self.table.modules.push(ModuleInfo { program, main, variables: Vec::new(), data: Vec::new() });
+        self.table.modules.push(ModuleInfo {
+            program,
+            main,
+            variables: Vec::new(),
+            data: Vec::new(),
+        });
     }
 
     fn add_function(&mut self, info: FunctionInfo) -> FunctionId {
@@ -72,7 +83,9 @@ impl Resolver<'_> {
             StatementKind::Function(function) => self.declare_function(function),
             StatementKind::Class(class) => self.declare_class(class),
             StatementKind::Block(body) => self.hoist(body),
-            StatementKind::If { then, otherwise, .. } => {
+            StatementKind::If {
+                then, otherwise, ..
+            } => {
                 self.hoist_statement(then);
                 if let Some(otherwise) = otherwise {
                     self.hoist_statement(otherwise);
@@ -92,7 +105,12 @@ impl Resolver<'_> {
         let Some(name) = &function.name else {
             return;
         };
-        let id = self.new_function(function, FunctionKind::Named, Rc::clone(&name.name), self.current_class());
+        let id = self.new_function(
+            function,
+            FunctionKind::Named,
+            Rc::clone(&name.name),
+            self.current_class(),
+        );
         self.declare(name, Declared::Function(id));
     }
 
@@ -148,7 +166,10 @@ impl Resolver<'_> {
         class: Option<ClassId>,
     ) -> FunctionId {
         let parameters = &function.parameters;
-        let required = parameters.iter().filter(|one| one.default.is_none() && !one.variadic).count();
+        let required = parameters
+            .iter()
+            .filter(|one| one.default.is_none() && !one.variadic)
+            .count();
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let variadic = parameters.iter().any(|parameter| parameter.variadic);
         let arity = Arity {
@@ -182,7 +203,10 @@ impl Resolver<'_> {
         let outer_loops = std::mem::take(&mut self.loops);
         let outer_conditional = std::mem::take(&mut self.conditional_count);
         self.current = id;
-        if matches!(self.info().kind, FunctionKind::Member | FunctionKind::Constructor) {
+        if matches!(
+            self.info().kind,
+            FunctionKind::Member | FunctionKind::Constructor
+        ) {
             let this: Name = "this".into();
             let variable = self.variable(&this, function.span);
             self.use_of(id, variable).linked = true;
@@ -208,13 +232,19 @@ impl Resolver<'_> {
                 self.error(*span, format!("`${name}` is a parameter already"));
             }
             if parameter.variadic && index != last {
-                self.error(*span, format!("`...${name}` takes all the rest, so it must be the last parameter"));
+                self.error(
+                    *span,
+                    format!("`...${name}` takes all the rest, so it must be the last parameter"),
+                );
             }
             match &parameter.default {
                 Some(default) => {
                     first_default = first_default.or(Some(*span));
                     if parameter.variadic {
-                        self.error(default.span, "a variadic parameter has no default, it is an empty array");
+                        self.error(
+                            default.span,
+                            "a variadic parameter has no default, it is an empty array",
+                        );
                     } else {
                         self.constant(default, "a default argument");
                     }
@@ -222,7 +252,9 @@ impl Resolver<'_> {
                 None if parameter.variadic => {}
                 None => {
                     if let Some(earlier) = first_default {
-                        let message = format!("`${name}` needs a default, because a parameter before it has one");
+                        let message = format!(
+                            "`${name}` needs a default, because a parameter before it has one"
+                        );
                         let diagnostic = Diagnostic::error(*span, message)
                             .with_label(earlier, "optional from here on");
                         self.report(diagnostic);
@@ -239,8 +271,9 @@ impl Resolver<'_> {
     /// Reports an expression that can't be evaluated when the script is compiled.
     pub(super) fn constant(&mut self, expression: &Expression, what: &str) {
         if let Some(span) = not_constant(expression) {
-            let diagnostic = Diagnostic::error(span, format!("{what} must be a constant expression"))
-                .with_expected("literals, arrays of them, and operators between them");
+            let diagnostic =
+                Diagnostic::error(span, format!("{what} must be a constant expression"))
+                    .with_expected("literals, arrays of them, and operators between them");
             self.report(diagnostic);
         }
     }
@@ -249,16 +282,23 @@ impl Resolver<'_> {
         let named = self.info().kind != FunctionKind::Anonymous;
         for Identifier { name, span } in &function.captures {
             if named {
-                let diagnostic = Diagnostic::error(*span, "only an anonymous function can capture variables")
-                    .with_hint("use `global` for variables of the main program");
+                let diagnostic =
+                    Diagnostic::error(*span, "only an anonymous function can capture variables")
+                        .with_hint("use `global` for variables of the main program");
                 return self.report(diagnostic);
             }
             if self.info().variable(name).is_some() {
-                self.error(*span, format!("`${name}` is a parameter or captured already"));
+                self.error(
+                    *span,
+                    format!("`${name}` is a parameter or captured already"),
+                );
                 continue;
             }
             if &**name == "this" && self.table.function(outer).variable("this").is_none() {
-                self.error(*span, "`$this` can only be captured in a function of an object");
+                self.error(
+                    *span,
+                    "`$this` can only be captured in a function of an object",
+                );
                 continue;
             }
             let captured = self.variable_in(outer, name, *span);

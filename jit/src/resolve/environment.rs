@@ -16,13 +16,19 @@ impl Arity {
     /// Exactly so many.
     #[must_use]
     pub const fn exactly(count: u32) -> Self {
-        Self { min: count, max: Some(count) }
+        Self {
+            min: count,
+            max: Some(count),
+        }
     }
 
     /// From `min` to `max`.
     #[must_use]
     pub const fn between(min: u32, max: u32) -> Self {
-        Self { min, max: Some(max) }
+        Self {
+            min,
+            max: Some(max),
+        }
     }
 
     /// `min` or more.
@@ -88,12 +94,10 @@ pub struct Environment {
 
 impl Environment {
     pub(super) fn variable(&self, name: &str) -> Option<u32> {
-        let index = self.variables.iter().position(|variable| variable.name == name)?;
-        u32::try_from(index).ok()
-    }
-
-    pub(super) fn function(&self, name: &str) -> Option<u32> {
-        let index = self.functions.iter().position(|function| function.name == name)?;
+        let index = self
+            .variables
+            .iter()
+            .position(|variable| variable.name == name)?;
         u32::try_from(index).ok()
     }
 }

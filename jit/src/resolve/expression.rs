@@ -4,13 +4,14 @@
 
 use super::{FunctionKind, Resolver};
 use crate::diagnostic::Diagnostic;
-use crate::syntax::ast::{
-    Argument, ArrayItem, Expression, ExpressionKind, Function, Piece, Slice,
-};
+use crate::syntax::ast::{Argument, ArrayItem, Expression, ExpressionKind, Function, Piece, Slice};
 use std::rc::Rc;
 
 impl Resolver<'_> {
-    #[expect(clippy::too_many_lines, reason = "one arm per kind, each a line or two")]
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm per kind, each a line or two"
+    )]
     pub(super) fn expression(&mut self, expression: &Expression) {
         match &expression.kind {
             ExpressionKind::None
@@ -32,8 +33,11 @@ impl Resolver<'_> {
                 match index {
                     Some(index) => self.expression(index),
                     None => {
-                        let diagnostic = Diagnostic::error(expression.span, "`[]` without an index can only be assigned to")
-                            .with_expected("an index");
+                        let diagnostic = Diagnostic::error(
+                            expression.span,
+                            "`[]` without an index can only be assigned to",
+                        )
+                        .with_expected("an index");
                         self.report(diagnostic);
                     }
                 }
@@ -72,7 +76,11 @@ impl Resolver<'_> {
                 self.tested_expression(left);
                 self.expression(right);
             }
-            ExpressionKind::Conditional { condition, then, otherwise } => {
+            ExpressionKind::Conditional {
+                condition,
+                then,
+                otherwise,
+            } => {
                 self.expression(condition);
                 then.iter().for_each(|then| self.expression(then));
                 self.expression(otherwise);
@@ -94,11 +102,16 @@ impl Resolver<'_> {
 
     pub(super) fn slice(&mut self, slice: &Slice) {
         let parts = [&slice.first, &slice.last, &slice.step];
-        parts.into_iter().flatten().for_each(|part| self.expression(part));
+        parts
+            .into_iter()
+            .flatten()
+            .for_each(|part| self.expression(part));
     }
 
     pub(super) fn arguments(&mut self, arguments: &[Argument]) {
-        arguments.iter().for_each(|argument| self.expression(&argument.value));
+        arguments
+            .iter()
+            .for_each(|argument| self.expression(&argument.value));
     }
 
     fn array_item(&mut self, item: &ArrayItem) {

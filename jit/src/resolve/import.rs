@@ -8,9 +8,7 @@ use std::rc::Rc;
 use super::load::Imported;
 use super::{DataImport, Declared, FunctionId, ImportedVariable, Link, ModuleId, Resolver};
 use crate::diagnostic::{Diagnostic, near_name};
-use crate::syntax::ast::{
-    Identifier, Import, ImportKind, ImportSymbol, Statement, StatementKind,
-};
+use crate::syntax::ast::{Identifier, Import, ImportKind, ImportSymbol, Statement, StatementKind};
 
 impl Resolver<'_> {
     /// Declares what the imports of a top level bring, those of included files too.
@@ -30,7 +28,9 @@ impl Resolver<'_> {
         match (&import.what, imported) {
             (ImportKind::Named(symbols), Some(Imported::Module(index))) => {
                 let module = self.imported_module(import, index);
-                symbols.iter().for_each(|symbol| self.import_symbol(module, symbol));
+                symbols
+                    .iter()
+                    .for_each(|symbol| self.import_symbol(module, symbol));
             }
             (ImportKind::Wildcard(name), Some(Imported::Module(index))) => {
                 let module = self.imported_module(import, index);
@@ -46,16 +46,23 @@ impl Resolver<'_> {
                 let variable = self.variable(&name.name, name.span);
                 let current = self.current;
                 self.use_of(current, variable).written = Some(name.span);
-                let import = DataImport { syntax: Rc::clone(import), variable, source, format };
+                let import = DataImport {
+                    syntax: Rc::clone(import),
+                    variable,
+                    source,
+                    format,
+                };
                 self.current_module().data.push(import);
             }
-            // What fails to load still has a name, so that its uses aren't reported too.
+            // What fails to load is lost, so that its uses aren't reported too.
             (ImportKind::Named(symbols), _) => {
-                for symbol in symbols.iter().filter(|symbol| symbol.variable) {
-                    self.variable(&symbol.alias.name, symbol.alias.span);
-                }
+                self.lost
+                    .names
+                    .extend(symbols.iter().map(|symbol| Rc::clone(&symbol.alias.name)));
             }
-            _ => {}
+            (ImportKind::Wildcard(name) | ImportKind::Data(name, _), _) => {
+                self.lost.names.insert(Rc::clone(&name.name));
+            }
         }
     }
 
@@ -75,13 +82,20 @@ impl Resolver<'_> {
         if symbol.variable {
             return self.import_variable(module, main, symbol);
         }
-        match self.table.function(main).declared.get(&symbol.name.name).copied() {
+        match self
+            .table
+            .function(main)
+            .declared
+            .get(&symbol.name.name)
+            .copied()
+        {
             Some(declared) => self.declare(&symbol.alias, declared),
             None => {
                 let known = self.table.function(main).declared.keys();
                 let mut known: Vec<String> = known.map(|name| name.to_string()).collect();
                 known.sort_unstable();
                 let diagnostic = unknown_symbol(&symbol.name, "function or class", &known);
+                self.lost.names.insert(Rc::clone(&symbol.alias.name));
                 self.report(diagnostic);
             }
         }
@@ -93,14 +107,24 @@ impl Resolver<'_> {
             let mut known: Vec<String> = known.map(|name| name.to_string()).collect();
             known.sort_unstable();
             let diagnostic = unknown_symbol(&symbol.name, "variable", &known);
+            self.lost.names.insert(Rc::clone(&symbol.alias.name));
             return self.report(diagnostic);
         };
         if self.is_taken(&symbol.alias) {
             return;
         }
-        let link = self.link(&Rc::clone(&symbol.alias.name), symbol.alias.span, main, outer);
+        let link = self.link(
+            &Rc::clone(&symbol.alias.name),
+            symbol.alias.span,
+            main,
+            outer,
+        );
         if let Some(Link { inner, outer }) = link {
-            self.current_module().variables.push(ImportedVariable { inner, module, outer });
+            self.current_module().variables.push(ImportedVariable {
+                inner,
+                module,
+                outer,
+            });
         }
     }
 

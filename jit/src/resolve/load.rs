@@ -16,7 +16,7 @@ use crate::source::{SourceId, SourceMap, Span};
 use crate::syntax::ast::{
     Class, Function, Import, ImportKind, MemberKind, Program, Statement, StatementKind,
 };
-use crate::syntax::parser::{parse, parse_nested};
+use crate::syntax::parser::{Lost, parse_text};
 
 /// Files read for one program, each inclusion counted.
 pub const FILES_COUNT_MAX: usize = 1_000;
@@ -80,6 +80,7 @@ pub struct Linked {
     /// The main program first. A module stands after every module it imports, the main program aside.
     pub(super) programs: Vec<(SourceId, Rc<Program>)>,
     pub(super) imports: HashMap<*const Import, Imported>,
+    pub(super) lost: Lost,
 }
 
 impl Linked {
@@ -97,20 +98,28 @@ pub fn load(
     loader: &mut dyn Loader,
     diagnostics: &mut Diagnostics,
 ) -> Linked {
-    let program = parse(sources, main, diagnostics);
+    let text = parse_text(sources, main, 0, diagnostics);
     let name = sources.source(main).name.to_string();
     let mut linker = Linker {
         octets_count: 0,
         files_count: 0,
-        open: vec![Open { name: name.clone(), included: vec![name], at: None }],
+        open: vec![Open {
+            name: name.clone(),
+            included: vec![name],
+            at: None,
+        }],
         known: HashMap::new(),
         modules: HashMap::new(),
-        linked: Linked { programs: vec![(main, Rc::default())], imports: HashMap::new() },
+        linked: Linked {
+            programs: vec![(main, Rc::default())],
+            imports: HashMap::new(),
+            lost: text.lost,
+        },
         sources,
         loader,
         diagnostics,
     };
-    let statements = linker.statements(program.statements, 1);
+    let statements = linker.statements(text.program.statements, 1);
     linker.linked.programs[0].1 = Rc::new(Program { statements });
     linker.linked
 }
@@ -140,7 +149,10 @@ struct Linker<'l> {
 
 impl Linker<'_> {
     fn statements(&mut self, statements: Vec<Statement>, depth: u32) -> Vec<Statement> {
-        statements.into_iter().map(|one| self.statement(one, depth)).collect()
+        statements
+            .into_iter()
+            .map(|one| self.statement(one, depth))
+            .collect()
     }
 
     fn boxed(&mut self, statement: Box<Statement>, depth: u32) -> Box<Statement> {
@@ -158,20 +170,41 @@ impl Linker<'_> {
                 Kind::Import(import)
             }
             Kind::Block(body) => Kind::Block(self.statements(body, depth + 1)),
-            Kind::If { condition, then, otherwise } => Kind::If {
+            Kind::If {
+                condition,
+                then,
+                otherwise,
+            } => Kind::If {
                 condition,
                 then: self.boxed(then, depth),
                 otherwise: otherwise.map(|other| self.boxed(other, depth)),
             },
-            Kind::While { condition, body } => {
-                Kind::While { condition, body: self.boxed(body, depth) }
-            }
-            Kind::For { initial, condition, next, body } => {
-                Kind::For { initial, condition, next, body: self.boxed(body, depth) }
-            }
-            Kind::Foreach { subject, key, value, body } => {
-                Kind::Foreach { subject, key, value, body: self.boxed(body, depth) }
-            }
+            Kind::While { condition, body } => Kind::While {
+                condition,
+                body: self.boxed(body, depth),
+            },
+            Kind::For {
+                initial,
+                condition,
+                next,
+                body,
+            } => Kind::For {
+                initial,
+                condition,
+                next,
+                body: self.boxed(body, depth),
+            },
+            Kind::Foreach {
+                subject,
+                key,
+                value,
+                body,
+            } => Kind::Foreach {
+                subject,
+                key,
+                value,
+                body: self.boxed(body, depth),
+            },
             Kind::Forever(body) => Kind::Forever(self.boxed(body, depth)),
             Kind::Switch { subject, mut arms } => {
                 for arm in &mut arms {
@@ -179,9 +212,11 @@ impl Linker<'_> {
                 }
                 Kind::Switch { subject, arms }
             }
-            Kind::Barrier { name, shared, body } => {
-                Kind::Barrier { name, shared, body: self.boxed(body, depth) }
-            }
+            Kind::Barrier { name, shared, body } => Kind::Barrier {
+                name,
+                shared,
+                body: self.boxed(body, depth),
+            },
             Kind::Function(mut function) => {
                 self.function(&mut function, depth);
                 Kind::Function(function)
@@ -223,9 +258,15 @@ impl Linker<'_> {
     /// The statements of an included file as a block: blocks open no scope.
     fn include(&mut self, path: &[u8], once: bool, span: Span, depth: u32) -> StatementKind {
         let Some((name, id)) = self.file(path, span) else {
+            // Anything could have been declared there.
+            self.linked.lost.all = true;
             return StatementKind::Empty;
         };
-        let module = self.open.iter().rposition(|open| !open.included.is_empty()).unwrap_or(0);
+        let module = self
+            .open
+            .iter()
+            .rposition(|open| !open.included.is_empty())
+            .unwrap_or(0);
         let seen = self.open[module].included.contains(&name);
         if once && seen {
             return StatementKind::Empty;
@@ -234,9 +275,14 @@ impl Linker<'_> {
             return StatementKind::Empty;
         }
         self.open[module].included.push(name.clone());
-        let program = parse_nested(self.sources, id, depth + 1, self.diagnostics);
-        self.open.push(Open { name, included: Vec::new(), at: Some(span) });
-        let statements = self.statements(program.statements, depth + 2);
+        let text = parse_text(self.sources, id, depth + 1, self.diagnostics);
+        self.linked.lost.merge(text.lost);
+        self.open.push(Open {
+            name,
+            included: Vec::new(),
+            at: Some(span),
+        });
+        let statements = self.statements(text.program.statements, depth + 2);
         self.open.pop();
         StatementKind::Block(statements)
     }
@@ -273,7 +319,12 @@ impl Linker<'_> {
 
     /// Whether a depth is that of the top level of an included file that was itself included at a top level.
     fn is_top_of_include(&self, depth: u32) -> bool {
-        let since_module = self.open.iter().rev().take_while(|open| open.included.is_empty()).count();
+        let since_module = self
+            .open
+            .iter()
+            .rev()
+            .take_while(|open| open.included.is_empty())
+            .count();
         u32::try_from(since_module).is_ok_and(|files| depth == 1 + 2 * files)
     }
 
@@ -284,12 +335,19 @@ impl Linker<'_> {
         if !self.may_open(&name, span) {
             return None;
         }
-        let program = parse(self.sources, id, self.diagnostics);
-        self.open.push(Open { name: name.clone(), included: vec![name.clone()], at: Some(span) });
-        let statements = self.statements(program.statements, 1);
+        let text = parse_text(self.sources, id, 0, self.diagnostics);
+        self.linked.lost.merge(text.lost);
+        self.open.push(Open {
+            name: name.clone(),
+            included: vec![name.clone()],
+            at: Some(span),
+        });
+        let statements = self.statements(text.program.statements, 1);
         self.open.pop();
         let index = self.linked.programs.len();
-        self.linked.programs.push((id, Rc::new(Program { statements })));
+        self.linked
+            .programs
+            .push((id, Rc::new(Program { statements })));
         self.modules.insert(name, index);
         Some(index)
     }
@@ -299,7 +357,8 @@ impl Linker<'_> {
         self.files_count += 1;
         if FILES_COUNT_MAX < self.files_count {
             if self.files_count == FILES_COUNT_MAX + 1 {
-                let message = format!("a script includes and imports at most {FILES_COUNT_MAX} files");
+                let message =
+                    format!("a script includes and imports at most {FILES_COUNT_MAX} files");
                 self.report(Diagnostic::error(span, message));
             }
             return None;

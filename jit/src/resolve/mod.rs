@@ -47,7 +47,8 @@ pub use table::{
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::source::Span;
-use crate::syntax::ast::Name;
+use crate::syntax::ast::{Import, Name};
+use crate::syntax::parser::Lost;
 
 /// Gives every name of a program its meaning.
 pub fn resolve(
@@ -58,6 +59,7 @@ pub fn resolve(
 ) -> Resolved {
     let mut resolver = Resolver {
         imports: linked.imports,
+        lost: linked.lost,
         uses: Vec::new(),
         calls: Vec::new(),
         current: Resolved::MAIN,
@@ -70,7 +72,10 @@ pub fn resolve(
     };
     for (index, function) in environment.functions.iter().enumerate() {
         let index = u32::try_from(index).unwrap_or(u32::MAX);
-        resolver.table.host.insert(function.name.as_str().into(), index);
+        resolver
+            .table
+            .host
+            .insert(function.name.as_str().into(), index);
     }
     // Function 0 and module 0 are the main program, although the modules it imports are walked before it.
     for (source, program) in &linked.programs {
@@ -110,7 +115,9 @@ struct Loop {
 }
 
 struct Resolver<'r> {
-    imports: HashMap<*const crate::syntax::ast::Import, load::Imported>,
+    imports: HashMap<*const Import, load::Imported>,
+    /// That one of these isn't declared follows from a mistake reported already.
+    lost: Lost,
     /// Parallel to the functions of the table and their variables.
     uses: Vec<Vec<Use>>,
     /// Parallel to the functions of the table: calls by name, with their places.
@@ -156,9 +163,16 @@ impl Resolver<'_> {
             _ => Storage::Local,
         };
         info.names.insert(Rc::clone(name), id);
-        info.variables.push(VariableInfo { name: Rc::clone(name), storage, span });
+        info.variables.push(VariableInfo {
+            name: Rc::clone(name),
+            storage,
+            span,
+        });
         let linked = storage != Storage::Local;
-        self.uses[function.index()].push(Use { linked, ..Use::default() });
+        self.uses[function.index()].push(Use {
+            linked,
+            ..Use::default()
+        });
         id
     }
 
@@ -173,7 +187,8 @@ impl Resolver<'_> {
     /// Moves a variable into a cell, unless it is the environment's.
     fn share(&mut self, function: FunctionId, variable: VariableId) -> Storage {
         self.use_of(function, variable).linked = true;
-        let storage = &mut self.table.functions[function.index()].variables[variable.index()].storage;
+        let storage =
+            &mut self.table.functions[function.index()].variables[variable.index()].storage;
         if *storage == Storage::Local {
             *storage = Storage::Shared;
         }
@@ -182,7 +197,13 @@ impl Resolver<'_> {
 
     /// A new variable of the current function that names the same cell as one of another. Nothing is linked when the
     /// environment holds the variable: both then name that.
-    fn link(&mut self, inner_name: &Name, span: Span, outer_function: FunctionId, outer: VariableId) -> Option<Link> {
+    fn link(
+        &mut self,
+        inner_name: &Name,
+        span: Span,
+        outer_function: FunctionId,
+        outer: VariableId,
+    ) -> Option<Link> {
         let storage = self.share(outer_function, outer);
         let inner = self.variable(inner_name, span);
         let function = self.current;

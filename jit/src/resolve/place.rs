@@ -57,7 +57,8 @@ impl Resolver<'_> {
         if &**name != "this" || self.info().variable("this").is_some() {
             return false;
         }
-        let mut diagnostic = Diagnostic::error(span, "`$this` exists only in functions of an object");
+        let mut diagnostic =
+            Diagnostic::error(span, "`$this` exists only in functions of an object");
         let around = self.info().parent.map(|parent| self.table.function(parent));
         if self.info().kind == FunctionKind::Anonymous
             && around.is_some_and(|around| around.variable("this").is_some())
@@ -123,8 +124,12 @@ impl Resolver<'_> {
             TargetKind::Destructure(items) => {
                 for item in items {
                     item.key.iter().for_each(|key| self.expression(key));
-                    item.default.iter().for_each(|default| self.expression(default));
-                    item.target.iter().for_each(|target| self.place(target, access));
+                    item.default
+                        .iter()
+                        .for_each(|default| self.expression(default));
+                    item.target
+                        .iter()
+                        .for_each(|target| self.place(target, access));
                 }
             }
         }
@@ -155,8 +160,9 @@ impl Resolver<'_> {
         if !self.environment.variables[index as usize].writable {
             self.error(span, format!("`${name}` is read-only"));
         } else if whole {
-            let diagnostic = Diagnostic::error(span, format!("`${name}` is predefined and can't be unset"))
-                .with_hint(format!("write `${name} = none`"));
+            let diagnostic =
+                Diagnostic::error(span, format!("`${name}` is predefined and can't be unset"))
+                    .with_hint(format!("write `${name} = none`"));
             self.report(diagnostic);
         }
     }

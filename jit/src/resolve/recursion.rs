@@ -44,17 +44,23 @@ impl Resolver<'_> {
         self.table.call_depth = deepest.0;
         if CALL_DEPTH_MAX < deepest.0 {
             let span = self.table.function(deepest.1).span;
-            let message = format!("functions call each other more than {CALL_DEPTH_MAX} deep from here");
+            let message =
+                format!("functions call each other more than {CALL_DEPTH_MAX} deep from here");
             self.error(span, message);
         }
     }
 
     fn search(&mut self, root: FunctionId, visits: &mut [Visit]) -> u32 {
         visits[root.index()] = Visit::Open;
-        let mut path = vec![Step { function: root, next: 0, depth: 1 }];
+        let mut path = vec![Step {
+            function: root,
+            next: 0,
+            depth: 1,
+        }];
         let mut depth = 1;
         while let Some(step) = path.last_mut() {
-            let Some((callee, _)) = self.calls[step.function.index()].get(step.next).copied() else {
+            let Some((callee, _)) = self.calls[step.function.index()].get(step.next).copied()
+            else {
                 depth = step.depth;
                 visits[step.function.index()] = Visit::Done(depth);
                 path.pop();
@@ -67,7 +73,11 @@ impl Resolver<'_> {
             match visits[callee.index()] {
                 Visit::New => {
                     visits[callee.index()] = Visit::Open;
-                    path.push(Step { function: callee, next: 0, depth: 1 });
+                    path.push(Step {
+                        function: callee,
+                        next: 0,
+                        depth: 1,
+                    });
                 }
                 Visit::Open => self.report_cycle(&path, callee),
                 Visit::Done(below) => step.depth = step.depth.max(below + 1),
@@ -78,7 +88,10 @@ impl Resolver<'_> {
 
     /// The cycle is the end of the path, from `first` on.
     fn report_cycle(&mut self, path: &[Step], first: FunctionId) {
-        let start = path.iter().position(|step| step.function == first).unwrap_or(0);
+        let start = path
+            .iter()
+            .position(|step| step.function == first)
+            .unwrap_or(0);
         let cycle = &path[start..];
         let names: Vec<String> = cycle
             .iter()
@@ -86,7 +99,10 @@ impl Resolver<'_> {
             .chain([first])
             .map(|function| format!("`{}`", self.table.function(function).name))
             .collect();
-        let message = format!("recursion isn't allowed: {}", shortened(&names).join(" calls "));
+        let message = format!(
+            "recursion isn't allowed: {}",
+            shortened(&names).join(" calls ")
+        );
         let call = |step: &Step| self.calls[step.function.index()][step.next - 1].1;
         let Some(last) = cycle.last() else {
             return;

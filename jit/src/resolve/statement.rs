@@ -9,7 +9,8 @@ use super::{Callee, FunctionKind, Loop, Resolver};
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use crate::syntax::ast::{
-    Expression, ExpressionKind, Identifier, Statement, StatementKind, SwitchArm, Target,
+    BinaryOperator, Expression, ExpressionKind, Identifier, Statement, StatementKind, SwitchArm,
+    Target, TargetKind,
 };
 
 /// What follows a statement.
@@ -47,7 +48,11 @@ impl Resolver<'_> {
             StatementKind::Echo(expression) => self.expression(expression),
             StatementKind::Block(body) => return self.statements(body),
             StatementKind::Empty => {}
-            StatementKind::If { condition, then, otherwise } => {
+            StatementKind::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 self.expression(condition);
                 return self.branches(then, otherwise.as_deref());
             }
@@ -55,13 +60,23 @@ impl Resolver<'_> {
                 self.expression(condition);
                 self.body(body);
             }
-            StatementKind::For { initial, condition, next, body } => {
+            StatementKind::For {
+                initial,
+                condition,
+                next,
+                body,
+            } => {
                 let parts = [initial, condition].into_iter().flatten();
                 parts.for_each(|part| self.expression(part));
                 self.body(body);
                 next.iter().for_each(|part| self.expression(part));
             }
-            StatementKind::Foreach { subject, key, value, body } => {
+            StatementKind::Foreach {
+                subject,
+                key,
+                value,
+                body,
+            } => {
                 self.expression(subject);
                 let targets = key.iter().chain([value]);
                 targets.for_each(|target| self.foreach_target(target));
@@ -80,8 +95,9 @@ impl Resolver<'_> {
             StatementKind::Function(function) => self.known_function(function),
             StatementKind::Class(class) => self.class(class),
             StatementKind::Include { .. } => {
-                let diagnostic = Diagnostic::error(statement.span, "an anonymous function can't include a file")
-                    .with_hint("include it at the top level");
+                let diagnostic =
+                    Diagnostic::error(statement.span, "an anonymous function can't include a file")
+                        .with_hint("include it at the top level");
                 self.report(diagnostic);
             }
             // Imports of the top level were handled before the first statement; others were refused by the linker, but
@@ -89,7 +105,9 @@ impl Resolver<'_> {
             StatementKind::Import(_) => self.import_in_function(statement.span),
             StatementKind::Barrier { name, shared, body } => {
                 self.expression(name);
-                shared.iter().for_each(|shared| self.outside_variable(shared));
+                shared
+                    .iter()
+                    .for_each(|shared| self.outside_variable(shared));
                 return self.statement(body);
             }
         }
@@ -115,7 +133,7 @@ impl Resolver<'_> {
     fn foreach_target(&mut self, target: &Target) {
         self.assigned(target);
         // A loop can't leave out its value, so a value that nobody reads is no mistake.
-        if let crate::syntax::ast::TargetKind::Variable(name) = &target.kind {
+        if let TargetKind::Variable(name) = &target.kind {
             let current = self.current;
             let variable = self.variable(name, target.span);
             self.use_of(current, variable).tested = true;
@@ -133,8 +151,11 @@ impl Resolver<'_> {
             && !enclosing.breaks
             && enclosing.conditional_count == self.conditional_count
         {
-            let diagnostic = Diagnostic::warning(expression.span, "the script ends here, so the loop runs once at most")
-                .with_hint("put a condition around the call, or the call behind the loop");
+            let diagnostic = Diagnostic::warning(
+                expression.span,
+                "the script ends here, so the loop runs once at most",
+            )
+            .with_hint("put a condition around the call, or the call behind the loop");
             self.report(diagnostic);
         }
         After::Elsewhere
@@ -172,7 +193,10 @@ impl Resolver<'_> {
 
     /// The body of a loop.
     fn body(&mut self, body: &Statement) -> Loop {
-        self.loops.push(Loop { conditional_count: self.conditional_count, ..Loop::default() });
+        self.loops.push(Loop {
+            conditional_count: self.conditional_count,
+            ..Loop::default()
+        });
         self.statement(body);
         self.loops.pop().unwrap_or_default()
     }
@@ -191,7 +215,7 @@ impl Resolver<'_> {
             match (&arm.test, default) {
                 (Some(test), _) => {
                     self.expression(test);
-                    self.warn_comparison(crate::syntax::ast::BinaryOperator::Equal, subject, test, test.span);
+                    self.warn_comparison(BinaryOperator::Equal, subject, test, test.span);
                 }
                 (None, Some(first)) => {
                     let diagnostic = Diagnostic::error(arm.span, "a switch has only one `default`")
@@ -201,7 +225,10 @@ impl Resolver<'_> {
                 (None, None) => default = Some(arm.span),
             }
         }
-        self.loops.push(Loop { is_switch: true, ..Loop::default() });
+        self.loops.push(Loop {
+            is_switch: true,
+            ..Loop::default()
+        });
         self.conditional_count += 1;
         for arm in arms {
             self.statements(&arm.body);
@@ -229,8 +256,9 @@ impl Resolver<'_> {
 
     fn global(&mut self, names: &[Identifier], span: Span) {
         if self.info().kind == FunctionKind::Main {
-            let diagnostic = Diagnostic::warning(span, "`global` has no effect outside of functions")
-                .with_hint("variables of the main program are global already");
+            let diagnostic =
+                Diagnostic::warning(span, "`global` has no effect outside of functions")
+                    .with_hint("variables of the main program are global already");
             return self.report(diagnostic);
         }
         let main = self.table.modules[self.info().module.index()].main;

@@ -371,14 +371,22 @@ impl Resolved {
             };
         }
         let full = format!("{class}::{name}");
-        self.builtin_indices.get(&*full).copied().map(Callee::Builtin)
+        self.builtin_indices
+            .get(&*full)
+            .copied()
+            .map(Callee::Builtin)
     }
 
     /// What `class::$name` reaches.
     #[must_use]
     pub fn static_place(&self, scope: FunctionId, class: &str, name: &str) -> Option<StaticPlace> {
         if let Some(id) = self.class_named(scope, class) {
-            return self.class(id).statics.get(name).copied().map(StaticPlace::Class);
+            return self
+                .class(id)
+                .statics
+                .get(name)
+                .copied()
+                .map(StaticPlace::Class);
         }
         let Some(Declared::Module(module)) = self.declared(scope, class) else {
             return None;

@@ -28,6 +28,7 @@ impl Parser<'_> {
                 if self.at == at {
                     self.advance();
                 }
+                self.lose_since(at);
             }
         }
         if !self.eat(Symbol::RightBrace) {

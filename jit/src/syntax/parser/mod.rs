@@ -18,9 +18,12 @@ mod literal;
 mod pattern;
 mod statement;
 
+use std::collections::HashSet;
+use std::rc::Rc;
+
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::source::{SourceId, SourceMap, Span};
-use crate::syntax::ast::{Expression, ExpressionKind, Identifier, Program};
+use crate::syntax::ast::{Expression, ExpressionKind, Identifier, Name, Piece, Program};
 use crate::syntax::lexer::tokenize;
 use crate::syntax::token::{Keyword, Symbol, Token, TokenKind};
 
@@ -32,18 +35,50 @@ pub const TREE_HEIGHT_MAX: u32 = 500;
 /// Octets of one source text.
 pub const SOURCE_OCTETS_MAX: usize = 16 << 20;
 
+/// A text as far as it could be read.
+#[derive(Clone, Debug, Default)]
+pub struct Text {
+    /// Its statements.
+    pub program: Program,
+    /// What stood in the parts that could not be read.
+    pub lost: Lost,
+}
+
+/// Names in the unreadable parts of a text: that one of them isn't declared may follow from a mistake reported already.
+#[derive(Clone, Debug, Default)]
+pub struct Lost {
+    /// Functions, classes and variables (without `$`).
+    pub names: HashSet<Name>,
+    /// Whether reading ended early, so that any name may be lost.
+    pub all: bool,
+}
+
+impl Lost {
+    /// Whether a name may have been declared in an unreadable part.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.all || self.names.contains(name)
+    }
+
+    /// Adds what another text lost.
+    pub fn merge(&mut self, other: Self) {
+        self.names.extend(other.names);
+        self.all |= other.all;
+    }
+}
+
 /// Parses one text of `sources`.
 pub fn parse(sources: &SourceMap, id: SourceId, diagnostics: &mut Diagnostics) -> Program {
-    parse_nested(sources, id, 0, diagnostics)
+    parse_text(sources, id, 0, diagnostics).program
 }
 
 /// Parses a text that will stand inside another, `depth` statements deep: the bounds count from there.
-pub fn parse_nested(
+pub fn parse_text(
     sources: &SourceMap,
     id: SourceId,
     depth: u32,
     diagnostics: &mut Diagnostics,
-) -> Program {
+) -> Text {
     let text = &sources.source(id).text;
     if SOURCE_OCTETS_MAX < text.len() {
         let start = Span {
@@ -53,7 +88,13 @@ pub fn parse_nested(
         };
         let message = format!("this file exceeds {SOURCE_OCTETS_MAX} octets");
         diagnostics.report(Diagnostic::error(start, message).with_hint("move data to an import"));
-        return Program::default();
+        return Text {
+            lost: Lost {
+                all: true,
+                ..Lost::default()
+            },
+            ..Text::default()
+        };
     }
     let tokens = tokenize(text, id, diagnostics);
     let mut parser = Parser {
@@ -66,10 +107,18 @@ pub fn parse_nested(
         in_switch: false,
         silent_from: tokens.unreadable_from.unwrap_or(u32::MAX),
         reported_at: None,
+        lost: Lost {
+            all: tokens.unreadable_from.is_some(),
+            ..Lost::default()
+        },
         diagnostics,
     };
-    Program {
+    let program = Program {
         statements: parser.program(),
+    };
+    Text {
+        program,
+        lost: parser.lost,
     }
 }
 
@@ -95,6 +144,7 @@ struct Parser<'p> {
     silent_from: u32,
     /// The token at which the last mistake was reported.
     reported_at: Option<usize>,
+    lost: Lost,
     diagnostics: &'p mut Diagnostics,
 }
 
@@ -241,8 +291,29 @@ impl Parser<'_> {
 
     /// Reads nothing more and says nothing more.
     fn give_up(&mut self) {
+        self.lost.all = true;
         self.silent_from = 0;
         self.at = self.tokens.len() - 1;
+    }
+
+    /// Notes the names in the tokens from `start` to here, which make no part of the tree.
+    fn lose_since(&mut self, start: usize) {
+        let end = (self.at + 1).min(self.tokens.len());
+        for token in self.tokens.get(start..end).into_iter().flatten() {
+            match &token.kind {
+                TokenKind::Name(name) | TokenKind::Variable(name) => {
+                    self.lost.names.insert(Rc::clone(name));
+                }
+                TokenKind::Interpolation(pieces) => {
+                    let names = pieces.iter().filter_map(|piece| match piece {
+                        Piece::Variable(variable) => Some(Rc::clone(&variable.name)),
+                        Piece::Literal(_) => None,
+                    });
+                    self.lost.names.extend(names);
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Skips to where a statement may begin: after a `;` or a block, or before a `}` or a word that begins a statement.
@@ -318,6 +389,7 @@ impl Parser<'_> {
     ) -> Parsed<Option<T>> {
         let closer = opener.closer().unwrap_or(opener);
         let opening = self.span();
+        let opening_at = self.at;
         let closer_at = self.closers[self.at];
         self.expect(opener)?;
         let inside = parse(self);
@@ -334,6 +406,7 @@ impl Parser<'_> {
             Some(closer_at) if self.at <= closer_at => {
                 self.at = closer_at;
                 self.advance();
+                self.lose_since(opening_at);
                 Ok(None)
             }
             _ => Err(Reported),

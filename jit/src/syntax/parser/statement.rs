@@ -46,6 +46,7 @@ impl Parser<'_> {
                     if self.at == at {
                         self.advance();
                     }
+                    self.lose_since(at);
                 }
             }
         }
