@@ -9,6 +9,7 @@
 //! Knows nothing of SMTP and does no I/O: a script that needs the world asks, and its execution is parked until the
 //! answer comes.
 
+pub mod builtins;
 pub mod error;
 pub mod runtime;
 pub mod source;

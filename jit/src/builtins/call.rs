@@ -1,0 +1,374 @@
+//! One call of a builtin: its arguments, and the machine it may ask.
+//!
+//! In: a function and argument values. [`Builtin::invoke`] checks number and kinds of the arguments once, for all
+//! functions alike; behind that, the accessors of [`Call`] cannot fail.
+
+use std::fmt;
+
+use super::Builtin;
+use crate::error::ErrorKind;
+use crate::runtime::array::Key;
+use crate::runtime::{HslArray, Kind, Value};
+
+/// Why a script does not go on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Unwind {
+    /// A script error.
+    Error(ErrorKind),
+    /// The script has ended, by a terminating action or because it was stopped; the machine knows how.
+    Ended,
+}
+
+impl From<ErrorKind> for Unwind {
+    fn from(error: ErrorKind) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// What builtins may ask of whoever runs the script.
+pub trait Machine {
+    /// Calls a function value and gives its result.
+    ///
+    /// # Errors
+    ///
+    /// If the function fails or ends the script.
+    fn invoke(&mut self, function: &Value, arguments: &[Value]) -> Result<Value, Unwind>;
+
+    /// Takes fuel for work done or about to be done: about one unit per array element, or per 64 octets.
+    ///
+    /// # Errors
+    ///
+    /// If the script has used up its fuel.
+    fn charge(&mut self, fuel: u64) -> Result<(), Unwind>;
+
+    /// Seconds since 1970-01-01T00:00:00Z.
+    fn time(&mut self) -> f64;
+
+    /// Seconds local time is ahead of UTC at a time given in seconds since 1970.
+    fn utc_offset(&mut self, time: f64) -> f64;
+
+    /// Seconds since the system started; never goes back.
+    fn uptime(&mut self) -> f64;
+
+    /// Seconds since the script started.
+    fn execution_time(&mut self) -> f64;
+
+    /// Fills a buffer with octets nobody can foretell.
+    fn fill_random(&mut self, buffer: &mut [u8]);
+
+    /// The name of this host.
+    fn hostname(&mut self) -> &str;
+}
+
+/// One call of a builtin.
+pub struct Call<'a> {
+    /// The function.
+    pub builtin: &'static Builtin,
+    /// Its arguments, as many and of such kinds as it takes.
+    pub arguments: &'a [Value],
+    /// Whoever runs the script.
+    pub machine: &'a mut dyn Machine,
+}
+
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}({:?})", self.builtin.name, self.arguments)
+    }
+}
+
+impl Builtin {
+    /// Whether a call with these arguments may be made.
+    ///
+    /// # Errors
+    ///
+    /// If there are too few or too many, or one is of a kind its parameter does not take.
+    pub fn check(&'static self, arguments: &[Value]) -> Result<(), ErrorKind> {
+        let (minimum, maximum) = (self.arguments_min(), self.arguments_max());
+        if arguments.len() < minimum || maximum.is_some_and(|maximum| arguments.len() > maximum) {
+            return Err(ErrorKind::ArgumentCount {
+                function: self.name,
+                minimum,
+                maximum,
+                got: arguments.len(),
+            });
+        }
+        for (position, argument) in arguments.iter().enumerate() {
+            let (kind, parameter) = (argument.kind(), self.parameter(position));
+            if let Some(parameter) = parameter.filter(|parameter| !parameter.kinds.contains(kind)) {
+                return Err(ErrorKind::Argument {
+                    function: self.name,
+                    argument: parameter.name,
+                    expected: parameter.kinds,
+                    got: kind,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the arguments and calls the function.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::check`] and of the function.
+    pub fn invoke(
+        &'static self,
+        arguments: &[Value],
+        machine: &mut dyn Machine,
+    ) -> Result<Value, Unwind> {
+        self.check(arguments)?;
+        (self.call)(&mut Call {
+            builtin: self,
+            arguments,
+            machine,
+        })
+    }
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn value(&self, position: usize) -> &'a Value {
+        &self.arguments[position]
+    }
+
+    pub(super) fn given(&self, position: usize) -> Option<&'a Value> {
+        self.arguments.get(position)
+    }
+
+    pub(super) fn octets(&self, position: usize) -> &'a [u8] {
+        self.opt_octets(position).unwrap_or_default()
+    }
+
+    pub(super) fn opt_octets(&self, position: usize) -> Option<&'a [u8]> {
+        self.given(position)?.as_octets()
+    }
+
+    pub(super) fn number(&self, position: usize) -> f64 {
+        self.opt_number(position).unwrap_or_default()
+    }
+
+    pub(super) fn opt_number(&self, position: usize) -> Option<f64> {
+        self.given(position)?.as_number()
+    }
+
+    /// The array at a position whose parameter takes only arrays.
+    pub(super) fn array(&self, position: usize) -> &'a HslArray {
+        self.value(position)
+            .as_array()
+            .expect("the arguments were checked")
+    }
+
+    /// An entry of the options array at a position, if it is given there.
+    pub(super) fn option(&self, position: usize, name: &'static str) -> Option<&'a Value> {
+        let options = self.given(position)?.as_array()?;
+        options.get(Key::Octets(name.as_bytes()))
+    }
+
+    /// A boolean option; anything but a boolean is taken by its truth.
+    pub(super) fn flag(&self, position: usize, name: &'static str, usual: bool) -> bool {
+        self.option(position, name).map_or(usual, Value::truthy)
+    }
+
+    /// Takes fuel for that many elements.
+    pub(super) fn charge(&mut self, elements: usize) -> Result<(), Unwind> {
+        self.machine.charge(elements as u64)
+    }
+
+    /// Takes fuel for going through that many octets.
+    pub(super) fn charge_octets(&mut self, octets: usize) -> Result<(), Unwind> {
+        self.machine.charge((octets / 64) as u64)
+    }
+
+    /// The error that an argument is not what the function accepts.
+    pub(super) fn refuse(&self, position: usize, requirement: &'static str) -> Unwind {
+        let parameter = self.builtin.parameter(position);
+        Unwind::Error(ErrorKind::ArgumentValue {
+            function: self.builtin.name,
+            argument: parameter.map_or("", |parameter| parameter.name),
+            requirement,
+        })
+    }
+
+    pub(super) fn is_function(&self, position: usize) -> bool {
+        self.value(position).kind() == Kind::Function
+    }
+}
+
+/// A machine for tests: its clock stands still, its randomness counts, and it calls builtins only.
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::builtins::{builtin, registry};
+    use crate::runtime::FunctionTarget;
+    use crate::runtime::convert;
+    use crate::runtime::heap::{Heap, live_objects};
+
+    type Callback = fn(&[Value]) -> Result<Value, Unwind>;
+
+    pub(in crate::builtins) struct Bench {
+        pub(in crate::builtins) fuel: u64,
+        pub(in crate::builtins) random: u64,
+        /// What `FunctionTarget::User(index)` does.
+        pub(in crate::builtins) functions: Vec<Callback>,
+    }
+
+    impl Machine for Bench {
+        fn invoke(&mut self, function: &Value, arguments: &[Value]) -> Result<Value, Unwind> {
+            match function.as_function().expect("function").target() {
+                FunctionTarget::Builtin(index) => {
+                    registry()[index as usize].invoke(arguments, self)
+                }
+                FunctionTarget::User(index) => self.functions[index as usize](arguments),
+                _ => Err(Unwind::Ended),
+            }
+        }
+
+        fn charge(&mut self, fuel: u64) -> Result<(), Unwind> {
+            let limit = ErrorKind::FuelExhausted { limit: 1_000_000 };
+            self.fuel = self.fuel.checked_sub(fuel).ok_or(limit)?;
+            Ok(())
+        }
+
+        fn time(&mut self) -> f64 {
+            1_551_830_400.25
+        }
+
+        fn utc_offset(&mut self, _time: f64) -> f64 {
+            3600.0
+        }
+
+        fn uptime(&mut self) -> f64 {
+            12.5
+        }
+
+        fn execution_time(&mut self) -> f64 {
+            0.125
+        }
+
+        fn fill_random(&mut self, buffer: &mut [u8]) {
+            for octet in buffer {
+                // Xorshift: repeatable, and every octet of it varied enough.
+                self.random ^= self.random << 13;
+                self.random ^= self.random >> 7;
+                self.random ^= self.random << 17;
+                *octet = self.random.to_le_bytes()[3];
+            }
+        }
+
+        fn hostname(&mut self) -> &str {
+            "mx.example.org"
+        }
+    }
+
+    pub(in crate::builtins) fn bench() -> Bench {
+        Bench {
+            fuel: 1_000_000,
+            random: 0x9E37_79B9_7F4A_7C15,
+            functions: Vec::new(),
+        }
+    }
+
+    pub(in crate::builtins) fn text(octets: impl AsRef<[u8]>) -> Value {
+        Value::string(octets.as_ref()).expect("fits")
+    }
+
+    pub(in crate::builtins) fn list(values: impl IntoIterator<Item = Value>) -> Value {
+        Value::array_of(values).expect("fits")
+    }
+
+    pub(in crate::builtins) fn map<const N: usize>(elements: [(&str, Value); N]) -> Value {
+        let mut value = list([]);
+        let array = value.array_mut().expect("array");
+        for (key, element) in elements {
+            array.set(Key::of(key.as_bytes()), element).expect("fits");
+        }
+        value
+    }
+
+    pub(in crate::builtins) fn shown(result: Result<Value, Unwind>) -> String {
+        match result {
+            Ok(value) => {
+                let text = convert::text(&value).expect("shallow");
+                String::from_utf8_lossy(text.octets()).into_owned()
+            }
+            Err(Unwind::Error(error)) => error.to_string(),
+            Err(Unwind::Ended) => "ended".to_owned(),
+        }
+    }
+
+    /// What a call prints, or its error.
+    pub(in crate::builtins) fn run(name: &str, arguments: &[Value]) -> String {
+        let builtin = builtin(name).expect("there is such a builtin");
+        shown(builtin.invoke(arguments, &mut bench()))
+    }
+
+    /// Runs `work` on a heap that must be empty afterwards.
+    pub(in crate::builtins) fn on_heap(work: impl FnOnce()) {
+        let heap = Heap::new(64 << 20);
+        let _entered = heap.enter();
+        work();
+        assert_eq!(live_objects(), 0, "every value was released");
+    }
+
+    #[test]
+    fn arguments_are_checked_before_the_call() {
+        on_heap(|| {
+            assert_eq!(
+                run("str_lower", &[list([Value::number(1.0)])]),
+                "str_lower(): argument \"string\" must be string, got array"
+            );
+            assert_eq!(run("length", &[]), "length(): takes 1 arguments, got 0");
+            assert_eq!(
+                run("round", &[Value::TRUE]),
+                "round(): argument \"number\" must be number, got boolean"
+            );
+            assert_eq!(
+                run("str_slice", &[text("a")]),
+                "str_slice(): takes 2 to 3 arguments, got 1"
+            );
+        });
+    }
+
+    /// Arguments that every builtin must take without a panic, whatever it thinks of them.
+    #[test]
+    fn no_builtin_panics_on_odd_arguments() {
+        let odd = || {
+            vec![
+                Value::NONE,
+                Value::TRUE,
+                Value::number(0.0),
+                Value::number(-1.0),
+                Value::number(1e300),
+                Value::number(f64::NAN),
+                text(""),
+                text("a*"),
+                text("\u{e5}\0%[C*\"{,/"),
+                list([]),
+                list([text("a"), Value::number(3.0)]),
+                map([("k", list([Value::NONE]))]),
+                Value::function(FunctionTarget::Host(0), Value::NONE, [].into_iter())
+                    .expect("fits"),
+            ]
+        };
+        let heap = Heap::new(16 << 20);
+        let _entered = heap.enter();
+        for builtin in registry() {
+            let most = builtin.arguments_max().unwrap_or(3).min(3);
+            for count in builtin.arguments_min().min(most)..=most {
+                let choices = odd().len().pow(u32::try_from(count).expect("few"));
+                for choice in 0..choices {
+                    let mut rest = choice;
+                    let pick = |_| {
+                        let value = odd().swap_remove(rest % odd().len());
+                        rest /= odd().len();
+                        value
+                    };
+                    let arguments: Vec<Value> = (0..count).map(pick).collect();
+                    if builtin.check(&arguments).is_ok() {
+                        let _ = builtin.invoke(&arguments, &mut bench());
+                    }
+                }
+            }
+        }
+        assert_eq!(live_objects(), 0);
+    }
+}

@@ -1,0 +1,285 @@
+//! The functions every script may call.
+//!
+//! In: arguments, already checked against the function's parameters. Out: a value, or why the script does not go on.
+//! Each function says what it takes, gives, and whether the same arguments always give the same value, so that the compiler
+//! can check calls and fold constants. Functions that need the world (clock, randomness, callbacks, fuel) ask the
+//! [`Machine`]; none does I/O. Work in proportion to the size of an argument is paid for in fuel.
+//!
+//! One file per chapter of the HSL manual's "Standard library" (state of March 2019); names of 2017 that differ are beside
+//! their successors.
+
+mod array;
+mod call;
+mod cryptographic;
+mod csv;
+mod data_types;
+mod date_time;
+mod dns;
+mod encoding;
+mod json;
+mod mathematical;
+mod misc;
+mod pack;
+mod string;
+
+pub use call::{Call, Machine, Unwind};
+
+use crate::runtime::{Kind, Kinds};
+
+/// Whether an argument must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Every call has it.
+    Required,
+    /// May be left out, if all behind it are.
+    Optional,
+    /// Any number of them, at the end.
+    Variadic,
+}
+
+/// One parameter of a builtin.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// Its name in the manual.
+    pub name: &'static str,
+    /// The kinds it takes.
+    pub kinds: Kinds,
+    /// Whether it must be there.
+    pub presence: Presence,
+}
+
+/// A builtin function.
+#[derive(Clone, Copy, Debug)]
+pub struct Builtin {
+    /// Its name in scripts.
+    pub name: &'static str,
+    /// What it takes, in order.
+    pub parameters: &'static [Parameter],
+    /// The kinds it may give.
+    pub returns: Kinds,
+    /// Whether equal arguments always give an equal value and nothing else happens.
+    pub pure: bool,
+    /// What it does, in one line.
+    pub summary: &'static str,
+    /// Expressions and the text `echo` prints for them. Each is also a test.
+    pub examples: &'static [(&'static str, &'static str)],
+    /// The function itself. Called only with arguments [`Builtin::check`] accepts.
+    pub call: fn(&mut Call<'_>) -> Result<crate::runtime::Value, Unwind>,
+}
+
+type Body = fn(&mut Call<'_>) -> Result<crate::runtime::Value, Unwind>;
+
+const fn required(name: &'static str, kinds: Kinds) -> Parameter {
+    Parameter {
+        name,
+        kinds,
+        presence: Presence::Required,
+    }
+}
+
+const fn optional(name: &'static str, kinds: Kinds) -> Parameter {
+    Parameter {
+        name,
+        kinds,
+        presence: Presence::Optional,
+    }
+}
+
+const fn variadic(name: &'static str, kinds: Kinds) -> Parameter {
+    Parameter {
+        name,
+        kinds,
+        presence: Presence::Variadic,
+    }
+}
+
+impl Builtin {
+    /// A function of its arguments alone.
+    const fn pure(
+        name: &'static str,
+        parameters: &'static [Parameter],
+        returns: Kinds,
+        call: Body,
+    ) -> Self {
+        Self {
+            name,
+            parameters,
+            returns,
+            pure: true,
+            summary: "",
+            examples: &[],
+            call,
+        }
+    }
+
+    /// A function that asks the machine for more than fuel.
+    const fn impure(
+        name: &'static str,
+        parameters: &'static [Parameter],
+        returns: Kinds,
+        call: Body,
+    ) -> Self {
+        Self {
+            pure: false,
+            ..Self::pure(name, parameters, returns, call)
+        }
+    }
+
+    const fn says(self, summary: &'static str) -> Self {
+        Self { summary, ..self }
+    }
+
+    const fn shown(self, examples: &'static [(&'static str, &'static str)]) -> Self {
+        Self { examples, ..self }
+    }
+
+    /// The fewest arguments a call has.
+    #[must_use]
+    pub fn arguments_min(&self) -> usize {
+        let is_required = |parameter: &&Parameter| parameter.presence == Presence::Required;
+        self.parameters.iter().take_while(is_required).count()
+    }
+
+    /// The most arguments a call has, `None` if there is no such number.
+    #[must_use]
+    pub fn arguments_max(&self) -> Option<usize> {
+        match self.parameters.last() {
+            Some(last) if last.presence == Presence::Variadic => None,
+            _ => Some(self.parameters.len()),
+        }
+    }
+
+    /// The parameter that the argument at this position is for.
+    #[must_use]
+    pub fn parameter(&self, position: usize) -> Option<&'static Parameter> {
+        self.parameters.get(position).or_else(|| {
+            let last = self.parameters.last()?;
+            (last.presence == Presence::Variadic).then_some(last)
+        })
+    }
+
+    /// Whether the argument at this position may be of this kind.
+    #[must_use]
+    pub fn accepts(&self, position: usize, kind: Kind) -> bool {
+        self.parameter(position)
+            .is_some_and(|parameter| parameter.kinds.contains(kind))
+    }
+}
+
+/// Every builtin, sorted by name. A function value names one by its index here.
+#[must_use]
+pub fn registry() -> &'static [Builtin] {
+    &REGISTRY
+}
+
+/// The index of the builtin with this name.
+#[must_use]
+pub fn find(name: &str) -> Option<usize> {
+    REGISTRY
+        .binary_search_by(|builtin| builtin.name.cmp(name))
+        .ok()
+}
+
+/// The builtin with this name.
+#[must_use]
+pub fn builtin(name: &str) -> Option<&'static Builtin> {
+    find(name).map(|index| &REGISTRY[index])
+}
+
+const CHAPTERS: [&[Builtin]; 12] = [
+    array::BUILTINS,
+    cryptographic::BUILTINS,
+    csv::BUILTINS,
+    data_types::BUILTINS,
+    date_time::BUILTINS,
+    dns::BUILTINS,
+    encoding::BUILTINS,
+    json::BUILTINS,
+    mathematical::BUILTINS,
+    misc::BUILTINS,
+    pack::BUILTINS,
+    string::BUILTINS,
+];
+
+static REGISTRY: [Builtin; COUNT] = sorted();
+
+const COUNT: usize = {
+    let (mut count, mut chapter) = (0, 0);
+    while chapter < CHAPTERS.len() {
+        count += CHAPTERS[chapter].len();
+        chapter += 1;
+    }
+    count
+};
+
+/// All chapters in one table, in order of their names. Insertion sort: it runs in the compiler, once.
+const fn sorted() -> [Builtin; COUNT] {
+    let mut table = [CHAPTERS[0][0]; COUNT];
+    let (mut count, mut chapter) = (0, 0);
+    while chapter < CHAPTERS.len() {
+        let mut index = 0;
+        while index < CHAPTERS[chapter].len() {
+            let builtin = CHAPTERS[chapter][index];
+            let mut place = count;
+            while place > 0 && precedes(builtin.name, table[place - 1].name) {
+                table[place] = table[place - 1];
+                place -= 1;
+            }
+            table[place] = builtin;
+            count += 1;
+            index += 1;
+        }
+        chapter += 1;
+    }
+    table
+}
+
+const fn precedes(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    let mut index = 0;
+    while index < left.len() && index < right.len() {
+        if left[index] != right[index] {
+            return left[index] < right[index];
+        }
+        index += 1;
+    }
+    assert!(left.len() != right.len(), "two builtins have one name");
+    left.len() < right.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registry_is_sorted_and_complete() {
+        let names: Vec<&str> = registry().iter().map(|builtin| builtin.name).collect();
+        assert!(names.is_sorted());
+        for (index, name) in names.iter().enumerate() {
+            assert_eq!(find(name), Some(index));
+        }
+        assert_eq!(find("no_such_function"), None);
+        for builtin in registry() {
+            assert!(!builtin.summary.is_empty(), "{} says nothing", builtin.name);
+            assert!(builtin.returns != Kinds::EMPTY, "{}", builtin.name);
+            let presences: Vec<u8> = builtin
+                .parameters
+                .iter()
+                .map(|parameter| parameter.presence as u8)
+                .collect();
+            assert!(presences.is_sorted(), "{}: required first", builtin.name);
+        }
+    }
+
+    #[test]
+    fn arities_follow_the_parameters() {
+        let arity = |name| {
+            let builtin = builtin(name).expect("there");
+            (builtin.arguments_min(), builtin.arguments_max())
+        };
+        assert_eq!(arity("length"), (1, Some(1)));
+        assert_eq!(arity("round"), (1, Some(2)));
+        assert_eq!(arity("pack"), (1, None));
+        assert_eq!(arity("time"), (0, Some(0)));
+    }
+}
