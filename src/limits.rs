@@ -9,7 +9,7 @@
 //! Does not: apply any limit. The reader of a constant does that, and names the limit in its reply
 //! or error.
 //!
-//! RFC 5321 §4.5.3 (sizes and time-outs), RFC 1870 (SIZE), RFC 6152 (8BITMIME).
+//! RFC 5321 §4.5.3 (sizes and time-outs), RFC 1870 §3 (SIZE), RFC 6152 §2 (8BITMIME).
 
 /// Longest local-part in octets (RFC 5321 §4.5.3.1.1).
 pub const LOCAL_PART_OCTETS_MAX: usize = 64;
@@ -20,12 +20,12 @@ pub const DOMAIN_OCTETS_MAX: usize = 255;
 /// Longest label of a domain in octets (RFC 1035 §2.3.4).
 pub const DOMAIN_LABEL_OCTETS_MAX: usize = 63;
 
-/// Longest reverse-path or forward-path in octets, angle brackets and source route included (RFC
-/// 5321 §4.5.3.1.3).
+/// Longest reverse-path or forward-path in octets, angle brackets and source route included
+/// (RFC 5321 §4.5.3.1.3).
 pub const PATH_OCTETS_MAX: usize = 256;
 
-/// Longest command line in octets, CRLF included, when no extension raises it (RFC 5321
-/// §4.5.3.1.4).
+/// Longest command line in octets, CRLF included, when no extension raises it
+/// (RFC 5321 §4.5.3.1.4).
 pub const BASIC_COMMAND_LINE_OCTETS_MAX: usize = 512;
 
 /// What SIZE adds to the MAIL command line, in octets (RFC 1870 §3).

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::builtins;
 use crate::codegen::{self, Code};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::execution::STACK_BYTES;
 use crate::infer::{Inference, Kinds, infer, transfer};
 use crate::ir::{self, Constant, Operand, Operation, PlaceRoot};
 use crate::resolve::{Arity, Environment, Library, Loader, load, resolve};
@@ -19,9 +20,12 @@ use crate::source::{SourceId, SourceMap};
 
 /// How to compile.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+pub struct Options<'a> {
     /// Whether kinds are inferred. Off is slower and does the same: the second way every test runs.
     pub inference: Inference,
+    /// Read-only predefined variables whose value is known already, by index in the environment: they become constants of
+    /// the code and are never asked for. Only none, booleans, numbers and strings are used.
+    pub fixed: &'a [(usize, Portable)],
 }
 
 /// A compiled script.
@@ -118,10 +122,10 @@ impl Script {
         main: SourceId,
         environment: &Environment,
         loader: &mut dyn Loader,
-        options: Options,
+        options: Options<'_>,
         diagnostics: &mut Diagnostics,
     ) -> Option<Self> {
-        let program = Self::intermediate(sources, main, environment, loader, diagnostics)?;
+        let program = Self::intermediate(sources, main, environment, loader, options, diagnostics)?;
         let code = match codegen::compile(&program, options.inference) {
             Ok(code) => code,
             Err(failure) => {
@@ -131,6 +135,17 @@ impl Script {
                 return None;
             }
         };
+        if code.stack_bytes > STACK_BYTES as u64 {
+            let span = program.functions.first()?.span;
+            let message = format!(
+                "this script may need {} octets of stack and {STACK_BYTES} is the limit",
+                code.stack_bytes
+            );
+            diagnostics.report(
+                Diagnostic::error(span, message).with_expected("fewer or smaller functions that call each other"),
+            );
+            return None;
+        }
         let reads = reads(&program, environment.variables.len());
         let inner = ScriptInner {
             code,
@@ -153,6 +168,7 @@ impl Script {
         main: SourceId,
         environment: &Environment,
         loader: &mut dyn Loader,
+        options: Options<'_>,
         diagnostics: &mut Diagnostics,
     ) -> Option<ir::Program> {
         let linked = load(sources, main, loader, diagnostics);
@@ -160,7 +176,7 @@ impl Script {
         if diagnostics.has_errors() {
             return None;
         }
-        let surroundings = ir::build::Surroundings { environment, builtin: builtin_index };
+        let surroundings = ir::build::Surroundings { environment, builtin: builtin_index, fixed: options.fixed };
         let program = ir::build::build(&resolved, surroundings, diagnostics);
         report_undefined(&program, diagnostics);
         if diagnostics.has_errors() {

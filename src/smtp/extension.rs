@@ -5,18 +5,18 @@
 //! Guarantees: what is not in the set that EHLO announced is not accepted later, see `session`.
 //! Does not: implement any extension.
 //!
-//! RFC 5321 §2.2 (framework), §4.1.1.1 (EHLO); RFC 2920, RFC 1870, RFC 6152, RFC 2034.
+//! RFC 5321 §2.2 (framework), §4.1.1.1 (EHLO); RFC 2920 §2, RFC 1870 §3, RFC 6152 §2, RFC 2034 §3.
 
 /// One extension, in the order of the EHLO reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Extension {
-    /// Commands in groups (RFC 2920).
+    /// Commands in groups (RFC 2920 §3).
     Pipelining,
-    /// Message size declaration (RFC 1870).
+    /// Message size declaration (RFC 1870 §3).
     Size,
-    /// 8-bit MIME transport (RFC 6152).
+    /// 8-bit MIME transport (RFC 6152 §2).
     EightBitMime,
-    /// Enhanced status codes in replies (RFC 2034).
+    /// Enhanced status codes in replies (RFC 2034 §4).
     EnhancedStatusCodes,
 }
 

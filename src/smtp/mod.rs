@@ -3,8 +3,8 @@
 //! In: octets (`line`, `mail_data`) and parsed commands (`session`). Out: replies (`reply`) and
 //! what the pump must do next ([`session::Step`]).
 //!
-//! Implements RFC 5321 with SIZE (RFC 1870), 8BITMIME (RFC 6152), PIPELINING (RFC 2920) and
-//! ENHANCEDSTATUSCODES (RFC 2034). What is not offered is not accepted.
+//! Implements RFC 5321 with SIZE (RFC 1870 §3), 8BITMIME (RFC 6152 §2), PIPELINING (RFC 2920 §3)
+//! and ENHANCEDSTATUSCODES (RFC 2034 §4). What is not offered is not accepted.
 //!
 //! Guarantees: no panicking construct meets client octets; memory per session is bounded by
 //! `crate::limits`; the replies depend on the octets only, never on how the network cut them into

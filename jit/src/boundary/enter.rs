@@ -9,7 +9,8 @@ use std::panic::resume_unwind;
 
 use super::layout::ExecutionState;
 use crate::builtins::Unwind;
-use crate::codegen::Entry;
+use crate::codegen::{ENTRIES_MAX, Entry};
+use crate::error::ErrorKind;
 use crate::execution::running::Running;
 use crate::runtime::Value;
 
@@ -25,6 +26,16 @@ pub(crate) fn enter(
     environment: &Value,
     arguments: Vec<Value>,
 ) -> Result<Value, Unwind> {
+    if running.entries > ENTRIES_MAX {
+        return Err(Unwind::Error(ErrorKind::CallDepth { limit: ENTRIES_MAX }));
+    }
+    running.entries += 1;
+    let result = call(running, entry, environment, arguments);
+    running.entries -= 1;
+    result
+}
+
+fn call(running: &mut Running, entry: Entry, environment: &Value, arguments: Vec<Value>) -> Result<Value, Unwind> {
     let environment = environment.bits();
     let words: Vec<u64> = arguments.into_iter().map(Value::into_bits).collect();
     let state = std::ptr::from_mut(running).cast::<ExecutionState>();

@@ -34,6 +34,8 @@ pub(crate) struct Code {
     pub(crate) tables: Tables,
     /// Octets of machine code.
     pub(crate) size_bytes: usize,
+    /// The most native stack that a run can take.
+    pub(crate) stack_bytes: u64,
 }
 
 /// Why Cranelift refused: always a mistake of ours or a limit of its own.
@@ -84,6 +86,7 @@ pub(crate) fn compile(program: &Program, inference: Inference) -> Result<Code, C
     let reached_by_value = reached_by_value(program);
     let mut tables = Tables::default();
     let mut size_bytes = 0;
+    let mut frames = Vec::new();
     let mut context = module.make_context();
     let mut scratch = FunctionBuilderContext::new();
     for (index, function) in program.functions.iter().enumerate() {
@@ -102,36 +105,56 @@ pub(crate) fn compile(program: &Program, inference: Inference) -> Result<Code, C
             };
             Translator::translate(builder, &mut shared, function_id(index), function, &inferred, target);
         }
-        size_bytes += define(&mut module, functions[index], &mut context)?;
+        let (size, frame) = define(&mut module, functions[index], &mut context)?;
+        size_bytes += size;
+        frames.push(frame);
         uniform_entry(&mut module, functions[index], function, &mut context, &mut scratch);
-        size_bytes += define(&mut module, entries[index], &mut context)?;
+        size_bytes += define(&mut module, entries[index], &mut context)?.0;
     }
+    let stack_bytes = super::stack::bound(program, &frames, &reached_by_value);
     module.finalize_definitions()?;
     let entries = entries.iter().map(|id| Entry(module.get_finalized_function(*id))).collect();
-    Ok(Code { module: Some(module), entries, tables, size_bytes })
+    Ok(Code { module: Some(module), entries, tables, size_bytes, stack_bytes })
 }
 
 fn function_id(index: usize) -> FunctionId {
     FunctionId(u32::try_from(index).expect("functions are bounded by the source's size"))
 }
 
+/// Compiles the function in the context; octets of its code and of its frame.
 fn define(
     module: &mut JITModule,
     id: FuncId,
     context: &mut cranelift_codegen::Context,
-) -> Result<usize, CompileFailure> {
+) -> Result<(usize, u64), CompileFailure> {
     module.define_function(id, context)?;
-    let size = context.compiled_code().map_or(0, |code| code.code_buffer().len());
+    let compiled = context.compiled_code();
+    let size = compiled.map_or(0, |code| code.code_buffer().len());
+    let layout = compiled.and_then(|code| code.buffer.frame_layout());
+    let frame = layout.map_or(UNKNOWN_FRAME_BYTES, |layout| u64::from(layout.frame_to_fp_offset) + CALL_BYTES);
     module.clear_context(context);
-    Ok(size)
+    Ok((size, frame))
 }
+
+/// Return address, frame pointer and the arguments that do not fit in registers, generously.
+const CALL_BYTES: u64 = 128;
+
+/// What is assumed where the code generator tells no frame; it tells one for every target in use.
+const UNKNOWN_FRAME_BYTES: u64 = 16 * 1024;
 
 fn builder() -> Result<JITBuilder, CompileFailure> {
     let failure = |error: &dyn fmt::Display| CompileFailure(error.to_string());
     let mut flags = settings::builder();
-    for (name, value) in
-        [("use_colocated_libcalls", "false"), ("is_pic", "false"), ("opt_level", "speed"), ("enable_verifier", VERIFY)]
-    {
+    let settings = [
+        ("use_colocated_libcalls", "false"),
+        ("is_pic", "false"),
+        ("opt_level", "speed"),
+        ("enable_verifier", VERIFY),
+        // A frame larger than the guard page touches every page, so that it can't step over it.
+        ("enable_probestack", "true"),
+        ("probestack_strategy", "inline"),
+    ];
+    for (name, value) in settings {
         flags.set(name, value).map_err(|error| failure(&error))?;
     }
     let isa = cranelift_native::builder().map_err(|error| failure(&error))?;

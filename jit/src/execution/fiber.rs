@@ -73,9 +73,9 @@ impl StackSlot {
     }
 }
 
-/// The native stack of a script. The call graph is free of recursion and its frames are bounded, builtins need little:
-/// what exceeds this is stopped by the guard page, never silent.
-pub(super) const STACK_BYTES: usize = 256 * 1024;
+/// The native stack of a script. Address space: only what is touched takes memory. A script whose bound is larger is
+/// refused when it is compiled.
+pub(crate) const STACK_BYTES: usize = 1024 * 1024;
 
 impl Fiber {
     /// A fibre that will run an execution's main program.

@@ -33,6 +33,8 @@ pub(crate) struct Running {
     pub(crate) modules_run: Vec<bool>,
     /// Which functions are being executed, of those that a function value may reach.
     pub(crate) active: Vec<bool>,
+    /// How many calls by value are nested.
+    pub(crate) entries: usize,
     pub(crate) limits: Limits,
     fuel_left: u64,
     pub(crate) output: Vec<Vec<u8>>,
@@ -62,6 +64,7 @@ impl Running {
             statics: Vec::new(),
             modules_run: vec![false; script.functions.len()],
             active: vec![false; script.functions.len()],
+            entries: 0,
             fuel_left: limits.fuel - slice,
             limits,
             output: Vec::new(),

@@ -326,12 +326,8 @@ mod tests {
         let _entered = heap.enter();
         let object = Value::object(2, Value::array().expect("fits")).expect("fits");
         let cell = Value::cell(Value::number(7.0)).expect("fits");
-        let closure = Value::function(
-            FunctionTarget::User(1),
-            object.clone(),
-            [cell.clone()].into_iter(),
-        )
-        .expect("fits");
+        let closure = Value::function(FunctionTarget::User(1), object.clone(), [cell].into_iter())
+            .expect("fits");
         let inner = object.as_object().expect("object");
         inner.set(Key::of(b"self"), object.clone()).expect("fits");
         inner.set(Key::of(b"call"), closure.clone()).expect("fits");

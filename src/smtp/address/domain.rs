@@ -65,3 +65,43 @@ fn sub_domain(octets: &[u8]) -> Result<(&[u8], &[u8]), PathError> {
         _ => Ok((label, rest)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{PathError, domain};
+
+    #[test]
+    fn sizes_are_exact() {
+        let labels = |last: usize| {
+            let label = "d".repeat(63);
+            [&label, &label, &label, "d".repeat(last).as_str()].join(".")
+        };
+        assert_eq!(labels(63).len(), 255);
+        assert_eq!(
+            domain(labels(63).as_bytes()).map(|(name, _)| name.len()),
+            Ok(255)
+        );
+        assert_eq!(domain(labels(64).as_bytes()), Err(PathError::DomainTooLong));
+        let five = [labels(1).as_str(), "d".repeat(62).as_str()].join(".");
+        assert_eq!(five.len(), 256);
+        assert_eq!(domain(five.as_bytes()), Err(PathError::DomainTooLong));
+    }
+
+    #[test]
+    fn what_follows_is_left() {
+        let cases: [[&[u8]; 3]; 4] = [
+            [b"a.b>", b"a.b", b">"],
+            [b"a-b.1,@c", b"a-b.1", b",@c"],
+            [b"a b", b"a", b" b"],
+            [b"xn--a", b"xn--a", b""],
+        ];
+        for [octets, name, rest] in cases {
+            assert_eq!(
+                domain(octets),
+                Ok((name, rest)),
+                "{}",
+                octets.escape_ascii()
+            );
+        }
+    }
+}

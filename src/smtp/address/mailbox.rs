@@ -3,8 +3,8 @@
 //! In: octets that start with a local-part. Out: [`Mailbox`] and the octets after it.
 //! Guarantees: the local-part is kept as sent; quoted pairs stay raw and are undone on demand,
 //! without memory.
-//! Does not: compare mailboxes: only the host that owns one knows which local-parts are equal (RFC
-//! 5321 §2.3.11).
+//! Does not: compare mailboxes: only the host that owns one knows which local-parts are equal
+//! (RFC 5321 §2.3.11).
 //!
 //! RFC 5321 §4.1.2 (Mailbox, Local-part, Dot-string, Quoted-string), RFC 5322 §3.2.3 (atext).
 

@@ -57,3 +57,46 @@ const TLS_HANDSHAKE_RECORD: u8 = 22;
 
 /// ` HTTP/1.1`.
 const HTTP_VERSION_OCTETS: usize = 9;
+
+#[cfg(test)]
+mod tests {
+    use super::ForeignProtocol;
+
+    #[test]
+    fn an_http_request_line_has_method_target_and_version() {
+        let right: [&[u8]; 3] = [b"GET / HTTP/1.1", b"X  HTTP/1.0", b"OPTIONS * HTTP/2.0"];
+        let wrong: [&[u8]; 7] = [
+            b"",
+            b"HTTP/1.1",
+            b"GET HTTP/1.1",
+            b"GET /",
+            b"GET / HTTP/1",
+            b"GET / HTTP/1.1 x",
+            b"NOOP http/1.1",
+        ];
+        assert!(
+            right
+                .iter()
+                .all(|line| ForeignProtocol::of_line(line).is_some())
+        );
+        assert!(
+            wrong
+                .iter()
+                .all(|line| ForeignProtocol::of_line(line).is_none())
+        );
+    }
+
+    #[test]
+    fn one_octet_tells_tls() {
+        assert_eq!(
+            ForeignProtocol::of_first_octets(b"\x16"),
+            Some(ForeignProtocol::Tls)
+        );
+        assert_eq!(
+            ForeignProtocol::of_first_octets(b"\x16\x03\x01"),
+            Some(ForeignProtocol::Tls)
+        );
+        assert_eq!(ForeignProtocol::of_first_octets(b""), None);
+        assert_eq!(ForeignProtocol::of_first_octets(b"EHLO"), None);
+    }
+}

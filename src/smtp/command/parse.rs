@@ -210,6 +210,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_name_of_a_client_is_as_long_as_a_domain() {
+        let line = |octets_count: usize| format!("EHLO {}", "d".repeat(octets_count));
+        assert!(Command::parse(line(255).as_bytes()).is_ok());
+        assert_eq!(
+            Command::parse(line(256).as_bytes()),
+            Err(SyntaxError::HeloDomain)
+        );
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig {
             cases: 4_000, failure_persistence: None, ..ProptestConfig::default()

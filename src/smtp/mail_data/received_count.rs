@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn counts_fields_of_the_header_section_at_every_split() {
-        let cases: [(&[u8], u32); 8] = [
+        let cases: [(&[u8], u32); 9] = [
             (b"", 0),
             (b"Received: a\r\n", 1),
             (b"received:a\r\nRECEIVED:\r\n\r\n", 2),
@@ -101,6 +101,7 @@ mod tests {
                 0,
             ),
             (b"\r\nReceived: a\r\n", 0),
+            (b"Re\r\nReceived: a\r\n", 1),
             (b"Subject: x\r\n\r\nReceived: a\r\n\r\nReceived: b\r\n", 0),
             (b"ReceivReceived: a\r\nRReceived: b\r\n", 0),
         ];

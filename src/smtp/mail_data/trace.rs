@@ -27,7 +27,7 @@ pub struct Trace<'session> {
     date: &'session str,
 }
 
-/// How the message came: the `with` clause (RFC 5321 §4.4, RFC 3848).
+/// How the message came: the `with` clause (RFC 5321 §4.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// After HELO.

@@ -16,13 +16,13 @@
 //! Guarantees: only CRLF.CRLF ends mail data (the first CRLF may be the one of the DATA command);
 //! the end, the content and the verdict do not depend on fragmentation; after an error no more
 //! content is handed out, and the rest is consumed without memory.
-//! Does not: store, or change anything but transparency dots. Lines of any length are content (RFC
-//! 5321 §4.5.3.1.6 asks to take what one can).
+//! Does not: store, or change anything but transparency dots. Lines of any length are content
+//! (RFC 5321 §4.5.3.1.6 asks to take what one can).
 //!
-//! RFC 5321 §4.1.1.4 (end), §4.5.2 (transparency), §2.3.8 (bare CR and LF), §6.3 (loops); RFC 1870
-//! §6.3 (size).
-//! Deviation: a message with NUL is refused; RFC 5322 §4 has it as obsolete, and programs in C cut
-//! such messages short.
+//! RFC 5321 §4.1.1.4 (end), §4.5.2 (transparency), §2.3.8 (bare CR and LF), §6.3 (loops);
+//! RFC 1870 §6.3 (size).
+//! Deviation: a message with NUL is refused; RFC 5322 §4.1 has it as obsolete, and programs in C
+//! cut such messages short.
 
 use memchr::memchr3;
 

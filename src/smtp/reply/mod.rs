@@ -62,7 +62,7 @@ impl ReplyCode {
     pub const NOT_IMPLEMENTED: Self = Self(502);
     /// The command is not allowed now.
     pub const BAD_SEQUENCE: Self = Self(503);
-    /// The host accepts no mail (RFC 7504 §3).
+    /// The host accepts no mail.
     pub const NO_MAIL_SERVICE: Self = Self(521);
     /// Refused by policy, or no such mailbox.
     pub const MAILBOX_UNAVAILABLE: Self = Self(550);

@@ -275,5 +275,6 @@ impl Session {
     }
 }
 
-/// Idle sessions are counted in ten thousands: this is what each of them takes, besides its buffers.
+/// Idle sessions are counted in ten thousands: this is what each of them takes, besides its
+/// buffers.
 const _: () = assert!(size_of::<Session>() <= 288);

@@ -33,7 +33,8 @@ impl SessionOptions {
 /// The sizes and counts of one session; [`Default`] is what a profile gets when it says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionLimits {
-    /// Largest message in octets, without transparency dots and trace headers.
+    /// Largest message in octets, without transparency dots and trace headers. Not 0, which the
+    /// SIZE announced in EHLO would turn into no limit (RFC 1870 §3); `profile` sees to that.
     pub message_octets_max: u64,
     /// Recipients of one message.
     pub recipients_per_message_max: u32,

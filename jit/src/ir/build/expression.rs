@@ -114,6 +114,9 @@ impl FunctionBuilder<'_, '_> {
                 Operand::Register(into)
             }
             Variable::Predefined(index) => {
+                if let Some(fixed) = self.fixed_value(index) {
+                    return fixed;
+                }
                 let into = self.temporary();
                 self.emit(Operation::LoadPredefined { into, index }, span);
                 Operand::Register(into)
@@ -420,11 +423,14 @@ impl FunctionBuilder<'_, '_> {
                 self.emit(Operation::CellGet { into, cell }, span);
                 into
             }
-            Variable::Predefined(index) => {
-                let into = self.temporary();
-                self.emit(Operation::LoadPredefined { into, index }, span);
-                into
-            }
+            Variable::Predefined(index) => match self.fixed_value(index) {
+                Some(fixed) => self.copy(fixed, span),
+                None => {
+                    let into = self.temporary();
+                    self.emit(Operation::LoadPredefined { into, index }, span);
+                    into
+                }
+            },
         }
     }
 

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::resolve::{Environment, FunctionInfo, FunctionKind, Resolved, Storage, VariableId};
+use crate::runtime::Portable;
 use crate::source::Span;
 use crate::syntax::ast::{self, Expression, ExpressionKind, Name, Statement};
 
@@ -30,6 +31,8 @@ pub struct Surroundings<'a> {
     pub environment: &'a Environment,
     /// The index of a builtin in the registry, by name.
     pub builtin: fn(&str) -> Option<u32>,
+    /// Predefined variables whose value is known, by index in the environment.
+    pub fixed: &'a [(usize, Portable)],
 }
 
 /// Builds a whole program.
@@ -363,6 +366,19 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
     fn start_unreachable(&mut self) {
         let block = self.new_block();
         self.switch_to(block);
+    }
+
+    /// The value of a predefined variable that is known when compiling.
+    fn fixed_value(&mut self, index: u32) -> Option<Operand> {
+        let fixed = self.shared.surroundings.fixed;
+        let (_, value) = fixed.iter().find(|(known, _)| *known == index as usize)?;
+        match value {
+            Portable::None => Some(Operand::None),
+            Portable::Boolean(truth) => Some(Operand::Boolean(*truth)),
+            Portable::Number(number) => Some(Operand::Number(*number)),
+            Portable::String(octets) => Some(self.string_constant(&octets.as_ref().into())),
+            Portable::Array(_) | Portable::Shared(_) => None,
+        }
     }
 
     fn string_constant(&mut self, octets: &Rc<[u8]>) -> Operand {
