@@ -3,7 +3,10 @@
 //! An instance owns the values of the script's constants, since reference counts are not shared between threads, and
 //! keeps heaps and stacks for reuse. In the steady state starting an execution takes nothing from the system.
 
-#![expect(unsafe_code, reason = "empties the heap of an execution that was given up, whose values are gone")]
+#![expect(
+    unsafe_code,
+    reason = "empties the heap of an execution that was given up, whose values are gone"
+)]
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -89,13 +92,25 @@ impl ScriptInstance {
                 .collect::<Result<Vec<_>, _>>()?
         };
         let spare = RefCell::new(Vec::new());
-        Ok(Self { inner: Rc::new(InstanceInner { script: inner, constants, _constants_heap: heap, spare }) })
+        Ok(Self {
+            inner: Rc::new(InstanceInner {
+                script: inner,
+                constants,
+                _constants_heap: heap,
+                spare,
+            }),
+        })
     }
 
     /// Whether the script reads a predefined variable: what nobody reads need not be made.
     #[must_use]
     pub fn reads(&self, variable: usize) -> bool {
-        self.inner.script.reads.get(variable).copied().unwrap_or(false)
+        self.inner
+            .script
+            .reads
+            .get(variable)
+            .copied()
+            .unwrap_or(false)
     }
 
     /// Starts an execution. `input` is asked once for each predefined variable that the script reads.
@@ -123,13 +138,21 @@ impl ScriptInstance {
             let _entered = heap.enter();
             let mut running = Box::new(Running::new(Rc::clone(&self.inner), limits));
             for index in 0..self.inner.script.predefined_count {
-                let value = if self.reads(index) { input(index).to_value()? } else { Value::NONE };
+                let value = if self.reads(index) {
+                    input(index).to_value()?
+                } else {
+                    Value::NONE
+                };
                 running.predefined.push(value);
             }
             running
         };
         let fiber = Fiber::new(running, stack);
-        Ok(Execution { heap: Some(heap), fiber, instance: Rc::clone(&self.inner) })
+        Ok(Execution {
+            heap: Some(heap),
+            fiber,
+            instance: Rc::clone(&self.inner),
+        })
     }
 }
 
@@ -170,10 +193,15 @@ impl Execution {
     }
 
     fn step(&mut self, with: Resume) -> Step {
-        let heap = self.heap.take().expect("an execution that ended is not resumed");
+        let heap = self
+            .heap
+            .take()
+            .expect("an execution that ended is not resumed");
         let step = {
             let _entered = heap.enter();
-            self.fiber.resume(with).expect("an execution that ended is not resumed")
+            self.fiber
+                .resume(with)
+                .expect("an execution that ended is not resumed")
         };
         match step {
             FiberStep::Parked(parked) => {
@@ -183,11 +211,19 @@ impl Execution {
                     Parked::NeedsHost(request) => Step::NeedsHost(request),
                 }
             }
-            FiberStep::Ended(running, ending, stack) => Step::Finished(self.finish(heap, running, ending, stack)),
+            FiberStep::Ended(running, ending, stack) => {
+                Step::Finished(self.finish(heap, running, ending, stack))
+            }
         }
     }
 
-    fn finish(&self, mut heap: Heap, mut running: Box<Running>, ending: super::Ending, stack: StackSlot) -> Outcome {
+    fn finish(
+        &self,
+        mut heap: Heap,
+        mut running: Box<Running>,
+        ending: super::Ending,
+        stack: StackSlot,
+    ) -> Outcome {
         let output = std::mem::take(&mut running.output);
         let fuel_used = running.fuel_used();
         let written = {
@@ -210,7 +246,13 @@ impl Execution {
         if spare.len() < SPARE_MAX && (live_objects != 0 || heap.reset()) {
             spare.push((heap, stack));
         }
-        Outcome { ending, output, written, fuel_used, live_objects }
+        Outcome {
+            ending,
+            output,
+            written,
+            fuel_used,
+            live_objects,
+        }
     }
 }
 

@@ -93,7 +93,9 @@ impl Running {
         match (result, self.ending.take()) {
             (Ok(()), None) => Ending::Implicit,
             (_, Some(ending)) => self.locate(ending),
-            (Err(Unwind::Error(kind)), None) => self.locate(Ending::Error(ScriptError { kind, span: None })),
+            (Err(Unwind::Error(kind)), None) => {
+                self.locate(Ending::Error(ScriptError { kind, span: None }))
+            }
             (Err(Unwind::Ended), None) => Ending::Implicit,
         }
     }
@@ -108,13 +110,27 @@ impl Running {
 
     /// Adds the place where the script ended, which generated code noted.
     fn locate(&self, ending: Ending) -> Ending {
-        let site = self.instance.script.code.tables.span(self.state.failed_site);
+        let site = self
+            .instance
+            .script
+            .code
+            .tables
+            .span(self.state.failed_site);
         match ending {
             Ending::Implicit => Ending::Implicit,
-            Ending::Action { function, arguments, span } => {
-                Ending::Action { function, arguments, span: span.or(site) }
-            }
-            Ending::Error(error) => Ending::Error(ScriptError { span: error.span.or(site), ..error }),
+            Ending::Action {
+                function,
+                arguments,
+                span,
+            } => Ending::Action {
+                function,
+                arguments,
+                span: span.or(site),
+            },
+            Ending::Error(error) => Ending::Error(ScriptError {
+                span: error.span.or(site),
+                ..error
+            }),
         }
     }
 
@@ -139,7 +155,9 @@ impl Running {
             let slice = self.limits.fuel_per_slice.min(self.fuel_left);
             if slice == 0 {
                 self.state.fuel = 0;
-                return Err(Unwind::Error(ErrorKind::FuelExhausted { limit: self.limits.fuel }));
+                return Err(Unwind::Error(ErrorKind::FuelExhausted {
+                    limit: self.limits.fuel,
+                }));
             }
             if let Resume::Cancel(error) = self.park(Parked::OutOfFuel) {
                 return Err(self.cancelled(error));
@@ -153,7 +171,11 @@ impl Running {
     /// Takes fuel for something expensive.
     pub(crate) fn charge(&mut self, fuel: u64) -> Result<(), Unwind> {
         self.state.fuel = self.state.fuel.saturating_sub_unsigned(fuel);
-        if self.state.fuel < 0 { self.refuel() } else { Ok(()) }
+        if self.state.fuel < 0 {
+            self.refuel()
+        } else {
+            Ok(())
+        }
     }
 
     /// Asks the world and waits for its answer.
@@ -185,9 +207,13 @@ impl Running {
     /// Prints one line.
     pub(crate) fn print(&mut self, line: Vec<u8>) -> Result<(), Unwind> {
         // A line costs at least its entry, so that many empty lines reach the bound too.
-        self.output_octets = self.output_octets.saturating_add(line.len() + ECHO_OVERHEAD_OCTETS);
+        self.output_octets = self
+            .output_octets
+            .saturating_add(line.len() + ECHO_OVERHEAD_OCTETS);
         if self.output_octets > self.limits.output_octets {
-            return Err(Unwind::Error(ErrorKind::OutputLimit { limit: self.limits.output_octets }));
+            return Err(Unwind::Error(ErrorKind::OutputLimit {
+                limit: self.limits.output_octets,
+            }));
         }
         self.output.push(line);
         Ok(())

@@ -9,9 +9,9 @@ use crate::builtins::Unwind;
 use crate::codegen::{PlaceShape, ShapeAction, ShapeStep};
 use crate::error::ErrorKind;
 use crate::execution::running::Running;
-use crate::script::ScriptInner;
 use crate::runtime::place::{Step, assign_slice, unset_element, unset_slice, with_place};
 use crate::runtime::{Value, operate};
+use crate::script::ScriptInner;
 
 pub(crate) fn place(
     running: &mut Running,
@@ -20,7 +20,9 @@ pub(crate) fn place(
     operands: &[Value],
 ) -> Result<Value, Unwind> {
     let script = running.instance.script.clone();
-    let Some(shape) = script.code.tables.place_shape(shape) else { return Ok(Value::NONE) };
+    let Some(shape) = script.code.tables.place_shape(shape) else {
+        return Ok(Value::NONE);
+    };
     let held;
     let result = if shape.through_cell {
         held = root.clone();
@@ -42,7 +44,9 @@ pub(crate) fn place_predefined(
 ) -> Result<Value, Unwind> {
     let index = variable as usize;
     let script = running.instance.script.clone();
-    let Some(shape) = script.code.tables.place_shape(shape) else { return Ok(Value::NONE) };
+    let Some(shape) = script.code.tables.place_shape(shape) else {
+        return Ok(Value::NONE);
+    };
     let changes = !matches!(shape.action, ShapeAction::Isset | ShapeAction::ReadQuiet);
     running.written[index] |= changes;
     act(&script, shape, &mut running.predefined[index], operands).map_err(Unwind::Error)
@@ -55,8 +59,12 @@ pub(crate) fn place_static(
     operands: &[Value],
 ) -> Result<Value, Unwind> {
     let script = running.instance.script.clone();
-    let Some(shape) = script.code.tables.place_shape(shape) else { return Ok(Value::NONE) };
-    let Some(root) = running.statics.get_mut(variable as usize) else { return Ok(Value::NONE) };
+    let Some(shape) = script.code.tables.place_shape(shape) else {
+        return Ok(Value::NONE);
+    };
+    let Some(root) = running.statics.get_mut(variable as usize) else {
+        return Ok(Value::NONE);
+    };
     act(&script, shape, root, operands).map_err(Unwind::Error)
 }
 
@@ -72,7 +80,9 @@ fn act(
         ShapeAction::Isset => {
             let (last, way) = shape.steps.split_last().ok_or(ErrorKind::KeyRange)?;
             let mut operands = operands.iter();
-            let Some(base) = walk_quietly(root, way, &mut operands)? else { return Ok(Value::FALSE) };
+            let Some(base) = walk_quietly(root, way, &mut operands)? else {
+                return Ok(Value::FALSE);
+            };
             look(&base, *last, &mut operands).map(|found| Value::boolean(found.is_some()))
         }
         ShapeAction::ReadQuiet => {
@@ -80,12 +90,18 @@ fn act(
             Ok(found.unwrap_or_default())
         }
         ShapeAction::Unset => remove(shape, root, operands),
-        ShapeAction::Store | ShapeAction::Update { .. } | ShapeAction::Step { .. } => write(shape, root, operands),
+        ShapeAction::Store | ShapeAction::Update { .. } | ShapeAction::Step { .. } => {
+            write(shape, root, operands)
+        }
     }
 }
 
 /// One element for a quiet reader; `None` when it is missing or the base has no elements.
-fn look(base: &Value, step: ShapeStep, operands: &mut std::slice::Iter<'_, Value>) -> Result<Option<Value>, ErrorKind> {
+fn look(
+    base: &Value,
+    step: ShapeStep,
+    operands: &mut std::slice::Iter<'_, Value>,
+) -> Result<Option<Value>, ErrorKind> {
     let mut operand = || operands.next().cloned().unwrap_or_default();
     match step {
         ShapeStep::Key | ShapeStep::Property => operate::subscript_if_set(base, &operand()),
@@ -140,7 +156,9 @@ fn remove(shape: &PlaceShape, root: &mut Value, operands: &[Value]) -> Result<Va
     let (path, rest) = way(before, operands);
     let removed = with_place(root, &path, |base| match (last, rest) {
         (ShapeStep::Key | ShapeStep::Property, [key, ..]) => unset_element(base, key),
-        (ShapeStep::Slice, [first, last, by, ..]) => unset_slice(base, bound(first), bound(last), bound(by)),
+        (ShapeStep::Slice, [first, last, by, ..]) => {
+            unset_slice(base, bound(first), bound(last), bound(by))
+        }
         _ => Ok(false),
     })?;
     Ok(Value::boolean(removed))
@@ -149,8 +167,12 @@ fn remove(shape: &PlaceShape, root: &mut Value, operands: &[Value]) -> Result<Va
 fn write(shape: &PlaceShape, root: &mut Value, operands: &[Value]) -> Result<Value, ErrorKind> {
     if let Some((ShapeStep::Slice, before)) = shape.steps.split_last() {
         let (path, rest) = way(before, operands);
-        let [first, last, by, items] = rest else { return Ok(Value::NONE) };
-        with_place(root, &path, |base| assign_slice(base, bound(first), bound(last), bound(by), items))?;
+        let [first, last, by, items] = rest else {
+            return Ok(Value::NONE);
+        };
+        with_place(root, &path, |base| {
+            assign_slice(base, bound(first), bound(last), bound(by), items)
+        })?;
         return Ok(Value::NONE);
     }
     let (path, rest) = way(&shape.steps, operands);
@@ -161,7 +183,10 @@ fn write(shape: &PlaceShape, root: &mut Value, operands: &[Value]) -> Result<Val
             apply_in_place(operator, element, operand)?;
             Ok(element.clone())
         }
-        ShapeAction::Step { increment, yield_old } => {
+        ShapeAction::Step {
+            increment,
+            yield_old,
+        } => {
             let new = next(increment, element)?;
             let old = std::mem::replace(element, new.clone());
             Ok(if yield_old { old } else { new })
