@@ -53,6 +53,6 @@ impl Machine for Running {
     }
 
     fn hostname(&mut self) -> &str {
-        &self.instance.script.hostname
+        &self.script.hostname
     }
 }

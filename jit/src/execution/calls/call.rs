@@ -1,5 +1,7 @@
 //! Calls: of builtins, host functions and function values; making function values.
 
+use std::sync::Arc;
+
 use crate::boundary::enter::enter;
 use crate::builtins::{self, Unwind};
 use crate::error::ErrorKind;
@@ -29,7 +31,6 @@ pub(crate) fn call_host(
         .collect::<Result<Vec<_>, _>>()
         .map_err(Unwind::Error)?;
     let terminating = running
-        .instance
         .script
         .terminating
         .get(function)
@@ -84,7 +85,7 @@ pub(crate) fn invoke(
     match function.target() {
         FunctionTarget::Builtin(index) => call_builtin(running, index, arguments),
         FunctionTarget::Host(index) => {
-            let (minimum, maximum) = running.instance.script.host_arity(index as usize);
+            let (minimum, maximum) = running.script.host_arity(index as usize);
             check_count(arguments.len(), minimum, maximum)?;
             call_host(running, index, arguments)
         }
@@ -103,7 +104,7 @@ pub(crate) fn invoke(
 
 /// A new object of a class, constructed.
 fn make_object(running: &mut Running, index: u32, arguments: &[Value]) -> Result<Value, Unwind> {
-    let script = running.instance.script.clone();
+    let script = Arc::clone(&running.script);
     let Some(class) = script.classes.get(index as usize) else {
         return Err(Unwind::Error(ErrorKind::NotCallable {
             got: crate::runtime::Kind::Function,
@@ -146,7 +147,7 @@ fn call_user(
     environment: &Value,
     given: &[Value],
 ) -> Result<Value, Unwind> {
-    let script = running.instance.script.clone();
+    let script = Arc::clone(&running.script);
     let Some(function) = script.functions.get(index as usize) else {
         return Err(Unwind::Error(ErrorKind::NotCallable {
             got: environment.kind(),

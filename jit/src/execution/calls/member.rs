@@ -14,7 +14,7 @@ pub(crate) fn index(
     accessor: u32,
 ) -> Result<Value, Unwind> {
     if base.as_object().is_some() {
-        return member(&running.instance.script, base, key, accessor).map_err(Unwind::Error);
+        return member(&running.script, base, key, accessor).map_err(Unwind::Error);
     }
     operate::subscript(base, key).map_err(Unwind::Error)
 }

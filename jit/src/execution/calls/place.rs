@@ -19,19 +19,16 @@ pub(crate) fn place(
     root: &mut Value,
     operands: &[Value],
 ) -> Result<Value, Unwind> {
-    let script = running.instance.script.clone();
+    let script = &*running.script;
     let Some(shape) = script.code.tables.place_shape(shape) else {
         return Ok(Value::NONE);
     };
-    let held;
-    let result = if shape.through_cell {
-        held = root.clone();
-        match held.as_cell() {
-            Some(cell) => cell.update(|content| act(&script, shape, content, operands)),
-            None => Ok(Value::NONE),
-        }
-    } else {
-        act(&script, shape, root, operands)
+    if !shape.through_cell {
+        return act(script, shape, root, operands).map_err(Unwind::Error);
+    }
+    let result = match root.as_cell() {
+        Some(cell) => cell.update(|content| act(script, shape, content, operands)),
+        None => Ok(Value::NONE),
     };
     result.map_err(Unwind::Error)
 }
@@ -42,14 +39,18 @@ pub(crate) fn place_predefined(
     variable: u32,
     operands: &[Value],
 ) -> Result<Value, Unwind> {
+    let Running {
+        script,
+        predefined,
+        written,
+        ..
+    } = running;
     let index = variable as usize;
-    let script = running.instance.script.clone();
     let Some(shape) = script.code.tables.place_shape(shape) else {
         return Ok(Value::NONE);
     };
-    let changes = !matches!(shape.action, ShapeAction::Isset | ShapeAction::ReadQuiet);
-    running.written[index] |= changes;
-    act(&script, shape, &mut running.predefined[index], operands).map_err(Unwind::Error)
+    written[index] |= !matches!(shape.action, ShapeAction::Isset | ShapeAction::ReadQuiet);
+    act(script, shape, &mut predefined[index], operands).map_err(Unwind::Error)
 }
 
 pub(crate) fn place_static(
@@ -58,14 +59,14 @@ pub(crate) fn place_static(
     variable: u32,
     operands: &[Value],
 ) -> Result<Value, Unwind> {
-    let script = running.instance.script.clone();
-    let Some(shape) = script.code.tables.place_shape(shape) else {
+    let Running {
+        script, statics, ..
+    } = running;
+    let shape = script.code.tables.place_shape(shape);
+    let (Some(shape), Some(root)) = (shape, statics.get_mut(variable as usize)) else {
         return Ok(Value::NONE);
     };
-    let Some(root) = running.statics.get_mut(variable as usize) else {
-        return Ok(Value::NONE);
-    };
-    act(&script, shape, root, operands).map_err(Unwind::Error)
+    act(script, shape, root, operands).map_err(Unwind::Error)
 }
 
 /// Does to a place what its shape says.

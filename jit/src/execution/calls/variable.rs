@@ -6,7 +6,7 @@ use crate::execution::running::Running;
 use crate::runtime::Value;
 
 pub(crate) fn undefined(running: &mut Running, name: u32) -> Result<(), Unwind> {
-    let name = running.instance.script.code.tables.name_text(name).into();
+    let name = running.script.code.tables.name_text(name).into();
     Err(Unwind::Error(ErrorKind::UndefinedVariable { name }))
 }
 
