@@ -7,8 +7,7 @@ use std::fmt;
 
 use super::Builtin;
 use crate::error::ErrorKind;
-use crate::runtime::array::Key;
-use crate::runtime::{HslArray, Kind, Value};
+use crate::runtime::{HslArray, Key, Kind, Value};
 
 /// Why a script does not go on.
 #[derive(Clone, Debug, PartialEq)]

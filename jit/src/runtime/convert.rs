@@ -5,7 +5,8 @@
 //!
 //! HSL manual, chapter "Standard library", "Data types".
 
-use super::array::{HslArray, Key};
+use super::array::HslArray;
+use super::key::Key;
 use super::kind::Kind;
 use super::number::{self, NumberText};
 use super::string::{self, StringBuilder};

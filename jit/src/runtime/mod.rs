@@ -12,11 +12,13 @@
 //! ```
 
 pub mod array;
+mod blocks;
 pub mod compare;
 pub mod convert;
 pub mod format;
 pub mod function;
 pub mod heap;
+pub mod key;
 pub mod kind;
 pub mod layout;
 pub mod number;
@@ -29,9 +31,10 @@ pub mod string;
 pub mod value;
 mod vector;
 
-pub use array::{HslArray, Key};
+pub use array::HslArray;
 pub use function::{FunctionTarget, HslFunction};
 pub use heap::Heap;
+pub use key::Key;
 pub use kind::{Kind, Kinds};
 pub use object::HslObject;
 pub use portable::Portable;

@@ -13,6 +13,7 @@ use std::hash::BuildHasher;
 use std::ptr::{self, NonNull};
 use std::slice;
 
+use super::blocks::usable_size;
 use super::heap::{self, Header};
 use super::value::Value;
 use crate::error::ErrorKind;
@@ -139,7 +140,7 @@ impl Value {
 /// An empty string with room for `capacity` octets.
 fn with_capacity(capacity: usize) -> Result<Value, ErrorKind> {
     length_of(capacity)?;
-    let size = heap::usable_size(BLOCK_HEADER + capacity);
+    let size = usable_size(BLOCK_HEADER + capacity);
     let capacity = u32::try_from(size - BLOCK_HEADER).expect("at most the limit and a little");
     let make = |block: NonNull<u8>, header| {
         let string = HslString {
@@ -243,7 +244,7 @@ fn grow(value: &mut Value, capacity: usize) -> Result<(), ErrorKind> {
     let string = value.as_unique_string().expect("checked by the caller");
     let (old, new) = (
         BLOCK_HEADER + string.capacity as usize,
-        heap::usable_size(BLOCK_HEADER + capacity),
+        usable_size(BLOCK_HEADER + capacity),
     );
     // SAFETY: owned, of count 1, its block has `old` bytes; below the old bits are forgotten, not released.
     let bits = unsafe { heap::grow_string(value.bits(), old, new) }?;
