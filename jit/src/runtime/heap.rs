@@ -1,6 +1,6 @@
 //! The memory of one execution's values, and the only arithmetic on reference counts.
 //!
-//! In: objects and sizes. Out: values and [`blocks`](super::blocks), always from the heap that is *entered* on this thread.
+//! In: objects and sizes. Out: values and blocks of memory, always from the heap that is *entered* on this thread.
 //! Guarantees: never more than the limit, every allocation may fail, nothing is freed twice, dropping a deeply nested value
 //! takes no stack, and an abandoned execution costs one reset.
 //! Does not collect cycles (objects that hold each other live until the heap is reset) and does not zero memory.
