@@ -61,7 +61,7 @@ pub struct Builtin {
     pub pure: bool,
     /// What it does, in one line.
     pub summary: &'static str,
-    /// Expressions and the text `echo` prints for them. Each is also a test.
+    /// Expressions, and the text `echo` prints for each.
     pub examples: &'static [(&'static str, &'static str)],
     /// The function itself. Called only with arguments [`Builtin::check`] accepts.
     pub call: fn(&mut Call<'_>) -> Result<crate::runtime::Value, Unwind>,

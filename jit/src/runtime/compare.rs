@@ -131,9 +131,9 @@ pub fn less_or_equal(left: &Value, right: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::array::Key;
     use crate::runtime::function::FunctionTarget;
     use crate::runtime::heap::{Heap, live_objects};
+    use crate::runtime::key::Key;
 
     fn text(octets: &str) -> Value {
         Value::string(octets.as_bytes()).expect("fits")

@@ -5,9 +5,9 @@
 //!
 //! HSL manual, chapter "Operators"; what it leaves open is in README.md, "Deviations".
 
-use super::array::Key;
 use super::convert::{self, Text};
 use super::format;
+use super::key::Key;
 use super::kind::Kind;
 use super::number::{to_count, to_int32};
 use super::slice::Bounds;
@@ -221,7 +221,7 @@ pub fn concat(left: &Value, right: &Value) -> Result<Value, ErrorKind> {
 ///
 /// # Errors
 ///
-/// As for [`concat`]; the left operand is unchanged then.
+/// As for [`concat()`]; the left operand is unchanged then.
 pub fn concat_assign(left: &mut Value, right: &Value) -> Result<(), ErrorKind> {
     if left.is_none() || right.is_none() {
         return Err(mismatch(".", left, right));

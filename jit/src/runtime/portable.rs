@@ -9,10 +9,11 @@
 
 use std::collections::HashMap;
 
-use super::array::{HslArray, Key};
+use super::array::HslArray;
 use super::compare::ELEMENTS_MAX;
 use super::convert::DEPTH_MAX;
 use super::function::FunctionTarget;
+use super::key::Key;
 use super::kind::Kind;
 use super::value::Value;
 use crate::error::ErrorKind;
