@@ -20,6 +20,7 @@ pub mod infer;
 mod codegen;
 mod boundary;
 pub mod error;
+pub mod oracle;
 pub mod runtime;
 pub mod builtins;
 pub mod execution;
