@@ -1,8 +1,8 @@
 //! Calls: of the script's functions, of classes, of context functions and of builtins.
 //!
 //! A name means, in this order: a function or class of the script that can be seen from here, a context function, a builtin;
-//! with `builtin` before it only the last two. The callee is evaluated before the arguments; whether it can be called with
-//! them is found out after them.
+//! with `builtin` before it only the last two. The callee is evaluated before the arguments; of `base->name(...)` only the
+//! base. Whether it can be called with them is found out after them.
 //!
 //! HSL manual: structures, "function"; operators, "Call".
 
@@ -53,22 +53,22 @@ impl Walker<'_> {
         arguments: &[Argument],
         span: Span,
     ) -> Evaluated<Value> {
-        let function = self.expression(callee)?;
-        let arguments = self.arguments(arguments, span)?;
-        if let ExpressionKind::Property(_, name) = &callee.kind
-            && function.is_none()
-        {
+        let ExpressionKind::Property(object, name) = &callee.kind else {
+            let function = self.expression(callee)?;
+            let arguments = self.arguments(arguments)?;
+            return self.call(&function, arguments, span);
+        };
+        let object = self.expression(object)?;
+        let arguments = self.arguments(arguments)?;
+        let function = self.named(&object, &name.name, span)?;
+        if function.is_none() && object.as_object().is_some() {
             let name = name.name.as_ref().into();
             return fail(ErrorKind::NoSuchMember { name }, span);
         }
         self.call(&function, arguments, span)
     }
 
-    pub(super) fn arguments(
-        &mut self,
-        arguments: &[Argument],
-        span: Span,
-    ) -> Evaluated<Vec<Value>> {
+    pub(super) fn arguments(&mut self, arguments: &[Argument]) -> Evaluated<Vec<Value>> {
         let mut values = Vec::with_capacity(arguments.len());
         for argument in arguments {
             let value = self.expression(&argument.value)?;
@@ -77,7 +77,8 @@ impl Walker<'_> {
                 continue;
             }
             let Some(array) = value.as_array() else {
-                return fail(ErrorKind::NotIterable { got: value.kind() }, span);
+                let got = value.kind();
+                return fail(ErrorKind::NotIterable { got }, argument.value.span);
             };
             values.extend(array.values().cloned());
         }

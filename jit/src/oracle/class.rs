@@ -9,7 +9,7 @@ use super::definition::{ClassDefinition, Declared};
 use super::stop::{At, Evaluated, fail, refuse};
 use super::walker::Walker;
 use crate::error::ErrorKind;
-use crate::runtime::{FunctionTarget, Key, Value};
+use crate::runtime::{FunctionTarget, Key, Kind, Value};
 use crate::source::Span;
 use crate::syntax::ast::{Expression, Identifier, Member, MemberKind, Name};
 
@@ -22,15 +22,26 @@ impl Walker<'_> {
         span: Span,
     ) -> Evaluated<Value> {
         let base = self.expression(base)?;
-        self.property_of(&base, &name.name, span)
+        self.named(&base, &name.name, span)
     }
 
-    pub(super) fn property_of(&self, base: &Value, name: &str, span: Span) -> Evaluated<Value> {
-        if base.as_object().is_none() {
+    /// `->name` of a value: of an array or none it is what `["name"]` is.
+    pub(super) fn named(&self, base: &Value, name: &str, span: Span) -> Evaluated<Value> {
+        if !matches!(base.kind(), Kind::None | Kind::Array | Kind::Object) {
             return fail(ErrorKind::NotAnObject { got: base.kind() }, span);
         }
-        let member = self.member(base, Key::of(name.as_bytes())).at(span)?;
-        Ok(member.unwrap_or_default())
+        Ok(self.named_if_set(base, name, span)?.unwrap_or_default())
+    }
+
+    /// The same, if there is something of that name.
+    pub(super) fn named_if_set(
+        &self,
+        base: &Value,
+        name: &str,
+        span: Span,
+    ) -> Evaluated<Option<Value>> {
+        let name = Value::string(name.as_bytes()).at(span)?;
+        self.element_if_set(base, &name, span)
     }
 
     /// A member of an object, if it has one of this name.
@@ -61,23 +72,7 @@ impl Walker<'_> {
         }
     }
 
-    /// A member of an object, if there is one that may be used here.
-    pub(super) fn member_if_set(
-        &self,
-        base: &Value,
-        name: Key<'_>,
-    ) -> Result<Option<Value>, ErrorKind> {
-        match base.as_object() {
-            Some(object) if self.may_use(object.class(), name) => self.member(base, name),
-            _ => Ok(None),
-        }
-    }
-
-    /// Whether the running function may use the member of an object of this class.
-    pub(super) fn may_use(&self, class: u32, name: Key<'_>) -> bool {
-        self.check_private(class, name).is_ok()
-    }
-
+    /// Fails when the running function may not use the member of an object of this class.
     pub(super) fn check_private(&self, class: u32, name: Key<'_>) -> Result<(), ErrorKind> {
         let name = name
             .octets()

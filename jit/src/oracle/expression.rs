@@ -63,7 +63,7 @@ impl Walker<'_> {
                 then,
                 otherwise,
             } => self.conditional(condition, then.as_deref(), otherwise),
-            ExpressionKind::Assign(target, value) => self.assign(target, value),
+            ExpressionKind::Assign(target, value) => self.assign(target, value, span),
             ExpressionKind::AugmentedAssign(operator, target, value) => {
                 self.augmented_assign(*operator, target, value, span)
             }
@@ -72,8 +72,8 @@ impl Walker<'_> {
                 prefix,
                 target,
             } => self.step(*increment, *prefix, target, span),
-            ExpressionKind::Isset(target) => self.isset(target),
-            ExpressionKind::Unset(target) => self.unset(target),
+            ExpressionKind::Isset(target) => self.isset(target, span),
+            ExpressionKind::Unset(target) => self.unset(target, span),
             ExpressionKind::Error => refuse("the text has mistakes", span),
         }
     }
@@ -101,30 +101,24 @@ impl Walker<'_> {
         for item in items {
             match item {
                 ArrayItem::Value(value) => {
-                    let value = self.expression(value)?;
-                    result
-                        .array_mut()
-                        .and_then(|array| array.append(value))
-                        .at(span)?;
+                    let element = self.expression(value)?;
+                    let array = result.array_mut().at(span)?;
+                    array.append(element).at(value.span)?;
                 }
                 ArrayItem::Pair(key, value) => {
-                    let key = self.expression(key)?;
-                    let value = self.expression(value)?;
-                    let key = Key::cast(&key).at(span)?;
-                    result
-                        .array_mut()
-                        .and_then(|array| array.set(key, value))
-                        .at(span)?;
+                    let name = self.expression(key)?;
+                    let element = self.expression(value)?;
+                    let array = result.array_mut().at(span)?;
+                    let name = Key::cast(&name).at(key.span)?;
+                    array.set(name, element).at(key.span)?;
                 }
                 ArrayItem::Spread(value) => {
                     let spread = self.expression(value)?;
                     let Some(elements) = spread.as_array() else {
-                        return fail(ErrorKind::NotIterable { got: spread.kind() }, span);
+                        return fail(ErrorKind::NotIterable { got: spread.kind() }, value.span);
                     };
-                    result
-                        .array_mut()
-                        .and_then(|array| array.extend(elements))
-                        .at(span)?;
+                    let array = result.array_mut().at(span)?;
+                    array.extend(elements).at(value.span)?;
                 }
             }
         }
@@ -155,7 +149,7 @@ impl Walker<'_> {
     ) -> Evaluated<Option<Value>> {
         if base.kind() == Kind::Object {
             let key = Key::cast(key).at(span)?;
-            return self.member_if_set(base, key).at(span);
+            return self.member(base, key).at(span);
         }
         operate::subscript_if_set(base, key).at(span)
     }
@@ -212,12 +206,39 @@ impl Walker<'_> {
         right: &Expression,
         span: Span,
     ) -> Evaluated<Value> {
+        if operator == BinaryOperator::Concatenate {
+            return self.concatenation(left, right, span);
+        }
         let left = self.expression(left)?;
         let right = self.expression(right)?;
         if matches!(operator, BinaryOperator::Match | BinaryOperator::NotMatch) {
             return refuse("regular expressions are not evaluated", span);
         }
         apply(operator, &left, &right).at(span)
+    }
+
+    /// A chain of `.` evaluates all its operands before it joins any.
+    fn concatenation(
+        &mut self,
+        left: &Expression,
+        right: &Expression,
+        span: Span,
+    ) -> Evaluated<Value> {
+        let mut operands = vec![right];
+        let mut first = left;
+        while let ExpressionKind::Binary(BinaryOperator::Concatenate, left, right) = &first.kind {
+            operands.push(right);
+            first = left;
+        }
+        let mut values = vec![self.expression(first)?];
+        for operand in operands.into_iter().rev() {
+            values.push(self.expression(operand)?);
+        }
+        let mut values = values.into_iter();
+        let first = values.next().unwrap_or_default();
+        values
+            .try_fold(first, |joined, value| operate::concat(&joined, &value))
+            .at(span)
     }
 
     fn and(&mut self, left: &Expression, right: &Expression) -> Evaluated<Value> {
@@ -261,11 +282,8 @@ impl Walker<'_> {
                 base.map_or(Ok(None), |base| slice_if_set(&base, &values, span))
             }
             ExpressionKind::Property(base, name) => {
-                let Some(base) = self.if_set(base)? else {
-                    return Ok(None);
-                };
-                self.member_if_set(&base, Key::of(name.name.as_bytes()))
-                    .at(span)
+                let base = self.if_set(base)?;
+                base.map_or(Ok(None), |base| self.named_if_set(&base, &name.name, span))
             }
             ExpressionKind::StaticVariable(class, name) => {
                 let cell = self.static_cell(class, name, span)?;

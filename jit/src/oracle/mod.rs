@@ -13,18 +13,25 @@
 //!
 //! | what failed | span of the error |
 //! | --- | --- |
-//! | an operator, `++`, `--` | the whole expression with its operands |
-//! | an augmented assignment | the whole assignment |
-//! | a variable without a value | the variable; in a string the `$name` within it; of `global`-less functions likewise |
-//! | `[key]`, `[first:last]`, `->name` | the base with its key, up to `]` or the name; in a target likewise |
+//! | an operator | the whole expression; of `a . b . c`, which joins once all its operands are known, the whole chain |
+//! | `++`, `--`, an augmented assignment | the whole expression |
+//! | a variable without a value | the variable; within a string its `$name`; in `$x += 1`, `$x["k"]++` the `$x` |
+//! | `base[key]`, `base[first:last]`, `base->name`, read | that expression |
+//! | a path in `isset` and `unset` | the whole `isset(...)`, `unset(...)` |
+//! | a path in an assignment, augmented or not | the whole assignment |
+//! | a target in a destructuring, or of `foreach` | the target; a key that cannot be one likewise |
+//! | a key, a spread value of an array literal | the key, the value |
+//! | a spread argument | the value behind `...` |
+//! | a call: what is called, the number of arguments, recursion, what a builtin or the host found wrong | the call |
+//! | a function that a builtin called | where it happened in there |
 //! | `Class::$name`, `Class::name` | the two names |
-//! | a key or spread in an array literal | the array literal |
-//! | destructuring itself | the pattern |
-//! | a call: arguments, recursion, what a builtin or the host found wrong | the call with its arguments |
-//! | an error inside a function that a builtin called | where it happened, inside that function |
 //! | `foreach` over no array | the subject |
-//! | text of `echo`, its limit | the operand |
+//! | a comparison of a `switch` | the expression behind `case` |
+//! | `echo`: the text, its limit | the operand |
 //! | out of fuel | the loop; the function from `function` to `}`; the call of a builtin |
+//! | `cache` beyond its call, `barrier` | the `cache` expression; the name, the shared variable |
+//!
+//! A span includes parentheses around the expression.
 //!
 //! HSL manual: structures, operators, literals.
 

@@ -10,7 +10,7 @@ use super::expression::{SliceValues, apply, slice_if_set};
 use super::stop::{At, Evaluated, fail, refuse};
 use super::walker::Walker;
 use crate::error::ErrorKind;
-use crate::runtime::{Key, Kind, Value, operate, place};
+use crate::runtime::{Key, Value, operate, place};
 use crate::source::Span;
 use crate::syntax::ast::{BinaryOperator, DestructureItem, Expression, Name, Target, TargetKind};
 
@@ -30,22 +30,27 @@ enum Root {
 }
 
 enum Step {
-    Key(Value, Span),
-    Append(Span),
-    Slice(SliceValues, Span),
-    Property(Name, Span),
+    Key(Value),
+    Append,
+    Slice(SliceValues),
+    Property(Name),
 }
 
 impl Walker<'_> {
-    pub(super) fn assign(&mut self, target: &Target, value: &Expression) -> Evaluated<Value> {
+    pub(super) fn assign(
+        &mut self,
+        target: &Target,
+        value: &Expression,
+        span: Span,
+    ) -> Evaluated<Value> {
         if let TargetKind::Destructure(items) = &target.kind {
             let value = self.expression(value)?;
-            self.destructure(items, &value, target.span)?;
+            self.destructure(items, &value)?;
             return Ok(value);
         }
         let place = self.place(target)?;
         let value = self.expression(value)?;
-        self.store(&place, value.clone())?;
+        self.store(&place, value.clone(), span)?;
         Ok(value)
     }
 
@@ -58,9 +63,9 @@ impl Walker<'_> {
     ) -> Evaluated<Value> {
         let place = self.place(target)?;
         let value = self.expression(value)?;
-        let before = self.load(&place)?;
+        let before = self.load(&place, span)?;
         let after = apply(operator, &before, &value).at(span)?;
-        self.store(&place, after.clone())?;
+        self.store(&place, after.clone(), span)?;
         Ok(after)
     }
 
@@ -72,17 +77,17 @@ impl Walker<'_> {
         span: Span,
     ) -> Evaluated<Value> {
         let place = self.place(target)?;
-        let before = self.load(&place)?;
+        let before = self.load(&place, span)?;
         let after = match increment {
             true => operate::increment(&before),
             false => operate::decrement(&before),
         }
         .at(span)?;
-        self.store(&place, after.clone())?;
+        self.store(&place, after.clone(), span)?;
         Ok(if prefix { after } else { before })
     }
 
-    pub(super) fn isset(&mut self, target: &Target) -> Evaluated<Value> {
+    pub(super) fn isset(&mut self, target: &Target, span: Span) -> Evaluated<Value> {
         let place = self.place(target)?;
         let mut value = match &place.root {
             Root::Variable(name, _) => self.frame().read(name),
@@ -91,25 +96,21 @@ impl Walker<'_> {
         };
         for step in &place.steps {
             let Some(base) = value else { break };
-            value = self.step_if_set(&base, step)?;
+            value = self.step_if_set(&base, step, span)?;
         }
-        let empty_slice = matches!(place.steps.last(), Some(Step::Slice(..)))
-            && value.as_ref().is_some_and(|slice| !slice.truthy());
-        Ok(Value::boolean(value.is_some() && !empty_slice))
+        Ok(Value::boolean(value.is_some()))
     }
 
-    fn step_if_set(&self, base: &Value, step: &Step) -> Evaluated<Option<Value>> {
+    fn step_if_set(&self, base: &Value, step: &Step, span: Span) -> Evaluated<Option<Value>> {
         match step {
-            Step::Key(key, span) => self.element_if_set(base, key, *span),
-            Step::Append(_) => Ok(None),
-            Step::Slice(values, span) => slice_if_set(base, values, *span),
-            Step::Property(name, span) => {
-                self.member_if_set(base, Key::of(name.as_bytes())).at(*span)
-            }
+            Step::Key(key) => self.element_if_set(base, key, span),
+            Step::Append => Ok(None),
+            Step::Slice(values) => slice_if_set(base, values, span),
+            Step::Property(name) => self.named_if_set(base, name, span),
         }
     }
 
-    pub(super) fn unset(&mut self, target: &Target) -> Evaluated<Value> {
+    pub(super) fn unset(&mut self, target: &Target, span: Span) -> Evaluated<Value> {
         let place = self.place(target)?;
         let cell = match &place.root {
             Root::Variable(name, span) => {
@@ -130,7 +131,7 @@ impl Walker<'_> {
         let Some(before) = before else {
             return Ok(Value::FALSE);
         };
-        let (after, removed) = self.without(before, &place.steps)?;
+        let (after, removed) = self.without(before, &place.steps, span)?;
         if let Some(cell) = cell.as_ref().and_then(Value::as_cell) {
             cell.set(after);
         }
@@ -138,75 +139,61 @@ impl Walker<'_> {
     }
 
     /// What is left of a value when the place at the end of the path is removed, and whether something was.
-    fn without(&self, mut base: Value, steps: &[Step]) -> Evaluated<(Value, bool)> {
+    fn without(&self, mut base: Value, steps: &[Step], span: Span) -> Evaluated<(Value, bool)> {
         let Some((step, rest)) = steps.split_first() else {
             return Ok((Value::UNDEFINED, true));
         };
         if rest.is_empty() {
-            let removed = self.remove(&mut base, step)?;
+            let removed = self.remove(&mut base, step, span)?;
             return Ok((base, removed));
         }
-        if let Step::Slice(_, span) | Step::Append(span) = step {
-            return refuse("unset within a slice", *span);
+        if let Step::Slice(_) | Step::Append = step {
+            return refuse("unset within a slice", span);
         }
-        let Some(inner) = self.step_if_set(&base, step)? else {
+        let Some(inner) = self.step_if_set(&base, step, span)? else {
             return Ok((base, false));
         };
-        let (inner, removed) = self.without(inner, rest)?;
+        let (inner, removed) = self.without(inner, rest, span)?;
         if removed {
-            base = self.with(base, std::slice::from_ref(step), inner)?;
+            base = self.with(base, std::slice::from_ref(step), inner, span)?;
         }
         Ok((base, removed))
     }
 
-    fn remove(&self, base: &mut Value, step: &Step) -> Evaluated<bool> {
-        let (name, span);
+    fn remove(&self, base: &mut Value, step: &Step, span: Span) -> Evaluated<bool> {
+        let name;
         let key = match step {
-            Step::Key(key, _) if base.kind() != Kind::Object => {
-                return place::unset_element(base, key).at(step.span());
+            Step::Key(key) => key,
+            Step::Property(property) => {
+                name = Value::string(property.as_bytes()).at(span)?;
+                &name
             }
-            Step::Slice([first, last, by], span) => {
+            Step::Slice([first, last, by]) => {
                 return place::unset_slice(base, first.as_ref(), last.as_ref(), by.as_ref())
-                    .at(*span);
+                    .at(span);
             }
-            Step::Append(span) => return refuse("unset of []", *span),
-            Step::Key(key, key_span) => {
-                span = *key_span;
-                Key::cast(key).at(span)?
-            }
-            Step::Property(property, property_span) => {
-                (name, span) = (property.clone(), *property_span);
-                Key::of(name.as_bytes())
-            }
+            Step::Append => return refuse("unset of []", span),
         };
-        let Some(object) = base.as_object() else {
-            return Ok(false);
-        };
-        if !self.may_use(object.class(), key) {
-            return Ok(false);
+        if let Some(object) = base.as_object() {
+            let name = Key::cast(key).at(span)?;
+            self.check_private(object.class(), name).at(span)?;
         }
-        object
-            .update(|variables| variables.array_mut()?.remove(key))
-            .map(|removed| removed.is_some())
-            .at(span)
+        place::unset_element(base, key).at(span)
     }
 
     /// Gives one target a value that is known already.
     pub(super) fn assign_target(&mut self, target: &Target, value: Value) -> Evaluated<()> {
         if let TargetKind::Destructure(items) = &target.kind {
-            return self.destructure(items, &value, target.span);
+            return self.destructure(items, &value);
         }
         let place = self.place(target)?;
-        self.store(&place, value)
+        self.store(&place, value, target.span)
     }
 
-    fn destructure(
-        &mut self,
-        items: &[DestructureItem],
-        value: &Value,
-        span: Span,
-    ) -> Evaluated<()> {
+    fn destructure(&mut self, items: &[DestructureItem], value: &Value) -> Evaluated<()> {
         for (position, item) in items.iter().enumerate() {
+            let Some(target) = &item.target else { continue };
+            let span = target.span;
             let key = match &item.key {
                 Some(key) => self.expression(key)?,
                 None => Value::count(position),
@@ -224,9 +211,7 @@ impl Walker<'_> {
                 (None, Some(default)) => self.expression(default)?,
                 (None, None) => Value::NONE,
             };
-            if let Some(target) = &item.target {
-                self.assign_target(target, element)?;
-            }
+            self.assign_target(target, element)?;
         }
         Ok(())
     }
@@ -240,7 +225,7 @@ impl Walker<'_> {
 
     fn place_here(&mut self, target: &Target) -> Evaluated<Place> {
         let span = target.span;
-        let (base, step) = match &target.kind {
+        let (mut place, step) = match &target.kind {
             TargetKind::Variable(name) => return Ok(root(Root::Variable(name.clone(), span))),
             TargetKind::StaticVariable(class, name) => {
                 return self
@@ -251,24 +236,22 @@ impl Walker<'_> {
             TargetKind::Value(value) => return self.expression(value).map(Root::Value).map(root),
             TargetKind::Destructure(_) => return refuse("a pattern within a path", span),
             TargetKind::Subscript(base, Some(key)) => {
-                (self.place(base)?, Step::Key(self.expression(key)?, span))
+                (self.place(base)?, Step::Key(self.expression(key)?))
             }
-            TargetKind::Subscript(base, None) => (self.place(base)?, Step::Append(span)),
-            TargetKind::Slice(base, slice) => (
-                self.place(base)?,
-                Step::Slice(self.slice_values(slice)?, span),
-            ),
+            TargetKind::Subscript(base, None) => (self.place(base)?, Step::Append),
+            TargetKind::Slice(base, slice) => {
+                (self.place(base)?, Step::Slice(self.slice_values(slice)?))
+            }
             TargetKind::Property(base, name) => {
-                (self.place(base)?, Step::Property(name.name.clone(), span))
+                (self.place(base)?, Step::Property(name.name.clone()))
             }
         };
-        let mut place = base;
         place.steps.push(step);
         Ok(place)
     }
 
     /// The value at a place, which must be there as for any reading.
-    fn load(&mut self, place: &Place) -> Evaluated<Value> {
+    fn load(&mut self, place: &Place, span: Span) -> Evaluated<Value> {
         let mut value = match &place.root {
             Root::Variable(name, span) => match self.frame().read(name) {
                 Some(value) => value,
@@ -282,18 +265,18 @@ impl Walker<'_> {
         };
         for step in &place.steps {
             value = match step {
-                Step::Key(key, span) => self.element(&value, key, *span)?,
-                Step::Append(_) => Value::NONE,
-                Step::Slice([first, last, by], span) => {
-                    operate::slice(&value, first.as_ref(), last.as_ref(), by.as_ref()).at(*span)?
+                Step::Key(key) => self.element(&value, key, span)?,
+                Step::Append => Value::NONE,
+                Step::Slice([first, last, by]) => {
+                    operate::slice(&value, first.as_ref(), last.as_ref(), by.as_ref()).at(span)?
                 }
-                Step::Property(name, span) => self.property_of(&value, name, *span)?,
+                Step::Property(name) => self.named(&value, name, span)?,
             };
         }
         Ok(value)
     }
 
-    fn store(&mut self, place: &Place, value: Value) -> Evaluated<()> {
+    fn store(&mut self, place: &Place, value: Value, span: Span) -> Evaluated<()> {
         let cell = match &place.root {
             Root::Variable(name, span) => {
                 let cell = self.frame().cell(name).at(*span)?;
@@ -303,10 +286,12 @@ impl Walker<'_> {
                 cell
             }
             Root::Cell(cell) => cell.clone(),
-            Root::Value(base) => return self.with(base.clone(), &place.steps, value).map(drop),
+            Root::Value(base) => {
+                return self.with(base.clone(), &place.steps, value, span).map(drop);
+            }
         };
         let before = cell_value(&cell).unwrap_or(Value::UNDEFINED);
-        let after = self.with(before, &place.steps, value)?;
+        let after = self.with(before, &place.steps, value, span)?;
         if let Some(cell) = cell.as_cell() {
             cell.set(after);
         }
@@ -314,40 +299,28 @@ impl Walker<'_> {
     }
 
     /// A value with another value at the end of the path. Objects on the way are changed, arrays are made anew.
-    fn with(&self, mut base: Value, steps: &[Step], value: Value) -> Evaluated<Value> {
+    fn with(&self, base: Value, steps: &[Step], value: Value, span: Span) -> Evaluated<Value> {
         let Some((step, rest)) = steps.split_first() else {
             return Ok(value);
         };
-        let span = step.span();
+        let mut base = base;
         match step {
-            Step::Property(name, _) => {
-                if base.kind() != Kind::Object {
-                    return fail(ErrorKind::NotAnObject { got: base.kind() }, span);
-                }
-                self.with_member(base, Key::of(name.as_bytes()), rest, value, span)
+            Step::Property(name) => {
+                self.with_element(base, Key::of(name.as_bytes()), rest, value, span)
             }
-            Step::Key(key, _) if base.kind() == Kind::Object => {
-                self.with_member(base, Key::cast(key).at(span)?, rest, value, span)
-            }
-            Step::Key(key, _) => {
+            Step::Key(key) => {
                 let key = Key::cast(key).at(span)?;
-                become_array(&mut base).at(span)?;
-                let inner = base.as_array().and_then(|array| array.get(key)).cloned();
-                let inner = self.with(inner.unwrap_or(Value::UNDEFINED), rest, value)?;
-                base.array_mut()
-                    .and_then(|array| array.set(key, inner))
-                    .at(span)?;
-                Ok(base)
+                self.with_element(base, key, rest, value, span)
             }
-            Step::Append(_) => {
+            Step::Append => {
                 become_array(&mut base).at(span)?;
-                let inner = self.with(Value::UNDEFINED, rest, value)?;
+                let inner = self.with(Value::UNDEFINED, rest, value, span)?;
                 base.array_mut()
                     .and_then(|array| array.append(inner))
                     .at(span)?;
                 Ok(base)
             }
-            Step::Slice([first, last, by], _) => {
+            Step::Slice([first, last, by]) => {
                 if !rest.is_empty() {
                     return refuse("a store within a slice", span);
                 }
@@ -358,32 +331,28 @@ impl Walker<'_> {
         }
     }
 
-    fn with_member(
+    fn with_element(
         &self,
-        base: Value,
-        name: Key<'_>,
+        mut base: Value,
+        key: Key<'_>,
         rest: &[Step],
         value: Value,
         span: Span,
     ) -> Evaluated<Value> {
         if let Some(object) = base.as_object() {
-            self.check_private(object.class(), name).at(span)?;
-            let inner = object.get(name).unwrap_or(Value::UNDEFINED);
-            let inner = self.with(inner, rest, value)?;
-            object.set(name, inner).at(span)?;
+            self.check_private(object.class(), key).at(span)?;
+            let inner = object.get(key).unwrap_or(Value::UNDEFINED);
+            let inner = self.with(inner, rest, value, span)?;
+            object.set(key, inner).at(span)?;
+            return Ok(base);
         }
+        become_array(&mut base).at(span)?;
+        let inner = base.as_array().and_then(|array| array.get(key)).cloned();
+        let inner = self.with(inner.unwrap_or(Value::UNDEFINED), rest, value, span)?;
+        base.array_mut()
+            .and_then(|array| array.set(key, inner))
+            .at(span)?;
         Ok(base)
-    }
-}
-
-impl Step {
-    fn span(&self) -> Span {
-        match self {
-            Self::Key(_, span)
-            | Self::Append(span)
-            | Self::Slice(_, span)
-            | Self::Property(_, span) => *span,
-        }
     }
 }
 

@@ -78,7 +78,7 @@ impl Walker<'_> {
         };
         let options = self.expression(options)?;
         let function = self.expression(callee)?;
-        let arguments = self.arguments(arguments, call.span)?;
+        let arguments = self.arguments(arguments)?;
         let namespace = option(&options, "namespace").unwrap_or_default();
         let namespace = namespace.as_octets().unwrap_or_default().to_vec();
         let cache = (namespace, callee_name(callee));
