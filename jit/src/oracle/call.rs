@@ -6,12 +6,12 @@
 //!
 //! HSL manual: structures, "function"; operators, "Call".
 
-use super::ContextFunction;
 use super::definition::{Declared, Definition};
 use super::frame::Frame;
 use super::statement::Flow;
 use super::stop::{At, Evaluated, Stop, fail, refuse};
 use super::walker::Walker;
+use crate::builtins;
 use crate::error::ErrorKind;
 use crate::runtime::{FunctionTarget, Portable, Value};
 use crate::source::Span;
@@ -33,7 +33,10 @@ impl Walker<'_> {
             Some(Declared::Function(number)) => FunctionTarget::User(number),
             Some(Declared::Class(number)) => FunctionTarget::Class(number),
             None if self.host.function(name).is_some() => self.host_target(name),
-            None => return refuse("no function of this name", span),
+            None => match builtin_target(name) {
+                Some(target) => target,
+                None => return refuse("no function of this name", span),
+            },
         };
         Value::function(target, Value::NONE, [].into_iter()).at(span)
     }
@@ -103,7 +106,7 @@ impl Walker<'_> {
             }
             FunctionTarget::Class(number) => self.construct(number, arguments, span),
             FunctionTarget::Host(number) => self.call_host(number, &arguments, span),
-            FunctionTarget::Builtin(_) => refuse("no builtin of this number", span),
+            FunctionTarget::Builtin(number) => self.call_builtin(number, &arguments, span),
         }
     }
 
@@ -180,11 +183,18 @@ impl Walker<'_> {
         let Some(name) = self.host_functions.get(number as usize).cloned() else {
             return refuse("no context function of this number", span);
         };
+        let Some(function) = self.host.function(&name) else {
+            return refuse("no context function of this name", span);
+        };
+        let (minimum, maximum, got) = (function.minimum, function.maximum, arguments.len());
+        if got < minimum || maximum.is_some_and(|maximum| got > maximum) {
+            return fail(wrong_count(minimum, maximum, got), span);
+        }
         let mut copies = Vec::with_capacity(arguments.len());
         for argument in arguments {
             copies.push(Portable::copy(argument).at(span)?);
         }
-        if self.host.function(&name) == Some(ContextFunction::Terminating) {
+        if function.terminating {
             let arguments = copies;
             return Err(Box::new(Stop::Action {
                 name,
@@ -207,7 +217,13 @@ impl Walker<'_> {
     }
 }
 
-/// Too few or too many arguments for a function of the script.
+/// The builtin of this name; that of a class is named `Class::function`.
+pub(super) fn builtin_target(name: &str) -> Option<FunctionTarget> {
+    let index = builtins::find(name)?;
+    u32::try_from(index).ok().map(FunctionTarget::Builtin)
+}
+
+/// Too few or too many arguments for anything but a builtin.
 pub(super) fn wrong_count(minimum: usize, maximum: Option<usize>, got: usize) -> ErrorKind {
     ErrorKind::ArgumentCount {
         function: "",

@@ -173,6 +173,13 @@ impl Walker<'_> {
         name: &Identifier,
         span: Span,
     ) -> Evaluated<Value> {
+        if &*class.name != "static" && self.frame().scope.find(&class.name).is_none() {
+            let full_name = format!("{}::{}", class.name, name.name);
+            return match super::call::builtin_target(&full_name) {
+                Some(target) => Value::function(target, Value::NONE, [].into_iter()).at(span),
+                None => refuse("no class of this name", span),
+            };
+        }
         let (number, _) = self.static_member(class, &name.name, span)?;
         let definition = self.definitions.class(number);
         let function = definition.and_then(|class| class.functions.get(&name.name).copied());

@@ -40,6 +40,7 @@ mod class;
 mod definition;
 mod expression;
 mod frame;
+mod machine;
 mod place;
 mod process;
 mod statement;
@@ -58,7 +59,7 @@ pub struct Limits {
     pub fuel: u64,
     /// Bytes of the script's values.
     pub memory: usize,
-    /// Octets that `echo` prints in all.
+    /// Octets that `echo` prints in all; each counts 8 besides its text.
     pub output: usize,
     /// Expressions and statements inside each other, through calls too. Each takes about a kibibyte of stack, several
     /// without optimization.
@@ -98,11 +99,13 @@ pub struct Answer {
 
 /// A function only some contexts have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ContextFunction {
-    /// Returns to the script.
-    Returning,
-    /// Ends the script with an action of its name.
-    Terminating,
+pub struct ContextFunction {
+    /// Whether it ends the script with an action of its name.
+    pub terminating: bool,
+    /// The fewest arguments it takes.
+    pub minimum: usize,
+    /// The most arguments it takes; `None` is no bound.
+    pub maximum: Option<usize>,
 }
 
 /// What the script runs in.
@@ -113,7 +116,7 @@ pub trait OracleHost {
     /// What the name means as a context function, if anything.
     fn function(&self, name: &str) -> Option<ContextFunction>;
 
-    /// Calls a returning context function.
+    /// Calls a context function that returns, with as many arguments as it takes.
     ///
     /// # Errors
     ///
@@ -158,7 +161,8 @@ pub struct Outcome {
 /// How a run ended.
 #[derive(Clone, Debug)]
 pub enum Ending {
-    /// At the end of the script, or at a `return` outside of functions, with its value.
+    /// At the end of the script, or at a `return` outside of functions, with its value; none stands for a function or an
+    /// object.
     Finished(Portable),
     /// In a terminating context function.
     Action {

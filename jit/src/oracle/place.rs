@@ -10,7 +10,7 @@ use super::expression::{SliceValues, apply, slice_if_set};
 use super::stop::{At, Evaluated, fail, refuse};
 use super::walker::Walker;
 use crate::error::ErrorKind;
-use crate::runtime::{Key, Value, operate, place};
+use crate::runtime::{Key, Kind, Value, operate, place};
 use crate::source::Span;
 use crate::syntax::ast::{BinaryOperator, DestructureItem, Expression, Name, Target, TargetKind};
 
@@ -250,7 +250,7 @@ impl Walker<'_> {
         Ok(place)
     }
 
-    /// The value at a place, which must be there as for any reading.
+    /// The value at a place that will be written next: only what can be written is read.
     fn load(&mut self, place: &Place, span: Span) -> Evaluated<Value> {
         let mut value = match &place.root {
             Root::Variable(name, span) => match self.frame().read(name) {
@@ -264,6 +264,9 @@ impl Walker<'_> {
             Root::Value(value) => value.clone(),
         };
         for step in &place.steps {
+            if !matches!(value.kind(), Kind::None | Kind::Array | Kind::Object) {
+                return fail(ErrorKind::NotAnArray { got: value.kind() }, span);
+            }
             value = match step {
                 Step::Key(key) => self.element(&value, key, span)?,
                 Step::Append => Value::NONE,

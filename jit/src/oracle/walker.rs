@@ -30,12 +30,22 @@ pub(super) struct Walker<'a> {
     /// Names of context functions, by the number their function values have.
     pub(super) host_functions: Vec<String>,
     pub(super) process: Process,
+    /// The calls of builtins that are going on.
+    pub(super) builtin_calls: Vec<Span>,
+    /// Why a function that a builtin called stopped.
+    pub(super) stopped: Option<Box<Stop>>,
+    /// The state of the generator of randomness.
+    pub(super) random: u64,
     /// Bits of the cells of predefined variables that must stay as they are.
     read_only: HashSet<u64>,
     output: Vec<Vec<u8>>,
+    output_octets: usize,
     fuel_used: u64,
     depth: u32,
 }
+
+/// What each `echo` counts besides its text, so that printing nothing is bounded too.
+const ECHO_OVERHEAD_OCTETS: usize = 8;
 
 /// Runs a program on a heap of its own.
 pub(super) fn run(program: &Program, host: &mut dyn OracleHost, limits: Limits) -> Outcome {
@@ -87,8 +97,12 @@ impl<'a> Walker<'a> {
             statics: HashMap::new(),
             host_functions: Vec::new(),
             process: Process::default(),
+            builtin_calls: Vec::new(),
+            stopped: None,
+            random: 1,
             read_only: HashSet::new(),
             output: Vec::new(),
+            output_octets: 0,
             fuel_used: 0,
             depth: 0,
         }
@@ -103,7 +117,7 @@ impl<'a> Walker<'a> {
             Flow::Return(value) => value,
             Flow::Next | Flow::Break | Flow::Continue => Value::NONE,
         };
-        Portable::copy(&value).at(first.span)
+        Ok(Portable::copy(&value).unwrap_or(Portable::None))
     }
 
     fn predefine(&mut self) -> Result<(), ErrorKind> {
@@ -159,10 +173,11 @@ impl<'a> Walker<'a> {
     /// Uses fuel.
     pub(super) fn charge(&mut self, units: u64, span: Span) -> Evaluated<()> {
         let limit = self.limits.fuel;
-        self.fuel_used = self.fuel_used.saturating_add(units);
-        if self.fuel_used > limit {
+        if limit - self.fuel_used < units {
+            self.fuel_used = limit;
             return fail(ErrorKind::FuelExhausted { limit }, span);
         }
+        self.fuel_used += units;
         Ok(())
     }
 
@@ -182,9 +197,9 @@ impl<'a> Walker<'a> {
     /// Prints a value.
     pub(super) fn print(&mut self, value: &Value) -> Result<(), ErrorKind> {
         let text = convert::text(value)?;
-        let printed: usize = self.output.iter().map(Vec::len).sum();
         let limit = self.limits.output;
-        if printed + text.octets().len() > limit {
+        self.output_octets += text.octets().len() + ECHO_OVERHEAD_OCTETS;
+        if self.output_octets > limit {
             return Err(ErrorKind::OutputLimit { limit });
         }
         self.output.push(text.octets().to_vec());
