@@ -24,3 +24,4 @@ pub mod runtime;
 pub mod script;
 pub mod source;
 pub mod syntax;
+pub mod oracle;
