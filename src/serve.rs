@@ -61,6 +61,9 @@ pub(crate) fn serve(arguments: ServeArguments) -> ExitCode {
             return ExitCode::from(WRONG_CONFIGURATION);
         }
     };
+    for warning in &configuration.warnings {
+        eprintln!("{warning}");
+    }
     match Server::start(&configuration, arguments.log) {
         Ok(server) => server.wait(),
         Err(refusal) => {

@@ -202,8 +202,7 @@ impl Acceptor {
     fn start(&self, socket: OwnedFd, client: SocketAddr, permit: Permit) {
         let (commons, served) = (Rc::clone(&self.commons), self.served);
         glommio::spawn_local(async move {
-            let _permit = permit;
-            serve(commons, served, socket, client).await;
+            serve(commons, served, socket, client, permit).await;
         })
         .detach();
     }

@@ -111,6 +111,12 @@ impl Snapshot {
         Ok(Self { root, shared })
     }
 
+    /// The value, if it is data only: then it means the same to every script.
+    #[must_use]
+    pub fn data(&self) -> Option<&Portable> {
+        self.shared.is_empty().then_some(&self.root)
+    }
+
     /// The value on the entered heap. Its script must be the one it was taken from.
     ///
     /// # Errors
