@@ -19,7 +19,8 @@ impl Translator<'_, '_> {
         }
         if self.shared.reached_by_value[self.id.0 as usize] {
             let id = self.index(self.id.0);
-            self.call_host(HostCall::enter_function, &[id]);
+            // A failure here is the caller's: it is told where the call stands.
+            self.call_unlocated(HostCall::enter_function, &[id]);
         }
         for (index, register) in self.function.captures.iter().enumerate() {
             let capture = u32::try_from(index).expect("captures are bounded by the source's size");

@@ -380,6 +380,22 @@ impl<'a, 'b> Translator<'a, 'b> {
         result
     }
 
+    /// Calls the host for a status; a failure is passed on without noting where it was.
+    fn call_unlocated(&mut self, call: HostCall, arguments: &[ir::Value]) {
+        let mut all = vec![self.execution];
+        all.extend_from_slice(arguments);
+        let function = self.import(self.shared.host_calls[call as usize]);
+        let instruction = self.builder.ins().call(function, &all);
+        let status = self.builder.inst_results(instruction)[0];
+        let (leave, next) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.set_cold_block(leave);
+        self.builder.ins().brif(status, leave, &[], next, &[]);
+        self.builder.switch_to_block(leave);
+        let failed = self.builder.ins().iconst(types::I64, bits(FAILED));
+        self.builder.ins().return_(&[failed]);
+        self.builder.switch_to_block(next);
+    }
+
     /// Calls the host for a value and writes it to a register.
     fn call_into(&mut self, call: HostCall, arguments: &[ir::Value], into: Register) {
         if let Some(value) = self.call_host(call, arguments) {

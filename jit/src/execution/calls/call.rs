@@ -70,6 +70,10 @@ pub(crate) fn call_method(
     arguments: &Value,
 ) -> Result<Value, Unwind> {
     let function = super::member::property(running, object, name, accessor)?;
+    if function.is_none() && object.as_object().is_some() {
+        let name = String::from_utf8_lossy(name.as_octets().unwrap_or_default()).into();
+        return Err(Unwind::Error(ErrorKind::NoSuchMember { name }));
+    }
     call_value(running, &function, arguments)
 }
 

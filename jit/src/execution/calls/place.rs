@@ -90,9 +90,9 @@ fn act(
             let found = walk_quietly(root, &shape.steps, &mut operands.iter())?;
             Ok(found.unwrap_or_default())
         }
-        ShapeAction::Unset => remove(shape, root, operands),
+        ShapeAction::Unset => remove(script, shape, root, operands),
         ShapeAction::Store | ShapeAction::Update { .. } | ShapeAction::Step { .. } => {
-            write(shape, root, operands)
+            write(script, shape, root, operands)
         }
     }
 }
@@ -148,14 +148,56 @@ fn way<'v>(steps: &[ShapeStep], operands: &'v [Value]) -> (Vec<Step<'v>>, &'v [V
     (path, rest)
 }
 
-fn remove(shape: &PlaceShape, root: &mut Value, operands: &[Value]) -> Result<Value, ErrorKind> {
+/// Changes the place at the end of a path. What leads to the last object on it is only read, since objects are references;
+/// so no object is being changed while another is, even where an object leads to itself.
+fn change<R>(
+    script: &ScriptInner,
+    root: &mut Value,
+    path: &[Step<'_>],
+    change: impl FnOnce(&mut Value) -> Result<R, ErrorKind>,
+) -> Result<R, ErrorKind> {
+    if script.classes.is_empty() {
+        return with_place(root, path, change);
+    }
+    match last_object(root, path)? {
+        Some((mut object, rest)) => with_place(&mut object, rest, change),
+        None => with_place(root, path, change),
+    }
+}
+
+/// The last object on a path, and the path from it.
+fn last_object<'p, 'v>(
+    root: &Value,
+    path: &'p [Step<'v>],
+) -> Result<Option<(Value, &'p [Step<'v>])>, ErrorKind> {
+    let mut place = root.clone();
+    let mut found = None;
+    for (index, step) in path.iter().enumerate() {
+        if place.as_object().is_some() {
+            found = Some((place.clone(), &path[index..]));
+        }
+        let Step::Key(key) = step else { break };
+        match operate::subscript_if_set(&place, key)? {
+            Some(next) => place = next,
+            None => break,
+        }
+    }
+    Ok(found)
+}
+
+fn remove(
+    script: &ScriptInner,
+    shape: &PlaceShape,
+    root: &mut Value,
+    operands: &[Value],
+) -> Result<Value, ErrorKind> {
     let (last, before) = shape.steps.split_last().ok_or(ErrorKind::KeyRange)?;
     // What is not there can't be removed; looking first makes sure that nothing is made on the way.
     if walk_quietly(root, before, &mut operands.iter())?.is_none_or(|base| base.is_none()) {
         return Ok(Value::FALSE);
     }
     let (path, rest) = way(before, operands);
-    let removed = with_place(root, &path, |base| match (last, rest) {
+    let removed = change(script, root, &path, |base| match (last, rest) {
         (ShapeStep::Key | ShapeStep::Property, [key, ..]) => unset_element(base, key),
         (ShapeStep::Slice, [first, last, by, ..]) => {
             unset_slice(base, bound(first), bound(last), bound(by))
@@ -165,13 +207,18 @@ fn remove(shape: &PlaceShape, root: &mut Value, operands: &[Value]) -> Result<Va
     Ok(Value::boolean(removed))
 }
 
-fn write(shape: &PlaceShape, root: &mut Value, operands: &[Value]) -> Result<Value, ErrorKind> {
+fn write(
+    script: &ScriptInner,
+    shape: &PlaceShape,
+    root: &mut Value,
+    operands: &[Value],
+) -> Result<Value, ErrorKind> {
     if let Some((ShapeStep::Slice, before)) = shape.steps.split_last() {
         let (path, rest) = way(before, operands);
         let [first, last, by, items] = rest else {
             return Ok(Value::NONE);
         };
-        with_place(root, &path, |base| {
+        change(script, root, &path, |base| {
             assign_slice(base, bound(first), bound(last), bound(by), items)
         })?;
         return Ok(Value::NONE);
@@ -179,7 +226,7 @@ fn write(shape: &PlaceShape, root: &mut Value, operands: &[Value]) -> Result<Val
     let (path, rest) = way(&shape.steps, operands);
     let none = Value::NONE;
     let operand = rest.first().unwrap_or(&none);
-    with_place(root, &path, |element| match shape.action {
+    change(script, root, &path, |element| match shape.action {
         ShapeAction::Update { operator } => {
             apply_in_place(operator, element, operand)?;
             Ok(element.clone())

@@ -41,6 +41,7 @@ impl FunctionBuilder<'_, '_> {
             | TargetKind::Value(_) => {
                 let (place, mut temporaries) = self.place_of_target(target, &[value]);
                 let operand = self.expression(value);
+                let operand = self.apart(operand, &place, span);
                 let action = PlaceAction::Store(operand);
                 self.emit(
                     Operation::Place {
@@ -56,6 +57,38 @@ impl FunctionBuilder<'_, '_> {
                 result
             }
         }
+    }
+
+    /// The operand, as a copy if it is the variable that the place is in: what is written must not be what it is written
+    /// to.
+    fn apart(&mut self, operand: Operand, place: &Place, span: Span) -> Operand {
+        match (operand, &place.root) {
+            (Operand::Register(register), PlaceRoot::Variable(root)) if register == *root => {
+                Operand::Register(self.copy(operand, span))
+            }
+            _ => operand,
+        }
+    }
+
+    /// Fails when the variable that a place is in holds nothing: what is updated must be there.
+    fn check_root(&mut self, target: &Target, place: &Place) {
+        let base = base_of(target);
+        let TargetKind::Variable(name) = &base.kind else {
+            return;
+        };
+        let register = match place.root {
+            PlaceRoot::Variable(register) => register,
+            PlaceRoot::Cell(_) => self.read_unchecked(name, base.span),
+            _ => return,
+        };
+        self.emit(
+            Operation::CheckDefined {
+                register,
+                name: name.clone(),
+            },
+            base.span,
+        );
+        self.discard(Operand::Register(register), base.span);
     }
 
     /// `$a = $a . b` as an append, which needs no copy of `$a`.
@@ -135,7 +168,9 @@ impl FunctionBuilder<'_, '_> {
             | TargetKind::Value(_) => {
                 let (place, mut temporaries) = self.place_of_target(target, &[value]);
                 let right = self.expression(value);
+                let right = self.apart(right, &place, span);
                 temporaries.push(right);
+                self.check_root(target, &place);
                 let into = self.temporary();
                 let action = PlaceAction::Update { operator, right };
                 self.emit(
@@ -267,6 +302,7 @@ impl FunctionBuilder<'_, '_> {
             | TargetKind::Property(..)
             | TargetKind::Value(_) => {
                 let (place, temporaries) = self.place_of_target(target, &[]);
+                self.check_root(target, &place);
                 let into = self.temporary();
                 let action = PlaceAction::Step {
                     increment,
@@ -564,6 +600,18 @@ impl FunctionBuilder<'_, '_> {
     pub(super) fn property_name(&mut self, name: &Identifier) -> crate::ir::ConstantId {
         self.string_id(name.name.as_bytes())
     }
+}
+
+/// The variable or value that a chain of subscripts begins with.
+fn base_of(target: &Target) -> &Target {
+    let mut base = target;
+    while let TargetKind::Subscript(inner, _)
+    | TargetKind::Slice(inner, _)
+    | TargetKind::Property(inner, _) = &base.kind
+    {
+        base = inner;
+    }
+    base
 }
 
 /// The expressions that one link of a target evaluates.
