@@ -114,3 +114,20 @@ fn servers_and_certificates_are_told_apart() {
         assert!(said.contains(sentence), "{said}");
     }
 }
+
+#[test]
+fn every_example_loads() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut loaded_count = 0;
+    for example in std::fs::read_dir(folder).expect("there are examples") {
+        let path = example.expect("it is readable").path().join("postern.toml");
+        let loaded = postern::profile::load_file(&path, postern::profile::Overrides::default());
+        let configuration = loaded.unwrap_or_else(|errors| {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            panic!("{}", errors.join("\n"))
+        });
+        assert!(!configuration.profiles.is_empty());
+        loaded_count += 1;
+    }
+    assert!(0 < loaded_count);
+}
