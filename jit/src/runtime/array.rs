@@ -157,6 +157,7 @@ impl HslArray {
     }
 
     fn copy(&self) -> Result<Value, ErrorKind> {
+        heap::record_elements(self.len());
         let spare = 1 + self.len() / 8;
         let values = if self.values.is_empty() {
             HeapVec::new()
@@ -323,6 +324,7 @@ impl HslArray {
     ///
     /// If the array exceeds [`ARRAY_LENGTH_MAX`] or the heap its limit.
     pub fn extend(&mut self, other: &Self) -> Result<(), ErrorKind> {
+        heap::record_elements(other.len());
         if self.is_packed() && other.is_packed() {
             check_length(self.len() + other.len())?;
             self.values.reserve(other.len())?;
@@ -370,6 +372,11 @@ impl HslArray {
     ///
     /// If the heap exceeds its limit.
     pub fn slice(&self, bounds: &Bounds) -> Result<Value, ErrorKind> {
+        heap::record_elements(if self.is_packed() {
+            bounds.count
+        } else {
+            self.entries.len()
+        });
         let mut result = Value::array_with_capacity(bounds.count)?;
         let part = result.array_mut()?;
         if self.is_packed() {
@@ -392,6 +399,7 @@ impl HslArray {
     ///
     /// If the array exceeds [`ARRAY_LENGTH_MAX`] or the heap its limit.
     pub fn with_slice(&self, start: usize, end: usize, items: &Value) -> Result<Value, ErrorKind> {
+        heap::record_elements(self.entries.len().max(self.len()));
         let mut result = Value::array_with_capacity(self.len() + 1)?;
         let array = result.array_mut()?;
         let mut elements = self.iter();
@@ -414,6 +422,7 @@ impl HslArray {
     ///
     /// If the heap exceeds its limit.
     pub fn without_slice(&self, bounds: &Bounds) -> Result<Value, ErrorKind> {
+        heap::record_elements(self.entries.len().max(self.len()));
         let mut result = Value::array()?;
         let array = result.array_mut()?;
         for (index, (key, value)) in self.iter().enumerate() {
@@ -515,6 +524,7 @@ impl HslArray {
     }
 
     fn next_after_highest(&self) -> i64 {
+        heap::record_elements(self.entries.len());
         let integers = self.entries.iter().filter_map(|entry| match entry.key() {
             Key::Integer(integer) if !entry.is_hole() => Some(integer),
             _ => None,
@@ -557,6 +567,7 @@ impl HslArray {
     /// Turns the packed form into the mapped one. Nothing changes if that fails.
     fn unpack(&mut self) -> Result<(), ErrorKind> {
         let length = self.values.len();
+        heap::record_elements(length);
         let mut entries = HeapVec::with_capacity(length + 1)?;
         let mut table = HeapVec::new();
         if length > SEARCHED_MAX {

@@ -6,6 +6,7 @@
 //! HSL manual, chapter "Standard library", "Data types".
 
 use super::array::HslArray;
+use super::heap;
 use super::key::Key;
 use super::kind::Kind;
 use super::number::{self, NumberText};
@@ -110,6 +111,9 @@ pub fn to_string(value: &Value) -> Result<Value, ErrorKind> {
 /// The number a value stands for: booleans are 0 and 1, strings are read, everything else is 0.
 #[must_use]
 pub fn to_number(value: &Value) -> f64 {
+    if let Some(octets) = value.as_octets() {
+        heap::record_octets(octets.len());
+    }
     match value.as_arithmetic() {
         Some(number) => number,
         None => value
@@ -172,6 +176,7 @@ fn write_literal(value: &Value, sink: &mut dyn TextSink, depth: usize) -> Result
     let Some(depth) = depth.checked_sub(1) else {
         return Err(ErrorKind::NestingDepth { limit: DEPTH_MAX });
     };
+    heap::record_elements(array.len());
     sink.push(b"[")?;
     for (position, (key, element)) in array.iter().enumerate() {
         if position > 0 {

@@ -129,6 +129,8 @@ struct Inner {
     pending: Cell<u64>,
     draining: Cell<bool>,
     live: Cell<usize>,
+    /// Work recorded and not yet taken, in octets.
+    work: Cell<u64>,
 }
 
 impl Inner {
@@ -143,6 +145,7 @@ impl Inner {
             pending: Cell::new(0),
             draining: Cell::new(false),
             live: Cell::new(0),
+            work: Cell::new(0),
         }
     }
 
@@ -152,6 +155,7 @@ impl Inner {
         self.pending.set(0);
         self.draining.set(false);
         self.live.set(0);
+        self.work.set(0);
     }
 
     /// Destroys an object, and then whatever that brought to zero.
@@ -456,6 +460,37 @@ pub(super) fn make_immortal(header: &Header) {
     header.refcount.set(layout::REFCOUNT_IMMORTAL);
 }
 
+/// Octets of work that one element, or one unit of fuel, stands for.
+const WORK_UNIT: u64 = 64;
+
+/// Records that octets were copied or compared.
+pub(super) fn record_octets(octets: usize) {
+    if let Some(current) = current() {
+        // SAFETY: CURRENT owns a strong count.
+        let work = &unsafe { current.as_ref() }.work;
+        work.set(work.get() + octets as u64);
+    }
+}
+
+/// Records that elements were copied or compared.
+pub(super) fn record_elements(elements: usize) {
+    record_octets(elements.saturating_mul(64));
+}
+
+/// The work done on the entered heap's values since this was last asked, in units of fuel (64 octets, or one element).
+/// A single operation can copy or compare a whole value; whoever runs a script takes this after each call into the
+/// runtime and pays for it, so that a loop of such operations cannot outrun its fuel.
+#[must_use]
+pub fn take_work() -> u64 {
+    current().map_or(0, |current| {
+        // SAFETY: CURRENT owns a strong count.
+        let work = &unsafe { current.as_ref() }.work;
+        let units = work.get() / WORK_UNIT;
+        work.set(work.get() % WORK_UNIT);
+        units
+    })
+}
+
 /// Objects alive in the entered heap, 0 if none is entered.
 #[must_use]
 pub fn live_objects() -> usize {
@@ -561,5 +596,45 @@ mod tests {
         let mut copy = literal.clone();
         string::append(&mut copy, b"!").expect("fits");
         assert_eq!(literal.as_octets(), Some(&b"a literal"[..]));
+    }
+
+    #[test]
+    fn work_grows_with_what_is_copied() {
+        let heap = Heap::new(16 << 20);
+        let _entered = heap.enter();
+        let elements = || Value::array_of((0..1000).map(Value::count)).expect("fits");
+        let (mut array, same) = (elements(), elements());
+        let _ = take_work();
+        let shared = array.clone();
+        array
+            .array_mut()
+            .expect("fits")
+            .append(Value::NONE)
+            .expect("fits");
+        assert!(
+            (1000..1100).contains(&take_work()),
+            "a shared array was copied"
+        );
+        array
+            .array_mut()
+            .expect("fits")
+            .append(Value::NONE)
+            .expect("fits");
+        assert_eq!(take_work(), 0, "now it is nobody else's");
+        assert!(crate::runtime::compare::strict_equal(&shared, &same).expect("shallow"));
+        assert!((1000..1100).contains(&take_work()));
+        let mut text = Value::string(&[b'x'; 64_000]).expect("fits");
+        assert!((1000..1100).contains(&take_work()));
+        let copy = text.clone();
+        string::append(&mut text, b"y").expect("fits");
+        assert!(
+            (1000..1100).contains(&take_work()),
+            "a shared string was copied"
+        );
+        assert!(!crate::runtime::compare::loose_equal(&text, &copy).expect("strings"));
+        let other = Value::string(copy.as_octets().expect("string")).expect("fits");
+        let _ = take_work();
+        assert!(crate::runtime::compare::loose_equal(&other, &copy).expect("strings"));
+        assert!((1000..1100).contains(&take_work()));
     }
 }

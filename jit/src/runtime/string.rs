@@ -24,6 +24,9 @@ pub const STRING_LENGTH_MAX: usize = 256 * 1024 * 1024;
 /// The digits of hexadecimal text.
 pub(crate) const HEX_LOWER: &[u8; 16] = b"0123456789abcdef";
 
+/// The work of adding octets that does not depend on how many they are, in octets.
+const EXTEND_WORK: usize = 8;
+
 /// Slices shorter than this are copied: they cost no more than a reference, and do not keep a long string alive.
 const SHARED_LENGTH_MIN: usize = 48;
 
@@ -79,6 +82,7 @@ impl HslString {
     #[must_use]
     pub fn hash(&self) -> u32 {
         if self.hash.get() == 0 {
+            heap::record_octets(self.len());
             self.hash.set(hash_octets(self.octets()));
         }
         self.hash.get()
@@ -194,6 +198,7 @@ fn extend(string: &mut HslString, octets: &[u8]) {
     // SAFETY: the assertion; the source cannot overlap, it would have to lie behind the octets in use.
     unsafe { ptr::copy_nonoverlapping(octets.as_ptr(), end.as_ptr(), octets.len()) };
     string.length += u32::try_from(octets.len()).expect("at most the capacity, a u32");
+    heap::record_octets(octets.len() + EXTEND_WORK);
     string.hash.set(0);
 }
 
