@@ -234,11 +234,7 @@ impl Walker<'_> {
         for operand in operands.into_iter().rev() {
             values.push(self.expression(operand)?);
         }
-        let mut values = values.into_iter();
-        let first = values.next().unwrap_or_default();
-        values
-            .try_fold(first, |joined, value| operate::concat(&joined, &value))
-            .at(span)
+        join(&values).at(span)
     }
 
     fn and(&mut self, left: &Expression, right: &Expression) -> Evaluated<Value> {
@@ -309,6 +305,18 @@ impl Walker<'_> {
             None => Ok(value),
         }
     }
+}
+
+/// Two or more values joined by `.`. An error names the first none and its neighbour.
+fn join(values: &[Value]) -> Result<Value, ErrorKind> {
+    if let Some(missing) = values.iter().position(Value::is_none) {
+        let left = missing.saturating_sub(1);
+        return operate::concat(&values[left], &values[left + 1]);
+    }
+    let empty = Value::string(b"")?;
+    values
+        .iter()
+        .try_fold(empty, |joined, value| operate::concat(&joined, value))
 }
 
 /// The selected part of a string or array; nothing of anything else.
