@@ -147,11 +147,15 @@ impl Walker<'_> {
         key: &Value,
         span: Span,
     ) -> Evaluated<Option<Value>> {
-        if base.kind() == Kind::Object {
-            let key = Key::cast(key).at(span)?;
-            return self.member(base, key).at(span);
+        match base.kind() {
+            Kind::Object => {
+                let key = Key::cast(key).at(span)?;
+                self.member(base, key).at(span)
+            }
+            Kind::String | Kind::Array => operate::subscript_if_set(base, key).at(span),
+            // Where there are no elements, it does not matter whether the key could be one.
+            Kind::None | Kind::Boolean | Kind::Number | Kind::Function => Ok(None),
         }
-        operate::subscript_if_set(base, key).at(span)
     }
 
     fn slice(&mut self, base: &Expression, slice: &Slice, span: Span) -> Evaluated<Value> {
