@@ -75,6 +75,11 @@ pub enum ErrorKind {
     },
     /// `array_reduce` of an empty array without an initial value.
     EmptyReduce,
+    /// Calls through function values are nested too deeply.
+    CallDepth {
+        /// The limit in calls.
+        limit: usize,
+    },
     /// The script used more CPU than it may.
     FuelExhausted {
         /// The limit in units of fuel.
@@ -192,6 +197,12 @@ pub enum ErrorKind {
 impl ErrorKind {
     fn fmt_limits(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::CallDepth { limit } => {
+                write!(
+                    formatter,
+                    "calls through function values are nested deeper than {limit}"
+                )
+            }
             Self::ArrayLength { limit } => write!(formatter, "array exceeds {limit} elements"),
             Self::FuelExhausted { limit } => write!(
                 formatter,
@@ -266,6 +277,7 @@ impl fmt::Display for ErrorKind {
                 self.fmt_arguments(formatter)
             }
             Self::ArrayLength { .. }
+            | Self::CallDepth { .. }
             | Self::FuelExhausted { .. }
             | Self::MemoryLimit { .. }
             | Self::NestingDepth { .. }

@@ -10,18 +10,22 @@ use std::sync::Arc;
 use crate::builtins;
 use crate::codegen::{self, Code};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::error::ErrorKind;
+use crate::execution::STACK_BYTES;
 use crate::infer::{Inference, Kinds, infer, transfer};
 use crate::ir::{self, Constant, Operand, Operation, PlaceRoot};
 use crate::resolve::{Arity, Environment, Library, Loader, load, resolve};
 use crate::runtime::{FunctionTarget, Portable, Value};
-use crate::error::ErrorKind;
 use crate::source::{SourceId, SourceMap};
 
 /// How to compile.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+pub struct Options<'a> {
     /// Whether kinds are inferred. Off is slower and does the same: the second way every test runs.
     pub inference: Inference,
+    /// Read-only predefined variables whose value is known already, by index in the environment: they become constants of
+    /// the code and are never asked for. Only none, booleans, numbers and strings are used.
+    pub fixed: &'a [(usize, Portable)],
 }
 
 /// A compiled script.
@@ -90,7 +94,9 @@ impl ConstantValue {
                     match key {
                         Some(key) => {
                             let key = key.to_value()?;
-                            array.array_mut()?.set(crate::runtime::Key::cast(&key)?, item)?;
+                            array
+                                .array_mut()?
+                                .set(crate::runtime::Key::cast(&key)?, item)?;
                         }
                         None => array.array_mut()?.append(item)?,
                     }
@@ -104,7 +110,11 @@ impl ConstantValue {
 impl ScriptInner {
     /// The arguments a function of the environment takes.
     pub(crate) fn host_arity(&self, function: usize) -> (usize, Option<usize>) {
-        let arity = self.arities.get(function).copied().unwrap_or(Arity::at_least(0));
+        let arity = self
+            .arities
+            .get(function)
+            .copied()
+            .unwrap_or(Arity::at_least(0));
         (arity.min as usize, arity.max.map(|max| max as usize))
     }
 }
@@ -118,10 +128,10 @@ impl Script {
         main: SourceId,
         environment: &Environment,
         loader: &mut dyn Loader,
-        options: Options,
+        options: Options<'_>,
         diagnostics: &mut Diagnostics,
     ) -> Option<Self> {
-        let program = Self::intermediate(sources, main, environment, loader, diagnostics)?;
+        let program = Self::intermediate(sources, main, environment, loader, options, diagnostics)?;
         let code = match codegen::compile(&program, options.inference) {
             Ok(code) => code,
             Err(failure) => {
@@ -131,20 +141,61 @@ impl Script {
                 return None;
             }
         };
+        if code.stack_bytes > STACK_BYTES as u64 {
+            let span = program.functions.first()?.span;
+            let message = format!(
+                "this script may need {} octets of stack and {STACK_BYTES} is the limit",
+                code.stack_bytes
+            );
+            diagnostics.report(
+                Diagnostic::error(span, message)
+                    .with_expected("fewer or smaller functions that call each other"),
+            );
+            return None;
+        }
         let reads = reads(&program, environment.variables.len());
         let inner = ScriptInner {
             code,
-            constants: program.constants.iter().map(|constant| constant_value(&program, constant)).collect(),
-            functions: program.functions.iter().map(|function| signature(&program, function)).collect(),
+            constants: program
+                .constants
+                .iter()
+                .map(|constant| constant_value(&program, constant))
+                .collect(),
+            functions: program
+                .functions
+                .iter()
+                .map(|function| signature(&program, function))
+                .collect(),
             predefined_count: environment.variables.len(),
             reads,
-            statics: program.statics.iter().map(|initial| operand_value(&program, *initial)).collect(),
-            classes: program.classes.iter().map(|class| class_data(&program, class)).collect(),
-            terminating: environment.functions.iter().map(|function| function.terminating).collect(),
-            hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            arities: environment.functions.iter().map(|function| function.arity).collect(),
+            statics: program
+                .statics
+                .iter()
+                .map(|initial| operand_value(&program, *initial))
+                .collect(),
+            classes: program
+                .classes
+                .iter()
+                .map(|class| class_data(&program, class))
+                .collect(),
+            terminating: environment
+                .functions
+                .iter()
+                .map(|function| function.terminating)
+                .collect(),
+            hostname: rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned(),
+            arities: environment
+                .functions
+                .iter()
+                .map(|function| function.arity)
+                .collect(),
         };
-        Some(Self { inner: Arc::new(inner) })
+        Some(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// The intermediate representation of a text, for compiling, listing and tests. `None` when there were errors.
@@ -153,6 +204,7 @@ impl Script {
         main: SourceId,
         environment: &Environment,
         loader: &mut dyn Loader,
+        options: Options<'_>,
         diagnostics: &mut Diagnostics,
     ) -> Option<ir::Program> {
         let linked = load(sources, main, loader, diagnostics);
@@ -160,7 +212,11 @@ impl Script {
         if diagnostics.has_errors() {
             return None;
         }
-        let surroundings = ir::build::Surroundings { environment, builtin: builtin_index };
+        let surroundings = ir::build::Surroundings {
+            environment,
+            builtin: builtin_index,
+            fixed: options.fixed,
+        };
         let program = ir::build::build(&resolved, surroundings, diagnostics);
         report_undefined(&program, diagnostics);
         if diagnostics.has_errors() {
@@ -190,7 +246,10 @@ impl Library for BuiltinLibrary {
     }
 
     fn names(&self) -> Vec<&str> {
-        builtins::registry().iter().map(|builtin| builtin.name).collect()
+        builtins::registry()
+            .iter()
+            .map(|builtin| builtin.name)
+            .collect()
     }
 }
 
@@ -201,7 +260,10 @@ fn builtin_index(name: &str) -> Option<u32> {
 
 fn arity(builtin: &builtins::Builtin) -> Arity {
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    Arity { min: count(builtin.arguments_min()), max: builtin.arguments_max().map(count) }
+    Arity {
+        min: count(builtin.arguments_min()),
+        max: builtin.arguments_max().map(count),
+    }
 }
 
 /// Reports each read of a variable that has no value on any path that leads there.
@@ -209,7 +271,9 @@ fn report_undefined(program: &ir::Program, diagnostics: &mut Diagnostics) {
     for function in &program.functions {
         let inferred = infer(function, Inference::On);
         for (block, state) in function.blocks.iter().zip(&inferred.entry) {
-            let Some(mut state) = state.clone() else { continue };
+            let Some(mut state) = state.clone() else {
+                continue;
+            };
             for instruction in &block.instructions {
                 if let Operation::CheckDefined { register, name } = &instruction.operation
                     && state[register.0 as usize].is(Kinds::UNDEFINED)
@@ -248,22 +312,38 @@ fn reads(program: &ir::Program, count: usize) -> Vec<bool> {
 fn signature(program: &ir::Program, function: &ir::Function) -> FunctionSignature {
     FunctionSignature {
         required: function.required_count as usize,
-        defaults: function.defaults.iter().map(|default| operand_value(program, *default)).collect(),
+        defaults: function
+            .defaults
+            .iter()
+            .map(|default| operand_value(program, *default))
+            .collect(),
         variadic: function.variadic,
     }
 }
 
 fn class_data(program: &ir::Program, class: &ir::Class) -> ClassData {
     let octets = |name: &str| Box::<[u8]>::from(name.as_bytes());
-    let private_variables = class.variables.iter().filter(|(_, private, _)| *private).map(|(name, ..)| octets(name));
-    let private_functions = class.functions.iter().filter(|(_, private, _)| *private).map(|(name, ..)| octets(name));
+    let private_variables = class
+        .variables
+        .iter()
+        .filter(|(_, private, _)| *private)
+        .map(|(name, ..)| octets(name));
+    let private_functions = class
+        .functions
+        .iter()
+        .filter(|(_, private, _)| *private)
+        .map(|(name, ..)| octets(name));
     ClassData {
         variables: class
             .variables
             .iter()
             .map(|(name, _, initial)| (octets(name), operand_value(program, *initial)))
             .collect(),
-        functions: class.functions.iter().map(|(name, _, function)| (octets(name), function.0)).collect(),
+        functions: class
+            .functions
+            .iter()
+            .map(|(name, _, function)| (octets(name), function.0))
+            .collect(),
         private: private_variables.chain(private_functions).collect(),
         constructor: class.constructor.map(|constructor| constructor.0),
     }
@@ -275,7 +355,12 @@ fn constant_value(program: &ir::Program, constant: &Constant) -> ConstantValue {
         Constant::Array(items) => ConstantValue::Array(
             items
                 .iter()
-                .map(|(key, value)| (key.map(|key| operand_value(program, key)), operand_value(program, *value)))
+                .map(|(key, value)| {
+                    (
+                        key.map(|key| operand_value(program, key)),
+                        operand_value(program, *value),
+                    )
+                })
                 .collect(),
         ),
     }
@@ -292,7 +377,9 @@ fn operand_value(program: &ir::Program, operand: Operand) -> ConstantValue {
         Operand::Function(ir::FunctionReference::User(function)) => {
             ConstantValue::Function(FunctionTarget::User(function.0))
         }
-        Operand::Function(ir::FunctionReference::Host(index)) => ConstantValue::Function(FunctionTarget::Host(index)),
+        Operand::Function(ir::FunctionReference::Host(index)) => {
+            ConstantValue::Function(FunctionTarget::Host(index))
+        }
         Operand::Function(ir::FunctionReference::Class(index)) => {
             ConstantValue::Function(FunctionTarget::Class(index))
         }

@@ -273,3 +273,43 @@ const _: () = {
         "ten thousand idle sessions are a design number"
     );
 };
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+    use std::rc::Rc;
+
+    use rustix::event::{EventfdFlags, eventfd};
+
+    use super::{Commons, SpareBuffers, Watch, serve};
+    use crate::log::{self, Level, ShardLog};
+    use crate::metrics::Counters;
+    use crate::shard::clock::Clock;
+
+    /// The README prints this number; ten thousand idle sessions cost ten thousand of it.
+    #[test]
+    fn a_connection_is_small() {
+        let (sender, thread) = log::start(Level::Off).expect("a thread");
+        let commons = Rc::new(Commons {
+            shard: 0,
+            clock: Clock::new(),
+            watch: Watch::new(),
+            log: ShardLog::new(0, sender),
+            counters: Counters::default(),
+            spare_buffers: Rc::new(SpareBuffers::default()),
+            served: Vec::new(),
+            sessions_count: std::cell::Cell::new(0),
+        });
+        let socket = eventfd(0, EventfdFlags::CLOEXEC).expect("a descriptor");
+        let client = SocketAddr::from((Ipv4Addr::LOCALHOST, 25));
+        // Never polled: only its size is asked for.
+        let future = serve(commons, 0, socket, client);
+        let bytes = size_of_val(&future);
+        assert!(
+            bytes <= 3_072,
+            "the future of a connection takes {bytes} bytes"
+        );
+        drop(future);
+        thread.join();
+    }
+}

@@ -9,8 +9,8 @@
 //! decision, in the buffer; lines that are none (too long, bare CR or LF, NUL) are answered without asking the script.
 //! Does not: decide anything about mail; the session does.
 
-use super::transport::ConnectionError;
 use super::script::{self, Verdict};
+use super::transport::ConnectionError;
 use super::{Connection, mail_data};
 use crate::limits;
 use crate::smtp::command::{Command, ForeignProtocol, SyntaxError};

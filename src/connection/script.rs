@@ -220,7 +220,9 @@ impl Connection {
             return;
         };
         let profile = self.profile().id.as_bytes();
-        let mut line = line.word("hook", instance.hook()).octets("profile", profile);
+        let mut line = line
+            .word("hook", instance.hook())
+            .octets("profile", profile);
         if let Some(place) = failure.place(instance.sources()) {
             line = line.octets("at", place.as_bytes());
         }

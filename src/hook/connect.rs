@@ -90,10 +90,10 @@ fn decode(function: Option<Function>, values: &[Portable]) -> Result<Action, Err
         values,
     };
     Ok(match function {
-        Some(function @ Function::Reject) => Action::Refuse(arguments(function).reply(
-            ReplyCode::NO_MAIL_SERVICE,
-            &[ReplyClass::PermanentFailure],
-        )?),
+        Some(function @ Function::Reject) => Action::Refuse(
+            arguments(function)
+                .reply(ReplyCode::NO_MAIL_SERVICE, &[ReplyClass::PermanentFailure])?,
+        ),
         Some(function @ Function::Defer) => Action::Refuse(arguments(function).reply(
             ReplyCode::SERVICE_NOT_AVAILABLE,
             &[ReplyClass::TransientFailure],
@@ -167,7 +167,10 @@ mod tests {
             );
         }
         assert!(reject(&[("code", Portable::string("550"))]).is_err());
-        assert!(reject(&[("cod", Portable::string("550"))]).is_ok(), "not asked for");
+        assert!(
+            reject(&[("cod", Portable::string("550"))]).is_ok(),
+            "not asked for"
+        );
     }
 
     #[test]

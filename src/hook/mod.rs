@@ -130,9 +130,7 @@ impl Hooks {
             let instance = script
                 .as_ref()
                 .map(|script| HookInstance::new(script, scripts.budget));
-            instance
-                .transpose()
-                .map(|instance| instance.map(Rc::new))
+            instance.transpose().map(|instance| instance.map(Rc::new))
         };
         Ok(Self {
             connect: instance(&scripts.connect)?,

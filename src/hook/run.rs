@@ -6,9 +6,7 @@
 //! Does not: read a clock, wait or yield; the connection that drives it does.
 
 use postern_jit::error::ErrorKind;
-use postern_jit::execution::{
-    Ending, Execution, HostAnswer, HostRequest, Limits, Outcome, Step,
-};
+use postern_jit::execution::{Ending, Execution, HostAnswer, HostRequest, Limits, Outcome, Step};
 
 use super::variables::Inputs;
 use super::{Budget, Facts, Failure, HookInstance, Reason, StoredContext, Variable};

@@ -213,12 +213,7 @@ fn transaction(facts: &Facts<'_>) -> Portable {
 }
 
 fn envelope(transaction: &Transaction, fields: &mut Vec<(PortableKey, Portable)>) {
-    let names = [
-        "sender",
-        "senderlocalpart",
-        "senderdomain",
-        "senderparams",
-    ];
+    let names = ["sender", "senderlocalpart", "senderdomain", "senderparams"];
     fields.extend(address_fields(names, transaction.reverse_path()));
     let names = [
         "recipient",
@@ -314,7 +309,10 @@ mod tests {
             ("::ffff:192.0.2.1", Some("192.0.2.1")),
             ("2001:DB8:0:0:0:0:0:1", Some("2001:db8::1")),
             ("64:ff9b::c0a8:10b", Some("64:ff9b::c0a8:10b")),
-            ("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255", Some("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")),
+            (
+                "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255",
+                Some("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ),
             ("192.0.2.256", None),
             ("192.0.2.1 ", None),
             ("fe80::1%lo", None),

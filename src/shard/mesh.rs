@@ -268,7 +268,9 @@ mod tests {
         let admission = admission(10, 1, 0);
         let mut gateway = admission.enter(ip("64:ff9b::1"), 0).expect("room");
         assert_eq!(gateway.transfer(ip("192.0.2.1"), 0), Ok(()));
-        let mut second = admission.enter(ip("64:ff9b::2"), 0).expect("the first left");
+        let mut second = admission
+            .enter(ip("64:ff9b::2"), 0)
+            .expect("the first left");
         assert_eq!(
             second.transfer(ip("192.0.2.1"), 0),
             Err(Excess::PerClient),

@@ -190,7 +190,8 @@ fn includes(call: &mut Call<'_>, equal: Equality) -> Result<Value, Unwind> {
         let found = if by_callback {
             holds(call, value)?
         } else {
-            call.charge(1)?;
+            let weight = value.weight();
+            call.machine.charge(1 + weight)?;
             equal(call.value(0), value)?
         };
         if found {
@@ -305,7 +306,11 @@ fn array_sort(call: &mut Call<'_>) -> Result<Value, Unwind> {
     let by_key = call.flag(2, "keys", false);
     let mut elements: Vec<(Key<'_>, &Value, Value)> = Vec::new();
     for (key, value) in call.array(1) {
-        let compared = if by_key { key.to_value()? } else { value.clone() };
+        let compared = if by_key {
+            key.to_value()?
+        } else {
+            value.clone()
+        };
         elements.push((key, value, compared));
     }
     let order = merge_sort(call, &elements)?;
@@ -387,7 +392,11 @@ mod tests {
         machine.functions.push(callback);
         let mut arguments = vec![function(FunctionTarget::User(0))];
         arguments.extend(rest);
-        shown(builtin(name).expect("there").invoke(&arguments, &mut machine))
+        shown(
+            builtin(name)
+                .expect("there")
+                .invoke(&arguments, &mut machine),
+        )
     }
 
     fn is_even(arguments: &[Value]) -> Result<Value, Unwind> {
@@ -415,14 +424,29 @@ mod tests {
     fn callbacks_choose_and_change_values() {
         on_heap(|| {
             let digits = || list([n(0.0), n(1.0), n(2.0), n(3.0)]);
-            assert_eq!(with_callback("array_filter", is_even, [digits()]), "[0=>0,2=>2]");
-            assert_eq!(with_callback("array_find", is_even, [list([n(1.0), n(4.0)])]), "4");
-            assert_eq!(with_callback("array_find", is_even, [list([n(1.0)])]), "none");
+            assert_eq!(
+                with_callback("array_filter", is_even, [digits()]),
+                "[0=>0,2=>2]"
+            );
+            assert_eq!(
+                with_callback("array_find", is_even, [list([n(1.0), n(4.0)])]),
+                "4"
+            );
+            assert_eq!(
+                with_callback("array_find", is_even, [list([n(1.0)])]),
+                "none"
+            );
             assert_eq!(with_callback("array_includes", is_even, [digits()]), "true");
             let double = |arguments: &[Value]| Ok(operate::multiply(&arguments[0], &n(2.0))?);
-            assert_eq!(with_callback("array_map", double, [digits()]), "[0=>0,1=>2,2=>4,3=>6]");
+            assert_eq!(
+                with_callback("array_map", double, [digits()]),
+                "[0=>0,1=>2,2=>4,3=>6]"
+            );
             let pair = map([("a", n(1.0)), ("b", n(2.0))]);
-            assert_eq!(with_callback("array_map", double, [pair]), "[\"a\"=>2,\"b\"=>4]");
+            assert_eq!(
+                with_callback("array_map", double, [pair]),
+                "[\"a\"=>2,\"b\"=>4]"
+            );
             assert_eq!(with_callback("array_map", ends, [digits()]), "ended");
             let is_number = function(FunctionTarget::Builtin(
                 u32::try_from(find("is_number").expect("there")).expect("few"),
@@ -437,9 +461,15 @@ mod tests {
         on_heap(|| {
             let digits = || list([n(0.0), n(1.0), n(2.0), n(3.0)]);
             assert_eq!(with_callback("array_reduce", sum, [digits()]), "6");
-            assert_eq!(with_callback("array_reduce", sum, [digits(), n(10.0)]), "16");
+            assert_eq!(
+                with_callback("array_reduce", sum, [digits(), n(10.0)]),
+                "16"
+            );
             assert_eq!(with_callback("array_reduce", ends, [list([n(7.0)])]), "7");
-            assert_eq!(with_callback("array_reduce", ends, [list([]), Value::NONE]), "none");
+            assert_eq!(
+                with_callback("array_reduce", ends, [list([]), Value::NONE]),
+                "none"
+            );
             let error = with_callback("array_reduce", sum, [list([])]);
             assert_eq!(error, ErrorKind::EmptyReduce.to_string());
         });
@@ -449,8 +479,14 @@ mod tests {
     fn sorting_keeps_keys() {
         on_heap(|| {
             let digits = || list([n(2.0), n(3.0), n(1.0)]);
-            assert_eq!(with_callback("array_sort", ascending, [digits()]), "[2=>1,0=>2,1=>3]");
-            assert_eq!(with_callback("array_sort", descending, [digits()]), "[1=>3,0=>2,2=>1]");
+            assert_eq!(
+                with_callback("array_sort", ascending, [digits()]),
+                "[2=>1,0=>2,1=>3]"
+            );
+            assert_eq!(
+                with_callback("array_sort", descending, [digits()]),
+                "[1=>3,0=>2,2=>1]"
+            );
             let named = map([("b", n(1.0)), ("a", n(2.0))]);
             let keys = map([("keys", Value::TRUE)]);
             let sorted = with_callback("array_sort", ascending, [named, keys]);
@@ -486,11 +522,20 @@ mod tests {
                 "[0=>\"a\",1=>\"b:c\"]"
             );
             assert_eq!(run("array_keys", &[list([n(5.0), n(6.0)])]), "[0=>0,1=>1]");
-            assert_eq!(run("array_range", &[n(0.0), n(4.0)]), "[0=>0,1=>1,2=>2,3=>3]");
-            assert_eq!(run("array_range", &[n(1.0), n(10.0), n(3.0)]), "[0=>1,1=>4,2=>7]");
+            assert_eq!(
+                run("array_range", &[n(0.0), n(4.0)]),
+                "[0=>0,1=>1,2=>2,3=>3]"
+            );
+            assert_eq!(
+                run("array_range", &[n(1.0), n(10.0), n(3.0)]),
+                "[0=>1,1=>4,2=>7]"
+            );
             assert_eq!(run("array_range", &[n(-1.0), n(2.0)]), "[0=>-1,1=>0,2=>1]");
             assert_eq!(run("array_range", &[n(3.0), n(3.0)]), "[]");
-            assert_eq!(run("array_range", &[n(3.0), n(0.0), n(-1.0)]), "[0=>3,1=>2,2=>1]");
+            assert_eq!(
+                run("array_range", &[n(3.0), n(0.0), n(-1.0)]),
+                "[0=>3,1=>2,2=>1]"
+            );
             assert_eq!(run("range", &[n(0.0), n(2.0)]), "[0=>0,1=>1,2=>2]");
             assert_eq!(
                 run("array_range", &[n(0.0), n(1e300)]),

@@ -7,8 +7,7 @@ use std::fmt;
 
 use super::Builtin;
 use crate::error::ErrorKind;
-use crate::runtime::array::Key;
-use crate::runtime::{HslArray, Kind, Value};
+use crate::runtime::{HslArray, Key, Kind, Value};
 
 /// Why a script does not go on.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +63,8 @@ pub trait Machine {
 pub struct Call<'a> {
     /// The function.
     pub builtin: &'static Builtin,
-    /// Its arguments, as many and of such kinds as it takes.
+    /// Its arguments, as many and of such kinds as it takes. Each holds a count of its own, so that a callback that writes
+    /// to the variable an array came from copies it and does not change it here.
     pub arguments: &'a [Value],
     /// Whoever runs the script.
     pub machine: &'a mut dyn Machine,
@@ -202,17 +202,21 @@ pub(super) mod tests {
     use crate::runtime::convert;
     use crate::runtime::heap::{Heap, live_objects};
 
+    type Callback = fn(&[Value]) -> Result<Value, Unwind>;
+
     pub(in crate::builtins) struct Bench {
         pub(in crate::builtins) fuel: u64,
-        pub(in crate::builtins) random: u8,
+        pub(in crate::builtins) random: u64,
         /// What `FunctionTarget::User(index)` does.
-        pub(in crate::builtins) functions: Vec<fn(&[Value]) -> Result<Value, Unwind>>,
+        pub(in crate::builtins) functions: Vec<Callback>,
     }
 
     impl Machine for Bench {
         fn invoke(&mut self, function: &Value, arguments: &[Value]) -> Result<Value, Unwind> {
             match function.as_function().expect("function").target() {
-                FunctionTarget::Builtin(index) => registry()[index as usize].invoke(arguments, self),
+                FunctionTarget::Builtin(index) => {
+                    registry()[index as usize].invoke(arguments, self)
+                }
                 FunctionTarget::User(index) => self.functions[index as usize](arguments),
                 _ => Err(Unwind::Ended),
             }
@@ -242,8 +246,11 @@ pub(super) mod tests {
 
         fn fill_random(&mut self, buffer: &mut [u8]) {
             for octet in buffer {
-                *octet = self.random;
-                self.random = self.random.wrapping_mul(5).wrapping_add(3);
+                // Xorshift: repeatable, and every octet of it varied enough.
+                self.random ^= self.random << 13;
+                self.random ^= self.random >> 7;
+                self.random ^= self.random << 17;
+                *octet = self.random.to_le_bytes()[3];
             }
         }
 
@@ -255,7 +262,7 @@ pub(super) mod tests {
     pub(in crate::builtins) fn bench() -> Bench {
         Bench {
             fuel: 1_000_000,
-            random: 1,
+            random: 0x9E37_79B9_7F4A_7C15,
             functions: Vec::new(),
         }
     }
@@ -338,7 +345,8 @@ pub(super) mod tests {
                 list([]),
                 list([text("a"), Value::number(3.0)]),
                 map([("k", list([Value::NONE]))]),
-                Value::function(FunctionTarget::Host(0), Value::NONE, [].into_iter()).expect("fits"),
+                Value::function(FunctionTarget::Host(0), Value::NONE, [].into_iter())
+                    .expect("fits"),
             ]
         };
         let heap = Heap::new(16 << 20);

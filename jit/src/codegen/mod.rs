@@ -3,8 +3,10 @@
 //! In: a [`crate::ir::Program`]. Out: [`Code`], which can be entered and is freed when its last owner drops it.
 
 mod module;
+mod stack;
 mod tables;
 mod translate;
 
 pub(crate) use module::{Code, Entry, compile};
+pub(crate) use stack::ENTRIES_MAX;
 pub(crate) use tables::{PlaceShape, ShapeAction, ShapeStep};

@@ -11,6 +11,7 @@
 
 pub(crate) mod calls;
 mod fiber;
+pub(crate) use fiber::STACK_BYTES;
 mod instance;
 mod machine;
 pub(crate) mod running;

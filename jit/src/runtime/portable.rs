@@ -9,10 +9,11 @@
 
 use std::collections::HashMap;
 
-use super::array::{HslArray, Key};
+use super::array::HslArray;
 use super::compare::ELEMENTS_MAX;
 use super::convert::DEPTH_MAX;
 use super::function::FunctionTarget;
+use super::key::Key;
 use super::kind::Kind;
 use super::value::Value;
 use crate::error::ErrorKind;
@@ -332,12 +333,8 @@ mod tests {
         let _entered = heap.enter();
         let object = Value::object(2, Value::array().expect("fits")).expect("fits");
         let cell = Value::cell(Value::number(7.0)).expect("fits");
-        let closure = Value::function(
-            FunctionTarget::User(1),
-            object.clone(),
-            [cell.clone()].into_iter(),
-        )
-        .expect("fits");
+        let closure = Value::function(FunctionTarget::User(1), object.clone(), [cell].into_iter())
+            .expect("fits");
         let inner = object.as_object().expect("object");
         inner.set(Key::of(b"self"), object.clone()).expect("fits");
         inner.set(Key::of(b"call"), closure.clone()).expect("fits");

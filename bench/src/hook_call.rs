@@ -1,0 +1,313 @@
+//! Times scripts from the call to their action.
+//!
+//! In: the scripts of `bench/scripts`. Out: nanoseconds per call, median over batches with least and most, and the octets
+//! of machine code. A call is what a hook does per command: an execution is started with the predefined variables that
+//! its script reads, resumed until it ends, its requests answered at once, and the action taken out.
+//! Guarantees: every call's action and arguments are compared with what the script must decide.
+//! Does not: include the engine's part of a hook, such as the deadline; `compare` measures that.
+
+use std::time::Instant;
+
+use clap::Args;
+use postern_jit::diagnostic::Diagnostics;
+use postern_jit::execution::{Ending, HostAnswer, Input, Limits, ScriptInstance, Step};
+use postern_jit::resolve::{Arity, Environment, HostFunction, NoFiles, PredefinedVariable};
+use postern_jit::runtime::Portable;
+use postern_jit::script::{Options, Script};
+use postern_jit::source::SourceMap;
+
+use crate::failure::Failure;
+
+/// Options of `hook-call`.
+#[derive(Args, Debug)]
+pub(crate) struct HookCallArguments {
+    /// Which script [default: all, timed]
+    #[arg(long, value_enum, requires = "calls")]
+    script: Option<Workload>,
+    /// Call the script so often after the warm-up instead of timing it, for callgrind and memcheck
+    #[arg(long, value_name = "N", requires = "script")]
+    calls: Option<u64>,
+    /// Fewer batches; the figures mean little
+    #[arg(long)]
+    quick: bool,
+}
+
+/// A script and what it is called with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Workload {
+    /// CONNECT: `Accept();`
+    Accept,
+    /// CONNECT: a network check
+    ConnectNetwork,
+    /// CONNECT: the sender behind a NAT64 prefix
+    Nat64,
+    /// Proxy: `$command` compared with a string
+    ProxyCommand,
+    /// Proxy: a prefix of `$command` compared with a string
+    ProxyPrefix,
+}
+
+/// Runs the benchmark.
+pub(crate) fn run(arguments: &HookCallArguments) -> Result<(), Failure> {
+    if let (Some(workload), Some(calls)) = (arguments.script, arguments.calls) {
+        let hook = workload.hook()?;
+        for _ in 0..WARM_UP_CALLS_COUNT + calls {
+            hook.call()?;
+        }
+        return print(&format!("{workload:?}: {calls} calls\n"));
+    }
+    let batches_count = if arguments.quick { 3 } else { BATCHES_COUNT };
+    let mut text = String::from(
+        "| script | ns per call: median (least-most) | octets of machine code |\n| --- | --- | --- |\n",
+    );
+    for workload in Workload::ALL {
+        let hook = workload.hook()?;
+        let mut batches = Vec::with_capacity(batches_count);
+        for _ in 0..WARM_UP_CALLS_COUNT {
+            hook.call()?;
+        }
+        for _ in 0..batches_count {
+            batches.push(hook.time_batch()?);
+        }
+        batches.sort_by(f64::total_cmp);
+        let (least, most) = (batches[0], batches[batches_count - 1]);
+        let median = batches[batches_count / 2];
+        let size = hook.code_bytes;
+        text.push_str(&format!(
+            "| {} | {median:.0} ({least:.0}-{most:.0}) | {size} |\n",
+            workload.title()
+        ));
+    }
+    print(&text)
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    use std::io::Write as _;
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| Failure::of("standard output", error))
+}
+
+impl Workload {
+    const ALL: [Self; 5] = [
+        Self::Accept,
+        Self::ConnectNetwork,
+        Self::Nat64,
+        Self::ProxyCommand,
+        Self::ProxyPrefix,
+    ];
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Accept => "CONNECT `Accept();`",
+            Self::ConnectNetwork => "CONNECT network check",
+            Self::Nat64 => "CONNECT NAT64 address (RFC 6052)",
+            Self::ProxyCommand => "Proxy `$command ==`",
+            Self::ProxyPrefix => "Proxy `$command[0:8] ==`",
+        }
+    }
+
+    fn hook(self) -> Result<Hook, Failure> {
+        match self {
+            Self::Accept => Hook::connect(ACCEPT, "192.0.2.1", Decision::function("Accept")),
+            Self::ConnectNetwork => {
+                Hook::connect(CONNECT_NETWORK, "192.0.2.1", Decision::function("Accept"))
+            }
+            Self::Nat64 => Hook::connect(
+                NAT64,
+                "64:ff9b::c0a8:10b",
+                Decision {
+                    function: None,
+                    sender_address: Some("192.168.1.11"),
+                },
+            ),
+            Self::ProxyCommand => Hook::proxy_command(),
+            Self::ProxyPrefix => Hook::proxy(PROXY_PREFIX),
+        }
+    }
+}
+
+/// What a script must decide.
+#[derive(Clone, Copy, Debug)]
+struct Decision {
+    /// The function that ends it, none for the end of the script.
+    function: Option<&'static str>,
+    /// What it asks `SetSenderIP` for.
+    sender_address: Option<&'static str>,
+}
+
+impl Decision {
+    const fn function(name: &'static str) -> Self {
+        Self {
+            function: Some(name),
+            sender_address: None,
+        }
+    }
+}
+
+/// A compiled script, ready to be called.
+#[derive(Debug)]
+pub(crate) struct Hook {
+    environment: Environment,
+    instance: ScriptInstance,
+    decision: Decision,
+    sender_address: &'static str,
+    code_bytes: usize,
+}
+
+impl Hook {
+    /// The Proxy script that compares `$command`, see [`Hook::require_pass`].
+    pub(crate) fn proxy_command() -> Result<Self, Failure> {
+        Self::proxy(PROXY_COMMAND)
+    }
+
+    fn proxy(text: &str) -> Result<Self, Failure> {
+        let environment = environment(&["command"], &["Pass", "Reply"]);
+        Self::compile(text, environment, "192.0.2.1", Decision::function("Pass"))
+    }
+
+    fn connect(
+        text: &str,
+        sender_address: &'static str,
+        decision: Decision,
+    ) -> Result<Self, Failure> {
+        let environment = environment(&["messageid"], &["Accept", "Reject", "Defer"]);
+        Self::compile(text, environment, sender_address, decision)
+    }
+
+    fn compile(
+        text: &str,
+        environment: Environment,
+        sender_address: &'static str,
+        decision: Decision,
+    ) -> Result<Self, Failure> {
+        let mut sources = SourceMap::new();
+        let mut diagnostics = Diagnostics::new();
+        let main = sources.add("bench.hsl", text.as_bytes());
+        let main = main.ok_or_else(|| Failure("the script is too long".into()))?;
+        let script = Script::compile(
+            &mut sources,
+            main,
+            &environment,
+            &mut NoFiles,
+            Options::default(),
+            &mut diagnostics,
+        );
+        let script = script.ok_or_else(|| Failure(diagnostics.render(&sources)))?;
+        let instance = ScriptInstance::new(&script)
+            .map_err(|error| Failure::of("no instance of the script", error))?;
+        Ok(Self {
+            environment,
+            instance,
+            decision,
+            sender_address,
+            code_bytes: script.code_bytes(),
+        })
+    }
+
+    /// Fails unless the script passes this command line.
+    pub(crate) fn require_pass(&self, line: &[u8]) -> Result<(), Failure> {
+        self.decide(line)
+    }
+
+    fn call(&self) -> Result<(), Failure> {
+        self.decide(b"RCPT TO:<someone@example.com>")
+    }
+
+    /// Nanoseconds per call.
+    fn time_batch(&self) -> Result<f64, Failure> {
+        let begun = Instant::now();
+        for _ in 0..CALLS_PER_BATCH_COUNT {
+            self.call()?;
+        }
+        Ok(begun.elapsed().as_secs_f64() * 1e9 / f64::from(CALLS_PER_BATCH_COUNT))
+    }
+
+    /// One call, checked.
+    fn decide(&self, command: &[u8]) -> Result<(), Failure> {
+        let variable = |index: usize| match self.environment.variables[index].name.as_str() {
+            "command" => Input::String(command),
+            "senderip" => Input::String(self.sender_address.as_bytes()),
+            "serverip" => Input::String(b"192.0.2.25"),
+            "serverid" => Input::String(b"bench"),
+            "serverport" => Input::Number(25.0),
+            "senderport" => Input::Number(40_000.0),
+            _ => Input::None,
+        };
+        let execution = self.instance.start(Limits::default(), variable);
+        let mut execution = execution.map_err(|error| Failure::of("no execution", error))?;
+        let mut step = execution.resume();
+        let mut asked = None;
+        let outcome = loop {
+            match step {
+                Step::Finished(outcome) => break outcome,
+                Step::OutOfFuel => step = execution.resume(),
+                Step::NeedsHost(mut request) => {
+                    let value = request.arguments.pop().unwrap_or(Portable::None);
+                    asked = Some(value.clone());
+                    step = execution.answer(HostAnswer {
+                        value,
+                        updates: Vec::new(),
+                    });
+                }
+            }
+        };
+        let function = match &outcome.ending {
+            Ending::Implicit => None,
+            Ending::Action { function, .. } => {
+                Some(self.environment.functions[*function].name.as_str())
+            }
+            Ending::Error(error) => return Err(Failure(format!("the script failed: {error:?}"))),
+        };
+        let wanted = self.decision.sender_address.map(Portable::string);
+        if function != self.decision.function || asked != wanted || outcome.live_objects != 0 {
+            return Err(Failure(format!(
+                "unexpected decision: {function:?}, asked for {asked:?}"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The connection's variables and `own`; `ending` functions, and `SetSenderIP` which returns.
+fn environment(own: &[&str], ending: &[&str]) -> Environment {
+    let of_connection = [
+        "senderip",
+        "senderport",
+        "serverip",
+        "serverport",
+        "serverid",
+    ];
+    let read_only = of_connection.iter().chain(own).map(|name| (*name, false));
+    let variables = read_only.chain([("context", true)]);
+    let functions = ending
+        .iter()
+        .map(|name| (*name, Arity::between(0, 2), true));
+    let functions = functions.chain([("SetSenderIP", Arity::exactly(1), false)]);
+    Environment {
+        variables: variables
+            .map(|(name, writable)| PredefinedVariable {
+                name: name.into(),
+                writable,
+            })
+            .collect(),
+        functions: functions
+            .map(|(name, arity, terminating)| HostFunction {
+                name: name.into(),
+                arity,
+                terminating,
+            })
+            .collect(),
+        elsewhere: Vec::new(),
+    }
+}
+
+const ACCEPT: &str = include_str!("../scripts/accept.hsl");
+const CONNECT_NETWORK: &str = include_str!("../scripts/connect_network.hsl");
+const NAT64: &str = include_str!("../scripts/nat64.hsl");
+const PROXY_COMMAND: &str = include_str!("../scripts/proxy_command.hsl");
+const PROXY_PREFIX: &str = include_str!("../scripts/proxy_prefix.hsl");
+
+const BATCHES_COUNT: usize = 101;
+const CALLS_PER_BATCH_COUNT: u32 = 10_000;
+const WARM_UP_CALLS_COUNT: u64 = 1_000;

@@ -1,0 +1,325 @@
+//! Executions from the outside: what hooks rely on.
+//!
+//! Actions, questions and answers, parking, bounds, variables that outlive a script, and the memory of the code.
+
+use postern_jit::diagnostic::Diagnostics;
+use postern_jit::error::ErrorKind;
+use postern_jit::execution::{
+    Ending, Execution, HostAnswer, Input, Limits, Outcome, ScriptInstance, Step,
+};
+use postern_jit::infer::Inference;
+use postern_jit::resolve::{Arity, Environment, HostFunction, NoFiles, PredefinedVariable};
+use postern_jit::runtime::Portable;
+use postern_jit::runtime::portable::Snapshot;
+use postern_jit::script::{Options, Script};
+use postern_jit::source::SourceMap;
+
+const SENDER: usize = 0;
+const CONTEXT: usize = 1;
+const STOP: usize = 0;
+
+/// A hook with a read-only and a writable variable, a function that ends the script and one that asks.
+fn environment() -> Environment {
+    let variable = |name: &str, writable| PredefinedVariable {
+        name: name.to_owned(),
+        writable,
+    };
+    let function = |name: &str, arity, terminating| HostFunction {
+        name: name.to_owned(),
+        arity,
+        terminating,
+    };
+    Environment {
+        variables: vec![variable("sender", false), variable("context", true)],
+        functions: vec![
+            function("Stop", Arity::between(0, 2), true),
+            function("Ask", Arity::exactly(1), false),
+        ],
+        elsewhere: Vec::new(),
+    }
+}
+
+fn compile_with(text: &str, options: Options<'_>) -> Result<Script, String> {
+    let mut sources = SourceMap::new();
+    let main = sources
+        .add("test.hsl", text.as_bytes())
+        .expect("the text is short");
+    let mut diagnostics = Diagnostics::new();
+    let script = Script::compile(
+        &mut sources,
+        main,
+        &environment(),
+        &mut NoFiles,
+        options,
+        &mut diagnostics,
+    );
+    script.ok_or_else(|| diagnostics.render(&sources))
+}
+
+fn instance(text: &str) -> ScriptInstance {
+    let script = compile_with(text, Options::default()).unwrap_or_else(|text| panic!("{text}"));
+    ScriptInstance::new(&script).expect("constants fit")
+}
+
+fn start(instance: &ScriptInstance, limits: Limits) -> Execution {
+    instance
+        .start(limits, |_| Input::None)
+        .expect("there is memory")
+}
+
+/// Runs to the end; the number of times it was out of fuel.
+fn run(execution: &mut Execution) -> (Outcome, usize) {
+    let mut slices = 0;
+    loop {
+        match execution.resume() {
+            Step::Finished(outcome) => return (outcome, slices),
+            Step::OutOfFuel => slices += 1,
+            Step::NeedsHost(request) => panic!("unexpected question {request:?}"),
+        }
+    }
+}
+
+fn outcome(text: &str) -> Outcome {
+    run(&mut start(&instance(text), Limits::default())).0
+}
+
+fn error(outcome: Outcome) -> ErrorKind {
+    match outcome.ending {
+        Ending::Error(error) => error.kind,
+        other => panic!("expected an error, got {other:?}"),
+    }
+}
+
+#[test]
+fn a_terminating_function_ends_the_script_at_any_depth() {
+    let outcome =
+        outcome("function f() { Stop(\"why\", [\"code\" => 521]); } echo 1; f(); echo 2;");
+    assert_eq!(outcome.output, [b"1".to_vec()]);
+    let Ending::Action {
+        function,
+        arguments,
+        span,
+    } = outcome.ending
+    else {
+        panic!("{:?}", outcome.ending)
+    };
+    assert_eq!(function, STOP);
+    assert_eq!(arguments[0], Portable::string("why"));
+    assert!(matches!(&arguments[1], Portable::Array(items) if items.len() == 1));
+    assert!(span.is_some());
+}
+
+#[test]
+fn a_question_parks_the_script_and_the_answer_updates_variables() {
+    let instance = instance("$r = Ask(\"x\"); echo $r; echo $sender;");
+    let mut execution = instance
+        .start(Limits::default(), |variable| match variable {
+            SENDER => Input::String(b"before"),
+            _ => Input::None,
+        })
+        .expect("there is memory");
+    let Step::NeedsHost(request) = execution.resume() else {
+        panic!("no question")
+    };
+    assert_eq!(
+        (request.function, request.arguments),
+        (1, vec![Portable::string("x")])
+    );
+    let answer = HostAnswer {
+        value: Portable::Number(7.0),
+        updates: vec![(SENDER, Portable::string("after"))],
+    };
+    let Step::Finished(outcome) = execution.answer(answer) else {
+        panic!("not finished")
+    };
+    assert_eq!(outcome.output, [b"7".to_vec(), b"after".to_vec()]);
+    assert_eq!(outcome.live_objects, 0);
+}
+
+#[test]
+fn a_parked_script_that_is_dropped_frees_its_values() {
+    let instance = instance("$a = [\"x\" . Ask(1)]; echo $a;");
+    for _ in 0..1_000 {
+        let mut execution = start(&instance, Limits::default());
+        assert!(matches!(execution.resume(), Step::NeedsHost(_)));
+        drop(execution);
+    }
+    let mut execution = start(&instance, Limits::default());
+    assert!(matches!(execution.resume(), Step::NeedsHost(_)));
+    let answer = HostAnswer {
+        value: Portable::Number(1.0),
+        updates: Vec::new(),
+    };
+    let Step::Finished(outcome) = execution.answer(answer) else {
+        panic!("not finished")
+    };
+    assert_eq!(outcome.output, [b"[0=>\"x1\"]".to_vec()]);
+}
+
+#[test]
+fn an_endless_loop_comes_back_after_each_slice_and_ends_at_the_limit() {
+    let limits = Limits {
+        fuel: 1_000,
+        fuel_per_slice: 100,
+        ..Limits::default()
+    };
+    for text in [
+        "forever { }",
+        "function f() { } while (true) f();",
+        "for (;;) $x = \"a\" . 1;",
+    ] {
+        let (outcome, slices) = run(&mut start(&instance(text), limits));
+        assert_eq!(slices, 9, "{text}");
+        assert_eq!(outcome.fuel_used, 1_000, "{text}");
+        assert_eq!(error(outcome), ErrorKind::FuelExhausted { limit: 1_000 });
+    }
+}
+
+#[test]
+fn memory_and_output_are_bounded() {
+    let limits = Limits {
+        memory_bytes: 1 << 20,
+        output_octets: 1_000,
+        ..Limits::default()
+    };
+    let grows = instance("$s = \"x\"; forever $s .= $s;");
+    assert_eq!(
+        error(run(&mut start(&grows, limits)).0),
+        ErrorKind::MemoryLimit { limit: 1 << 20 }
+    );
+    let appends = instance("$a = []; forever $a[] = [1, 2, 3];");
+    assert_eq!(
+        error(run(&mut start(&appends, limits)).0),
+        ErrorKind::MemoryLimit { limit: 1 << 20 }
+    );
+    let prints = instance("forever echo \"\";");
+    assert_eq!(
+        error(run(&mut start(&prints, limits)).0),
+        ErrorKind::OutputLimit { limit: 1_000 }
+    );
+    // The instance is as good as new after that.
+    let (outcome, _) = run(&mut start(&instance("echo \"fine\";"), limits));
+    assert_eq!(outcome.output, [b"fine".to_vec()]);
+}
+
+#[test]
+fn a_written_variable_is_there_for_the_next_execution() {
+    let instance =
+        instance("$context[\"n\"] = ($context[\"n\"] ?? 40) + 1; $context[\"list\"][] = $sender;");
+    let mut carried: Option<Snapshot> = None;
+    for _ in 0..3 {
+        let mut execution = instance
+            .start(Limits::default(), |variable| match (variable, &carried) {
+                (CONTEXT, Some(snapshot)) => Input::Snapshot(snapshot),
+                (SENDER, _) => Input::String(b"s"),
+                _ => Input::None,
+            })
+            .expect("there is memory");
+        let (outcome, _) = run(&mut execution);
+        let [(CONTEXT, snapshot)] = &outcome.written[..] else {
+            panic!("{:?}", outcome.written)
+        };
+        carried = Some(snapshot.clone());
+    }
+    let reader = self::instance("echo $context;");
+    let carried = carried.expect("written");
+    let mut execution = reader
+        .start(Limits::default(), |variable| {
+            if variable == CONTEXT {
+                Input::Snapshot(&carried)
+            } else {
+                Input::None
+            }
+        })
+        .expect("there is memory");
+    assert_eq!(
+        run(&mut execution).0.output,
+        [b"[\"n\"=>43,\"list\"=>[0=>\"s\",1=>\"s\",2=>\"s\"]]".to_vec()]
+    );
+}
+
+#[test]
+fn only_variables_that_are_read_are_asked_for() {
+    let asked = |text: &str, fixed: &[(usize, Portable)]| {
+        let options = Options {
+            fixed,
+            ..Options::default()
+        };
+        let script = compile_with(text, options).unwrap_or_else(|text| panic!("{text}"));
+        let instance = ScriptInstance::new(&script).expect("constants fit");
+        let mut asked = Vec::new();
+        let mut execution = instance
+            .start(Limits::default(), |variable| {
+                asked.push(variable);
+                Input::String(b"asked")
+            })
+            .expect("there is memory");
+        (run(&mut execution).0.output, asked)
+    };
+    assert_eq!(asked("echo 1;", &[]).1, []);
+    assert_eq!(
+        asked("echo $sender;", &[]),
+        (vec![b"asked".to_vec()], vec![SENDER])
+    );
+    let fixed = [(SENDER, Portable::string("known"))];
+    assert_eq!(
+        asked("echo $sender; echo isset($sender);", &fixed),
+        (vec![b"known".to_vec(), b"true".to_vec()], vec![])
+    );
+}
+
+#[test]
+fn code_memory_is_never_writable_and_executable() {
+    let script = compile_with("echo 1 + 2;", Options::default()).expect("it compiles");
+    assert!(0 < script.code_bytes());
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("Linux has it");
+    let both: Vec<&str> = maps.lines().filter(|line| line.contains("rwx")).collect();
+    assert_eq!(both, Vec::<&str>::new());
+}
+
+#[test]
+fn code_outlives_its_script_while_an_execution_holds_it() {
+    let instance = instance("$x = Ask(1); echo $x;");
+    let mut execution = start(&instance, Limits::default());
+    drop(instance);
+    assert!(matches!(execution.resume(), Step::NeedsHost(_)));
+    let answer = HostAnswer {
+        value: Portable::Number(5.0),
+        updates: Vec::new(),
+    };
+    let Step::Finished(outcome) = execution.answer(answer) else {
+        panic!("not finished")
+    };
+    assert_eq!(outcome.output, [b"5".to_vec()]);
+}
+
+#[test]
+fn recursion_through_a_function_value_is_an_error() {
+    let text = "$f = none; $g = function ($n) closure ($f) { return $f($n); }; $f = $g; $f(1);";
+    assert_eq!(error(outcome(text)), ErrorKind::Recursion);
+}
+
+#[test]
+fn a_script_that_could_exceed_its_stack_is_refused() {
+    // Every part of one text is a word in the frame.
+    let text = format!("$a = 1; echo \"{}\";", "$a".repeat(120_000));
+    let refused = compile_with(&text, Options::default()).expect_err("the frame is too large");
+    assert!(refused.contains("octets of stack"), "{refused}");
+}
+
+#[test]
+fn inference_changes_nothing_but_speed() {
+    let text = "$s = 0; for ($i = 0; $i < 1000; $i++) { if ($i % 3 == 0) $s += $i; else $s = $s - 1; } echo $s;\
+                $t = \"\"; foreach ([1, \"a\", true] as $k => $v) $t .= \"$k$v\" . ($v == 1 ? \"y\" : \"n\"); echo $t;";
+    let on = outcome(text);
+    let options = Options {
+        inference: Inference::Off,
+        ..Options::default()
+    };
+    let script = compile_with(text, options).expect("it compiles");
+    let instance = ScriptInstance::new(&script).expect("constants fit");
+    let (off, _) = run(&mut start(&instance, Limits::default()));
+    assert_eq!(on.output, off.output);
+    assert_eq!(on.fuel_used, off.fuel_used);
+    assert_eq!((on.live_objects, off.live_objects), (0, 0));
+}
