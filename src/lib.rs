@@ -4,12 +4,13 @@
 //! the network; one shard per core owns its pumps.
 //!
 //! ```text
-//!  octets --> command line --> command --> state machine --> reply --> octets      connection::pump
-//!                                               |
-//!                                               +--> mail data --> destination     delivery
+//!  octets --> command line --> proxy script --> command --> state machine --> reply --> octets    connection::pump
+//!                             (hook::proxy)                      |
+//!  connect script --> greeting                                   +--> mail data --> destination    delivery
+//!  (hook::connect)
 //! ```
 //!
-//! Reading order: [`connection`] (start with `pump.rs`), [`smtp`], [`delivery`], [`shard`], [`profile`]; [`limits`] has
+//! Reading order: [`connection`] (start with `pump.rs`), [`smtp`], [`hook`], [`delivery`], [`shard`], [`profile`]; [`limits`] has
 //! every bound, [`log`], [`mailbox`], [`bell`] and
 //! [`metrics`] are what they say.
 #![deny(unsafe_code)]
@@ -17,6 +18,7 @@
 pub mod bell;
 pub mod connection;
 pub mod delivery;
+pub mod hook;
 pub mod limits;
 pub mod log;
 pub mod mailbox;

@@ -134,6 +134,22 @@ pub const RECEIVE_BUFFER_BYTES: usize = 16_384;
 /// Command lines answered before the pump lets other connections of its shard run.
 pub const COMMANDS_PER_TURN_COUNT: u32 = 256;
 
+/// One execution of a script, from its start to its end, in milliseconds, by default.
+pub const SCRIPT_WALL_MS_DEFAULT: u64 = 30_000;
+
+/// CPU of one execution of a script in milliseconds, by default.
+pub const SCRIPT_CPU_MS_DEFAULT: u64 = 100;
+
+/// Memory of one execution of a script in bytes, by default.
+pub const SCRIPT_MEMORY_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
+
+/// Fuel a script burns before other connections of its shard run: a hundred microseconds of the
+/// simplest loop.
+pub const SCRIPT_FUEL_PER_SLICE: u64 = 20_000;
+
+/// What one execution of a script may `echo` to the log, in octets.
+pub const SCRIPT_OUTPUT_OCTETS_MAX: usize = 65_536;
+
 const _: () = {
     assert!(
         COMMAND_LINE_OCTETS_MAX <= RECEIVE_BUFFER_BYTES,

@@ -23,9 +23,9 @@ pub enum Level {
     Off,
     /// What stops postern or loses a message.
     Error,
-    /// What an operator should look at: limits, time-outs, failed scripts, disks.
+    /// What an operator should look at: connections refused, clients that talk early, failed scripts.
     Warning,
-    /// One line per message accepted or refused.
+    /// One line per message accepted or refused, and per client that took too long.
     Message,
     /// One line per connection opened and closed.
     Connection,
@@ -158,7 +158,7 @@ impl ShardLog {
         Some(Line {
             log: self,
             begin,
-            hand_over: level <= Level::Warning,
+            hand_over: level <= Level::Error,
         })
     }
 
@@ -289,10 +289,10 @@ mod tests {
             },
         );
         for _ in 0..3 {
-            drop(log.line(Level::Warning, "T", "full"));
+            drop(log.line(Level::Error, "T", "full"));
         }
         assert!(receiver.recv().is_ok());
-        drop(log.line(Level::Warning, "T", "free"));
+        drop(log.line(Level::Error, "T", "free"));
         assert!(receiver.recv().is_ok());
         log.flush();
         let block = String::from_utf8(receiver.recv().expect("a block")).expect("ASCII");

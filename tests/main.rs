@@ -1,6 +1,5 @@
-//! The tests of the engine as a whole, in one binary.
-//!
-//! In: the source tree and the library. Out: dialogues played in every way (`dialogue`), the house rules (`tidy`).
+//! Tests of the engine, one binary: dialogues against the protocol core, the server over TCP, and the house rules.
 
 mod dialogue;
+mod engine;
 mod tidy;

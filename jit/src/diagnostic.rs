@@ -291,7 +291,7 @@ impl<'d> IntoIterator for &'d Diagnostics {
 }
 
 /// The candidate that `name` was probably meant to be: the same in another case, or a few keystrokes away. On a tie the
-/// first wins, so give candidates in a fixed order.
+/// alphabetically first wins, so the order of the candidates doesn't matter.
 pub fn near_name<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let allowed = match name.len() {
         0..=2 => return None,
@@ -310,7 +310,7 @@ pub fn near_name<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) 
         } else {
             edit_distance(name.as_bytes(), candidate.as_bytes())
         };
-        if distance <= allowed && best.is_none_or(|(least, _)| distance < least) {
+        if distance <= allowed && best.is_none_or(|best| (distance, candidate) < best) {
             best = Some((distance, candidate));
         }
     }

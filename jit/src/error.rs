@@ -198,7 +198,10 @@ impl ErrorKind {
     fn fmt_limits(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CallDepth { limit } => {
-                write!(formatter, "calls through function values are nested deeper than {limit}")
+                write!(
+                    formatter,
+                    "calls through function values are nested deeper than {limit}"
+                )
             }
             Self::ArrayLength { limit } => write!(formatter, "array exceeds {limit} elements"),
             Self::FuelExhausted { limit } => write!(

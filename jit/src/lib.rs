@@ -11,16 +11,17 @@
 
 #![deny(unsafe_code)]
 
-pub mod source;
-pub mod diagnostic;
-pub mod syntax;
-pub mod resolve;
-pub mod ir;
-pub mod infer;
-mod codegen;
 mod boundary;
-pub mod error;
-pub mod runtime;
 pub mod builtins;
+mod codegen;
+pub mod diagnostic;
+pub mod error;
 pub mod execution;
+pub mod infer;
+pub mod ir;
+pub mod oracle;
+pub mod resolve;
+pub mod runtime;
 pub mod script;
+pub mod source;
+pub mod syntax;

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use crate::builtins;
 use crate::codegen::{self, Code};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::error::ErrorKind;
 use crate::execution::STACK_BYTES;
 use crate::infer::{Inference, Kinds, infer, transfer};
 use crate::ir::{self, Constant, Operand, Operation, PlaceRoot};
 use crate::resolve::{Arity, Environment, Library, Loader, load, resolve};
 use crate::runtime::{FunctionTarget, Portable, Value};
-use crate::error::ErrorKind;
 use crate::source::{SourceId, SourceMap};
 
 /// How to compile.
@@ -94,7 +94,9 @@ impl ConstantValue {
                     match key {
                         Some(key) => {
                             let key = key.to_value()?;
-                            array.array_mut()?.set(crate::runtime::Key::cast(&key)?, item)?;
+                            array
+                                .array_mut()?
+                                .set(crate::runtime::Key::cast(&key)?, item)?;
                         }
                         None => array.array_mut()?.append(item)?,
                     }
@@ -108,7 +110,11 @@ impl ConstantValue {
 impl ScriptInner {
     /// The arguments a function of the environment takes.
     pub(crate) fn host_arity(&self, function: usize) -> (usize, Option<usize>) {
-        let arity = self.arities.get(function).copied().unwrap_or(Arity::at_least(0));
+        let arity = self
+            .arities
+            .get(function)
+            .copied()
+            .unwrap_or(Arity::at_least(0));
         (arity.min as usize, arity.max.map(|max| max as usize))
     }
 }
@@ -142,24 +148,54 @@ impl Script {
                 code.stack_bytes
             );
             diagnostics.report(
-                Diagnostic::error(span, message).with_expected("fewer or smaller functions that call each other"),
+                Diagnostic::error(span, message)
+                    .with_expected("fewer or smaller functions that call each other"),
             );
             return None;
         }
         let reads = reads(&program, environment.variables.len());
         let inner = ScriptInner {
             code,
-            constants: program.constants.iter().map(|constant| constant_value(&program, constant)).collect(),
-            functions: program.functions.iter().map(|function| signature(&program, function)).collect(),
+            constants: program
+                .constants
+                .iter()
+                .map(|constant| constant_value(&program, constant))
+                .collect(),
+            functions: program
+                .functions
+                .iter()
+                .map(|function| signature(&program, function))
+                .collect(),
             predefined_count: environment.variables.len(),
             reads,
-            statics: program.statics.iter().map(|initial| operand_value(&program, *initial)).collect(),
-            classes: program.classes.iter().map(|class| class_data(&program, class)).collect(),
-            terminating: environment.functions.iter().map(|function| function.terminating).collect(),
-            hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            arities: environment.functions.iter().map(|function| function.arity).collect(),
+            statics: program
+                .statics
+                .iter()
+                .map(|initial| operand_value(&program, *initial))
+                .collect(),
+            classes: program
+                .classes
+                .iter()
+                .map(|class| class_data(&program, class))
+                .collect(),
+            terminating: environment
+                .functions
+                .iter()
+                .map(|function| function.terminating)
+                .collect(),
+            hostname: rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned(),
+            arities: environment
+                .functions
+                .iter()
+                .map(|function| function.arity)
+                .collect(),
         };
-        Some(Self { inner: Arc::new(inner) })
+        Some(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// The intermediate representation of a text, for compiling, listing and tests. `None` when there were errors.
@@ -176,7 +212,11 @@ impl Script {
         if diagnostics.has_errors() {
             return None;
         }
-        let surroundings = ir::build::Surroundings { environment, builtin: builtin_index, fixed: options.fixed };
+        let surroundings = ir::build::Surroundings {
+            environment,
+            builtin: builtin_index,
+            fixed: options.fixed,
+        };
         let program = ir::build::build(&resolved, surroundings, diagnostics);
         report_undefined(&program, diagnostics);
         if diagnostics.has_errors() {
@@ -206,7 +246,10 @@ impl Library for BuiltinLibrary {
     }
 
     fn names(&self) -> Vec<&str> {
-        builtins::registry().iter().map(|builtin| builtin.name).collect()
+        builtins::registry()
+            .iter()
+            .map(|builtin| builtin.name)
+            .collect()
     }
 }
 
@@ -217,7 +260,10 @@ fn builtin_index(name: &str) -> Option<u32> {
 
 fn arity(builtin: &builtins::Builtin) -> Arity {
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    Arity { min: count(builtin.arguments_min()), max: builtin.arguments_max().map(count) }
+    Arity {
+        min: count(builtin.arguments_min()),
+        max: builtin.arguments_max().map(count),
+    }
 }
 
 /// Reports each read of a variable that has no value on any path that leads there.
@@ -225,7 +271,9 @@ fn report_undefined(program: &ir::Program, diagnostics: &mut Diagnostics) {
     for function in &program.functions {
         let inferred = infer(function, Inference::On);
         for (block, state) in function.blocks.iter().zip(&inferred.entry) {
-            let Some(mut state) = state.clone() else { continue };
+            let Some(mut state) = state.clone() else {
+                continue;
+            };
             for instruction in &block.instructions {
                 if let Operation::CheckDefined { register, name } = &instruction.operation
                     && state[register.0 as usize].is(Kinds::UNDEFINED)
@@ -264,22 +312,38 @@ fn reads(program: &ir::Program, count: usize) -> Vec<bool> {
 fn signature(program: &ir::Program, function: &ir::Function) -> FunctionSignature {
     FunctionSignature {
         required: function.required_count as usize,
-        defaults: function.defaults.iter().map(|default| operand_value(program, *default)).collect(),
+        defaults: function
+            .defaults
+            .iter()
+            .map(|default| operand_value(program, *default))
+            .collect(),
         variadic: function.variadic,
     }
 }
 
 fn class_data(program: &ir::Program, class: &ir::Class) -> ClassData {
     let octets = |name: &str| Box::<[u8]>::from(name.as_bytes());
-    let private_variables = class.variables.iter().filter(|(_, private, _)| *private).map(|(name, ..)| octets(name));
-    let private_functions = class.functions.iter().filter(|(_, private, _)| *private).map(|(name, ..)| octets(name));
+    let private_variables = class
+        .variables
+        .iter()
+        .filter(|(_, private, _)| *private)
+        .map(|(name, ..)| octets(name));
+    let private_functions = class
+        .functions
+        .iter()
+        .filter(|(_, private, _)| *private)
+        .map(|(name, ..)| octets(name));
     ClassData {
         variables: class
             .variables
             .iter()
             .map(|(name, _, initial)| (octets(name), operand_value(program, *initial)))
             .collect(),
-        functions: class.functions.iter().map(|(name, _, function)| (octets(name), function.0)).collect(),
+        functions: class
+            .functions
+            .iter()
+            .map(|(name, _, function)| (octets(name), function.0))
+            .collect(),
         private: private_variables.chain(private_functions).collect(),
         constructor: class.constructor.map(|constructor| constructor.0),
     }
@@ -291,7 +355,12 @@ fn constant_value(program: &ir::Program, constant: &Constant) -> ConstantValue {
         Constant::Array(items) => ConstantValue::Array(
             items
                 .iter()
-                .map(|(key, value)| (key.map(|key| operand_value(program, key)), operand_value(program, *value)))
+                .map(|(key, value)| {
+                    (
+                        key.map(|key| operand_value(program, key)),
+                        operand_value(program, *value),
+                    )
+                })
                 .collect(),
         ),
     }
@@ -308,7 +377,9 @@ fn operand_value(program: &ir::Program, operand: Operand) -> ConstantValue {
         Operand::Function(ir::FunctionReference::User(function)) => {
             ConstantValue::Function(FunctionTarget::User(function.0))
         }
-        Operand::Function(ir::FunctionReference::Host(index)) => ConstantValue::Function(FunctionTarget::Host(index)),
+        Operand::Function(ir::FunctionReference::Host(index)) => {
+            ConstantValue::Function(FunctionTarget::Host(index))
+        }
         Operand::Function(ir::FunctionReference::Class(index)) => {
             ConstantValue::Function(FunctionTarget::Class(index))
         }

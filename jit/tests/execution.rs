@@ -4,7 +4,9 @@
 
 use postern_jit::diagnostic::Diagnostics;
 use postern_jit::error::ErrorKind;
-use postern_jit::execution::{Ending, Execution, HostAnswer, Input, Limits, Outcome, ScriptInstance, Step};
+use postern_jit::execution::{
+    Ending, Execution, HostAnswer, Input, Limits, Outcome, ScriptInstance, Step,
+};
 use postern_jit::infer::Inference;
 use postern_jit::resolve::{Arity, Environment, HostFunction, NoFiles, PredefinedVariable};
 use postern_jit::runtime::Portable;
@@ -18,8 +20,15 @@ const STOP: usize = 0;
 
 /// A hook with a read-only and a writable variable, a function that ends the script and one that asks.
 fn environment() -> Environment {
-    let variable = |name: &str, writable| PredefinedVariable { name: name.to_owned(), writable };
-    let function = |name: &str, arity, terminating| HostFunction { name: name.to_owned(), arity, terminating };
+    let variable = |name: &str, writable| PredefinedVariable {
+        name: name.to_owned(),
+        writable,
+    };
+    let function = |name: &str, arity, terminating| HostFunction {
+        name: name.to_owned(),
+        arity,
+        terminating,
+    };
     Environment {
         variables: vec![variable("sender", false), variable("context", true)],
         functions: vec![
@@ -32,10 +41,18 @@ fn environment() -> Environment {
 
 fn compile_with(text: &str, options: Options<'_>) -> Result<Script, String> {
     let mut sources = SourceMap::new();
-    let main = sources.add("test.hsl", text.as_bytes()).expect("the text is short");
+    let main = sources
+        .add("test.hsl", text.as_bytes())
+        .expect("the text is short");
     let mut diagnostics = Diagnostics::new();
-    let script =
-        Script::compile(&mut sources, main, &environment(), &mut NoFiles, options, &mut diagnostics);
+    let script = Script::compile(
+        &mut sources,
+        main,
+        &environment(),
+        &mut NoFiles,
+        options,
+        &mut diagnostics,
+    );
     script.ok_or_else(|| diagnostics.render(&sources))
 }
 
@@ -45,7 +62,9 @@ fn instance(text: &str) -> ScriptInstance {
 }
 
 fn start(instance: &ScriptInstance, limits: Limits) -> Execution {
-    instance.start(limits, |_| Input::None).expect("there is memory")
+    instance
+        .start(limits, |_| Input::None)
+        .expect("there is memory")
 }
 
 /// Runs to the end; the number of times it was out of fuel.
@@ -73,9 +92,17 @@ fn error(outcome: Outcome) -> ErrorKind {
 
 #[test]
 fn a_terminating_function_ends_the_script_at_any_depth() {
-    let outcome = outcome("function f() { Stop(\"why\", [\"code\" => 521]); } echo 1; f(); echo 2;");
+    let outcome =
+        outcome("function f() { Stop(\"why\", [\"code\" => 521]); } echo 1; f(); echo 2;");
     assert_eq!(outcome.output, [b"1".to_vec()]);
-    let Ending::Action { function, arguments, span } = outcome.ending else { panic!("{:?}", outcome.ending) };
+    let Ending::Action {
+        function,
+        arguments,
+        span,
+    } = outcome.ending
+    else {
+        panic!("{:?}", outcome.ending)
+    };
     assert_eq!(function, STOP);
     assert_eq!(arguments[0], Portable::string("why"));
     assert!(matches!(&arguments[1], Portable::Array(items) if items.len() == 1));
@@ -91,10 +118,20 @@ fn a_question_parks_the_script_and_the_answer_updates_variables() {
             _ => Input::None,
         })
         .expect("there is memory");
-    let Step::NeedsHost(request) = execution.resume() else { panic!("no question") };
-    assert_eq!((request.function, request.arguments), (1, vec![Portable::string("x")]));
-    let answer = HostAnswer { value: Portable::Number(7.0), updates: vec![(SENDER, Portable::string("after"))] };
-    let Step::Finished(outcome) = execution.answer(answer) else { panic!("not finished") };
+    let Step::NeedsHost(request) = execution.resume() else {
+        panic!("no question")
+    };
+    assert_eq!(
+        (request.function, request.arguments),
+        (1, vec![Portable::string("x")])
+    );
+    let answer = HostAnswer {
+        value: Portable::Number(7.0),
+        updates: vec![(SENDER, Portable::string("after"))],
+    };
+    let Step::Finished(outcome) = execution.answer(answer) else {
+        panic!("not finished")
+    };
     assert_eq!(outcome.output, [b"7".to_vec(), b"after".to_vec()]);
     assert_eq!(outcome.live_objects, 0);
 }
@@ -109,15 +146,28 @@ fn a_parked_script_that_is_dropped_frees_its_values() {
     }
     let mut execution = start(&instance, Limits::default());
     assert!(matches!(execution.resume(), Step::NeedsHost(_)));
-    let answer = HostAnswer { value: Portable::Number(1.0), updates: Vec::new() };
-    let Step::Finished(outcome) = execution.answer(answer) else { panic!("not finished") };
+    let answer = HostAnswer {
+        value: Portable::Number(1.0),
+        updates: Vec::new(),
+    };
+    let Step::Finished(outcome) = execution.answer(answer) else {
+        panic!("not finished")
+    };
     assert_eq!(outcome.output, [b"[0=>\"x1\"]".to_vec()]);
 }
 
 #[test]
 fn an_endless_loop_comes_back_after_each_slice_and_ends_at_the_limit() {
-    let limits = Limits { fuel: 1_000, fuel_per_slice: 100, ..Limits::default() };
-    for text in ["forever { }", "function f() { } while (true) f();", "for (;;) $x = \"a\" . 1;"] {
+    let limits = Limits {
+        fuel: 1_000,
+        fuel_per_slice: 100,
+        ..Limits::default()
+    };
+    for text in [
+        "forever { }",
+        "function f() { } while (true) f();",
+        "for (;;) $x = \"a\" . 1;",
+    ] {
         let (outcome, slices) = run(&mut start(&instance(text), limits));
         assert_eq!(slices, 9, "{text}");
         assert_eq!(outcome.fuel_used, 1_000, "{text}");
@@ -127,13 +177,26 @@ fn an_endless_loop_comes_back_after_each_slice_and_ends_at_the_limit() {
 
 #[test]
 fn memory_and_output_are_bounded() {
-    let limits = Limits { memory_bytes: 1 << 20, output_octets: 1_000, ..Limits::default() };
+    let limits = Limits {
+        memory_bytes: 1 << 20,
+        output_octets: 1_000,
+        ..Limits::default()
+    };
     let grows = instance("$s = \"x\"; forever $s .= $s;");
-    assert_eq!(error(run(&mut start(&grows, limits)).0), ErrorKind::MemoryLimit { limit: 1 << 20 });
+    assert_eq!(
+        error(run(&mut start(&grows, limits)).0),
+        ErrorKind::MemoryLimit { limit: 1 << 20 }
+    );
     let appends = instance("$a = []; forever $a[] = [1, 2, 3];");
-    assert_eq!(error(run(&mut start(&appends, limits)).0), ErrorKind::MemoryLimit { limit: 1 << 20 });
+    assert_eq!(
+        error(run(&mut start(&appends, limits)).0),
+        ErrorKind::MemoryLimit { limit: 1 << 20 }
+    );
     let prints = instance("forever echo \"\";");
-    assert_eq!(error(run(&mut start(&prints, limits)).0), ErrorKind::OutputLimit { limit: 1_000 });
+    assert_eq!(
+        error(run(&mut start(&prints, limits)).0),
+        ErrorKind::OutputLimit { limit: 1_000 }
+    );
     // The instance is as good as new after that.
     let (outcome, _) = run(&mut start(&instance("echo \"fine\";"), limits));
     assert_eq!(outcome.output, [b"fine".to_vec()]);
@@ -141,7 +204,8 @@ fn memory_and_output_are_bounded() {
 
 #[test]
 fn a_written_variable_is_there_for_the_next_execution() {
-    let instance = instance("$context[\"n\"] = ($context[\"n\"] ?? 40) + 1; $context[\"list\"][] = $sender;");
+    let instance =
+        instance("$context[\"n\"] = ($context[\"n\"] ?? 40) + 1; $context[\"list\"][] = $sender;");
     let mut carried: Option<Snapshot> = None;
     for _ in 0..3 {
         let mut execution = instance
@@ -152,23 +216,35 @@ fn a_written_variable_is_there_for_the_next_execution() {
             })
             .expect("there is memory");
         let (outcome, _) = run(&mut execution);
-        let [(CONTEXT, snapshot)] = &outcome.written[..] else { panic!("{:?}", outcome.written) };
+        let [(CONTEXT, snapshot)] = &outcome.written[..] else {
+            panic!("{:?}", outcome.written)
+        };
         carried = Some(snapshot.clone());
     }
     let reader = self::instance("echo $context;");
     let carried = carried.expect("written");
     let mut execution = reader
         .start(Limits::default(), |variable| {
-            if variable == CONTEXT { Input::Snapshot(&carried) } else { Input::None }
+            if variable == CONTEXT {
+                Input::Snapshot(&carried)
+            } else {
+                Input::None
+            }
         })
         .expect("there is memory");
-    assert_eq!(run(&mut execution).0.output, [b"[\"n\"=>43,\"list\"=>[0=>\"s\",1=>\"s\",2=>\"s\"]]".to_vec()]);
+    assert_eq!(
+        run(&mut execution).0.output,
+        [b"[\"n\"=>43,\"list\"=>[0=>\"s\",1=>\"s\",2=>\"s\"]]".to_vec()]
+    );
 }
 
 #[test]
 fn only_variables_that_are_read_are_asked_for() {
     let asked = |text: &str, fixed: &[(usize, Portable)]| {
-        let options = Options { fixed, ..Options::default() };
+        let options = Options {
+            fixed,
+            ..Options::default()
+        };
         let script = compile_with(text, options).unwrap_or_else(|text| panic!("{text}"));
         let instance = ScriptInstance::new(&script).expect("constants fit");
         let mut asked = Vec::new();
@@ -181,9 +257,15 @@ fn only_variables_that_are_read_are_asked_for() {
         (run(&mut execution).0.output, asked)
     };
     assert_eq!(asked("echo 1;", &[]).1, []);
-    assert_eq!(asked("echo $sender;", &[]), (vec![b"asked".to_vec()], vec![SENDER]));
+    assert_eq!(
+        asked("echo $sender;", &[]),
+        (vec![b"asked".to_vec()], vec![SENDER])
+    );
     let fixed = [(SENDER, Portable::string("known"))];
-    assert_eq!(asked("echo $sender; echo isset($sender);", &fixed), (vec![b"known".to_vec(), b"true".to_vec()], vec![]));
+    assert_eq!(
+        asked("echo $sender; echo isset($sender);", &fixed),
+        (vec![b"known".to_vec(), b"true".to_vec()], vec![])
+    );
 }
 
 #[test]
@@ -201,8 +283,13 @@ fn code_outlives_its_script_while_an_execution_holds_it() {
     let mut execution = start(&instance, Limits::default());
     drop(instance);
     assert!(matches!(execution.resume(), Step::NeedsHost(_)));
-    let answer = HostAnswer { value: Portable::Number(5.0), updates: Vec::new() };
-    let Step::Finished(outcome) = execution.answer(answer) else { panic!("not finished") };
+    let answer = HostAnswer {
+        value: Portable::Number(5.0),
+        updates: Vec::new(),
+    };
+    let Step::Finished(outcome) = execution.answer(answer) else {
+        panic!("not finished")
+    };
     assert_eq!(outcome.output, [b"5".to_vec()]);
 }
 
@@ -225,7 +312,10 @@ fn inference_changes_nothing_but_speed() {
     let text = "$s = 0; for ($i = 0; $i < 1000; $i++) { if ($i % 3 == 0) $s += $i; else $s = $s - 1; } echo $s;\
                 $t = \"\"; foreach ([1, \"a\", true] as $k => $v) $t .= \"$k$v\" . ($v == 1 ? \"y\" : \"n\"); echo $t;";
     let on = outcome(text);
-    let options = Options { inference: Inference::Off, ..Options::default() };
+    let options = Options {
+        inference: Inference::Off,
+        ..Options::default()
+    };
     let script = compile_with(text, options).expect("it compiles");
     let instance = ScriptInstance::new(&script).expect("constants fit");
     let (off, _) = run(&mut start(&instance, Limits::default()));

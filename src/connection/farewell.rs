@@ -34,7 +34,7 @@ impl Connection {
         let level = match &outcome {
             Err(ConnectionError::Interrupted(Interrupt::TimedOut) | ConnectionError::TooSlow) => {
                 self.commons.counters.timeouts.increment();
-                Level::Warning
+                Level::Message
             }
             Err(ConnectionError::System(_)) => Level::Warning,
             _ => Level::Connection,

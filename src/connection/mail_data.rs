@@ -22,7 +22,7 @@ use crate::smtp::session::{MailDataOutcome, Step, TransactionId};
 pub(super) async fn receive(connection: &mut Connection) -> Result<Step, ConnectionError> {
     let commons = Rc::clone(&connection.commons);
     connection.begin_transaction();
-    let id = connection.session.transaction_id_or_insert_with(draw_id);
+    let id = connection.transaction_id();
     let destination = &commons.served[connection.served].destination;
     let mut message = {
         let date = commons.clock.header_date();
@@ -186,12 +186,6 @@ fn note(connection: &Connection, id: &TransactionId, result: Result<u64, Failure
         Err(Failure::Refused(error)) => line.word("reason", format_args!("{error:?}")),
         Err(Failure::NotStored(error)) => line.word("reason", error),
     });
-}
-
-fn draw_id() -> TransactionId {
-    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-    let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
-    TransactionId::new(text).expect("a UUID in text has letters, digits and hyphens only")
 }
 
 #[cfg(test)]

@@ -5,31 +5,34 @@
 //! before the socket is closed all replies are sent and what the client still sends is read for a moment, so that a
 //! reset does not take the last reply away. Does not: accept connections or count them; `shard` does.
 //!
-//! Reading order: `pump.rs`, `mail_data.rs`, `farewell.rs`, `transport.rs`, `receive_buffer.rs`, `watch.rs`.
+//! Reading order: `pump.rs`, `script.rs`, `mail_data.rs`, `farewell.rs`, `transport.rs`, `receive_buffer.rs`, `watch.rs`.
 //! RFC 5321 §3.1 (greeting), §3.8 (loss of connection), §4.5.3.2 (time-outs).
 
 mod farewell;
 mod mail_data;
 mod pump;
 mod receive_buffer;
+mod script;
 mod transport;
 mod watch;
 
 use std::cell::Cell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::delivery::Destination;
+use crate::hook::{Hooks, StoredContext};
 use crate::limits;
 use crate::log::{Level, Line, ShardLog};
 use crate::metrics::Counters;
 use crate::profile::{EarlyTalker, Profile};
+use crate::shard::Permit;
 use crate::shard::clock::Clock;
 use crate::smtp::line::LineScanner;
 use crate::smtp::reply::Replies;
-use crate::smtp::session::{ClientFacts, Relay, Session};
+use crate::smtp::session::{ClientFacts, Relay, Session, TransactionId};
 
 pub use farewell::refusal;
 pub use receive_buffer::SpareBuffers;
@@ -67,6 +70,8 @@ pub struct Served {
     pub profile: Arc<Profile>,
     /// Where messages go.
     pub destination: Destination,
+    /// The scripts that decide.
+    pub hooks: Hooks,
 }
 
 impl Commons {
@@ -83,7 +88,10 @@ struct Connection {
     served: usize,
     /// Counts the connections of the shard; with its number the id in the log.
     number: u64,
+    /// The client's address, or the one a script gave it, and its port.
     client: SocketAddr,
+    /// Its place in the counts of connections.
+    permit: Permit,
     transport: Transport,
     receive_buffer: ReceiveBuffer,
     scanner: LineScanner,
@@ -94,12 +102,20 @@ struct Connection {
     commands_count: u64,
     /// By when the transaction must be complete.
     transaction_due_ms: u64,
+    /// What the last script of the connection left for the next.
+    context: Option<Box<StoredContext>>,
 }
 
 /// Runs the session of an accepted connection of profile number `served` and closes it.
 ///
 /// Never dropped before it ends, except when the shard itself ends.
-pub async fn serve(commons: Rc<Commons>, served: usize, socket: OwnedFd, client: SocketAddr) {
+pub async fn serve(
+    commons: Rc<Commons>,
+    served: usize,
+    socket: OwnedFd,
+    client: SocketAddr,
+    permit: Permit,
+) {
     commons.counters.connections.increment();
     let transport = match PlainTransport::new(socket, Rc::clone(&commons)) {
         Ok(transport) => Transport::Plain(transport),
@@ -109,32 +125,32 @@ pub async fn serve(commons: Rc<Commons>, served: usize, socket: OwnedFd, client:
             return;
         }
     };
-    let mut connection = Connection::new(commons, served, transport, client);
+    let mut connection = Connection::new(commons, served, transport, client, permit);
     drop(connection.line(Level::Connection, "connect"));
     let outcome = pump::run(&mut connection).await;
     connection.part(outcome).await;
 }
 
 impl Connection {
-    fn new(commons: Rc<Commons>, served: usize, transport: Transport, client: SocketAddr) -> Self {
+    fn new(
+        commons: Rc<Commons>,
+        served: usize,
+        transport: Transport,
+        client: SocketAddr,
+        permit: Permit,
+    ) -> Self {
         let profile = &commons.served[served].profile;
-        let address = client.ip().to_canonical();
-        let relays = profile
-            .relay_from
-            .iter()
-            .any(|network| network.contains(address));
-        let relay = if relays {
-            Relay::Allowed
-        } else {
-            Relay::Denied
-        };
-        let session = Session::new(Arc::clone(&profile.session), ClientFacts { address, relay });
+        let session = Session::new(
+            Arc::clone(&profile.session),
+            client_facts(profile, client.ip()),
+        );
         let number = commons.sessions_count.get();
         commons.sessions_count.set(number + 1);
         Self {
             served,
             number,
             client,
+            permit,
             transport,
             receive_buffer: ReceiveBuffer::new(Rc::clone(&commons.spare_buffers)),
             scanner: LineScanner::new(),
@@ -143,6 +159,7 @@ impl Connection {
             command_due_ms: NEVER_MS,
             commands_count: u64::MAX,
             transaction_due_ms: NEVER_MS,
+            context: None,
             commons,
         }
     }
@@ -162,8 +179,9 @@ impl Connection {
         })
     }
 
-    /// Greets the client, unless it has already talked and the profile minds.
-    async fn greet(&mut self) -> Result<(), ConnectionError> {
+    /// Greets the client, with `text` behind the host name if a script has one, unless it has already talked and the
+    /// profile minds.
+    async fn greet(&mut self, text: Option<&[u8]>) -> Result<(), ConnectionError> {
         if self.profile().early_talker != EarlyTalker::Ignore
             && self.transport.try_receive(&mut self.receive_buffer)?
         {
@@ -172,7 +190,7 @@ impl Connection {
                 return Err(ConnectionError::EarlyTalker);
             }
         }
-        self.session.greeting(None, &mut self.replies);
+        self.session.greeting(text, &mut self.replies);
         self.send_replies().await
     }
 
@@ -219,9 +237,30 @@ impl Connection {
         }
     }
 
+    /// The id of the transaction, current or to come; a UUID.
+    fn transaction_id(&mut self) -> TransactionId {
+        self.session.transaction_id_or_insert_with(|| {
+            let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+            let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
+            TransactionId::new(text).expect("a UUID in text has letters, digits and hyphens only")
+        })
+    }
+
     fn due_ms(&self, wait_ms: u64) -> u64 {
         self.commons.clock.now_ms().saturating_add(wait_ms)
     }
+}
+
+/// What the session must know of a client with this address.
+fn client_facts(profile: &Profile, address: IpAddr) -> ClientFacts {
+    let address = address.to_canonical();
+    let mut networks = profile.relay_from.iter();
+    let relay = if networks.any(|network| network.contains(address)) {
+        Relay::Allowed
+    } else {
+        Relay::Denied
+    };
+    ClientFacts { address, relay }
 }
 
 const _: () = {
@@ -234,3 +273,43 @@ const _: () = {
         "ten thousand idle sessions are a design number"
     );
 };
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+    use std::rc::Rc;
+
+    use rustix::event::{EventfdFlags, eventfd};
+
+    use super::{Commons, SpareBuffers, Watch, serve};
+    use crate::log::{self, Level, ShardLog};
+    use crate::metrics::Counters;
+    use crate::shard::clock::Clock;
+
+    /// The README prints this number; ten thousand idle sessions cost ten thousand of it.
+    #[test]
+    fn a_connection_is_small() {
+        let (sender, thread) = log::start(Level::Off).expect("a thread");
+        let commons = Rc::new(Commons {
+            shard: 0,
+            clock: Clock::new(),
+            watch: Watch::new(),
+            log: ShardLog::new(0, sender),
+            counters: Counters::default(),
+            spare_buffers: Rc::new(SpareBuffers::default()),
+            served: Vec::new(),
+            sessions_count: std::cell::Cell::new(0),
+        });
+        let socket = eventfd(0, EventfdFlags::CLOEXEC).expect("a descriptor");
+        let client = SocketAddr::from((Ipv4Addr::LOCALHOST, 25));
+        // Never polled: only its size is asked for.
+        let future = serve(commons, 0, socket, client);
+        let bytes = size_of_val(&future);
+        assert!(
+            bytes <= 3_072,
+            "the future of a connection takes {bytes} bytes"
+        );
+        drop(future);
+        thread.join();
+    }
+}

@@ -5,8 +5,11 @@
 //!
 //! Guarantees: replies in the order of their commands; one write per pipelined batch; a line is borrowed from the
 //! receive buffer and dead before the next await; after [`limits::COMMANDS_PER_TURN_COUNT`] lines other connections run.
+//! Without a script there is no await between the lines of a batch. With a proxy script each line waits for its
+//! decision, in the buffer; lines that are none (too long, bare CR or LF, NUL) are answered without asking the script.
 //! Does not: decide anything about mail; the session does.
 
+use super::script::{self, Verdict};
 use super::transport::ConnectionError;
 use super::{Connection, mail_data};
 use crate::limits;
@@ -20,17 +23,43 @@ enum Pause {
     OctetsNeeded,
     /// The client must read before it is answered again, or others must have their turn.
     TurnOver,
+    /// A script decides about the line at the front of the receive buffer, of so many octets with its CRLF.
+    ScriptDecides(usize),
     /// What follows is mail data.
     MailDataComes,
     /// The session has ended.
     Closing,
 }
 
+impl Pause {
+    /// Whether a step ends the batch.
+    fn after(step: Step) -> Option<Self> {
+        match step {
+            Step::Continue => None,
+            Step::ReceiveMailData => Some(Self::MailDataComes),
+            Step::Close => Some(Self::Closing),
+        }
+    }
+}
+
 /// Runs one connection from greeting to close.
 pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionError> {
-    connection.greet().await?;
+    match script::connect(connection).await? {
+        Verdict::Greet(text) => connection.greet(text.as_deref()).await?,
+        Verdict::Refused => return connection.send_replies().await,
+    }
     loop {
-        match answer_lines(connection) {
+        let mut pause = answer_lines(connection);
+        if let Pause::ScriptDecides(line_octets) = pause {
+            let step = script::proxy(connection, line_octets).await?;
+            let Some(next) = Pause::after(step) else {
+                glommio::executor().yield_if_needed().await;
+                continue;
+            };
+            pause = next;
+        }
+        match pause {
+            Pause::ScriptDecides(_) => {}
             Pause::OctetsNeeded => {
                 connection.send_replies().await?;
                 connection.receive_command().await?;
@@ -52,6 +81,7 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
 
 /// Answers the lines that have come, without any await between them.
 fn answer_lines(connection: &mut Connection) -> Pause {
+    let is_scripted = connection.hooks().proxy.is_some();
     let Connection {
         receive_buffer,
         scanner,
@@ -65,6 +95,10 @@ fn answer_lines(connection: &mut Connection) -> Pause {
         }
         let octets = receive_buffer.octets();
         let step = match scanner.next_line(octets, limits::COMMAND_LINE_OCTETS_MAX) {
+            Scan::Line {
+                line: Ok(_),
+                consumed,
+            } if is_scripted => return Pause::ScriptDecides(consumed),
             Scan::Line { line, consumed } => {
                 let step = session.step(line.and_then(Command::parse), replies);
                 receive_buffer.consume(consumed);
@@ -81,10 +115,8 @@ fn answer_lines(connection: &mut Connection) -> Pause {
                 }
             }
         };
-        match step {
-            Step::Continue => {}
-            Step::ReceiveMailData => return Pause::MailDataComes,
-            Step::Close => return Pause::Closing,
+        if let Some(pause) = Pause::after(step) {
+            return pause;
         }
     }
     Pause::TurnOver

@@ -6,6 +6,7 @@
 //! Does not: know lines or replies.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
 
@@ -113,6 +114,21 @@ impl Transport {
             // The client is about to be left; it may not even be there.
             Self::Plain(plain) => drop(plain.try_send(octets)),
         }
+    }
+
+    /// Whether something else than the client has ended the connection while it was not waiting.
+    pub(super) fn interrupted(&self) -> Option<Interrupt> {
+        match self {
+            Self::Plain(plain) => plain.watched().interrupted(),
+        }
+    }
+
+    /// This end of the connection.
+    pub(super) fn local_address(&self) -> Option<SocketAddr> {
+        let address = match self {
+            Self::Plain(plain) => rustix::net::getsockname(&plain.watched().socket),
+        };
+        SocketAddr::try_from(address.ok()?).ok()
     }
 
     /// Says that nothing more will be sent.

@@ -7,6 +7,9 @@
 use std::fmt;
 use std::ops::Range;
 
+use postern_jit::diagnostic as script;
+use postern_jit::source::SourceMap;
+
 /// The text of one configuration file and the name it is reported under.
 #[derive(Debug)]
 pub struct SourceText {
@@ -16,15 +19,39 @@ pub struct SourceText {
     pub text: String,
 }
 
-/// One error of a configuration, ready to print.
+/// One error or warning of a configuration or a script, ready to print.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Diagnostic {
+    /// Whether postern can start all the same.
+    pub severity: Severity,
     /// What is wrong: lower case, no final stop, names the thing and the limit.
     pub message: String,
     /// What to do about it, printed behind the caret; may be empty.
     pub help: String,
     /// Where; `None` for errors of the machine or of the command line.
     pub place: Option<Place>,
+    /// All of it in the compiler's own layout, which shows further places; only scripts have one.
+    pub rendered: Option<String>,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Severity {
+    /// Nothing starts.
+    Error,
+    /// It works, but probably not as meant.
+    Warning,
+}
+
+impl Severity {
+    /// `error` or `warning`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
 }
 
 /// A position in a file with the line it stands in.
@@ -34,9 +61,9 @@ pub struct Place {
     pub file: String,
     /// Line, counted from 1.
     pub line: usize,
-    /// Column in characters, counted from 1.
+    /// Column in characters (octets in a script), counted from 1.
     pub column: usize,
-    /// Characters to underline, at least 1.
+    /// Characters (octets in a script) to underline, at least 1.
     pub width: usize,
     /// The line itself, without its end.
     pub text: String,
@@ -47,9 +74,36 @@ impl Diagnostic {
     #[must_use]
     pub fn without_place(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
+            severity: Severity::Error,
             message: message.into(),
             help: help.into(),
             place: None,
+            rendered: None,
+        }
+    }
+
+    /// What the compiler says about a script.
+    #[must_use]
+    pub fn of_script(found: &script::Diagnostic, sources: &SourceMap) -> Self {
+        let position = sources.position(found.span);
+        let line = sources.line_text(found.span);
+        let width = found.span.end.saturating_sub(found.span.start).max(1);
+        let help = [&found.expected, &found.hint].into_iter().flatten();
+        Self {
+            severity: match found.severity {
+                script::Severity::Error => Severity::Error,
+                script::Severity::Warning => Severity::Warning,
+            },
+            message: found.message.clone(),
+            help: help.cloned().collect::<Vec<_>>().join("; "),
+            place: Some(Place {
+                file: sources.source(found.span.source).name.to_string(),
+                line: position.line as usize,
+                column: position.column as usize,
+                width: width as usize,
+                text: String::from_utf8_lossy(line).into_owned(),
+            }),
+            rendered: Some(found.render(sources).trim_end().to_owned()),
         }
     }
 }
@@ -64,9 +118,11 @@ impl SourceText {
         help: impl Into<String>,
     ) -> Diagnostic {
         Diagnostic {
+            severity: Severity::Error,
             message: message.into(),
             help: help.into(),
             place: Some(self.place(span)),
+            rendered: None,
         }
     }
 
@@ -95,7 +151,10 @@ impl SourceText {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.message)?;
+        if let Some(rendered) = &self.rendered {
+            return f.write_str(rendered);
+        }
+        write!(f, "{}: {}", self.severity.word(), self.message)?;
         let Some(place) = &self.place else {
             if !self.help.is_empty() {
                 write!(f, "\n  = {}", self.help)?;

@@ -1,8 +1,8 @@
 //! Turns a configuration file and the command line into a [`Configuration`], or into every error at once.
 //!
 //! In: TOML text, overrides of the command line. Out: profiles, validated. Guarantees: nothing is listened on and no
-//! directory is made here, so that a bad file changes nothing. This is also the one place where the scripts of a
-//! profile will be compiled, once hooks exist; until then a configured script is an error, never ignored.
+//! directory is made here, so that a bad file changes nothing. The scripts of the profiles are compiled here too
+//! (`scripts.rs`), so that their errors are reported with the others.
 //! Runs on the main thread before any shard exists.
 
 use std::net::SocketAddr;
@@ -89,6 +89,7 @@ pub fn load_text(
     let mut report = Report {
         source,
         diagnostics: Vec::new(),
+        warnings: Vec::new(),
     };
     let mut root = Section::new("", document.as_table(), 0..0);
 
@@ -100,7 +101,7 @@ pub fn load_text(
         data_dir: &engine.data_dir,
         hostname: &engine.hostname,
         certificates: &certificates,
-        script_refusal: SCRIPT_REFUSAL,
+        scripts_directory: scripts_directory.as_deref(),
     };
     let mut profiles: Vec<Profile> = Vec::new();
     for mut section in root.tables("server", &mut report) {
@@ -125,7 +126,12 @@ pub fn load_text(
 
     if !report.diagnostics.is_empty() {
         let mut diagnostics = report.diagnostics;
-        diagnostics.sort_by_key(|found| found.place.as_ref().map(|at| (at.line, at.column)));
+        // Those of the file in its order, then those of each script in theirs.
+        diagnostics.sort_by_key(|found| match &found.place {
+            Some(at) if found.rendered.is_none() => (at.line, at.column),
+            Some(_) => (usize::MAX, 0),
+            None => (0, 0),
+        });
         return Err(diagnostics);
     }
     Ok(Configuration {
@@ -133,11 +139,9 @@ pub fn load_text(
         data_dir: engine.data_dir,
         scripts_directory,
         profiles: profiles.into_iter().map(Arc::new).collect(),
+        warnings: report.warnings,
     })
 }
-
-/// Why a script cannot be used; `None` once the compiler is joined here.
-const SCRIPT_REFUSAL: Option<&str> = Some("scripts are not supported yet");
 
 struct Engine {
     cores: String,

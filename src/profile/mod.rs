@@ -4,11 +4,12 @@
 //! `Arc<Profile>` per `[[server]]`. Guarantees: a `Profile` cannot be half-valid; loading reports every error at once.
 //! Does not: open sockets, read mail, or change after loading.
 //!
-//! Reading order: `load.rs`, `server.rs`, `source.rs`.
+//! Reading order: `load.rs`, `server.rs`, `scripts.rs`, `source.rs`.
 
 mod diagnostic;
 mod load;
 mod network;
+mod scripts;
 mod server;
 mod source;
 
@@ -16,11 +17,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::hook::HookScripts;
 use crate::smtp::session::SessionOptions;
 
-pub use diagnostic::{Diagnostic, Place, SourceText};
+pub use diagnostic::{Diagnostic, Place, Severity, SourceText};
 pub use load::{EMBEDDED_CONFIGURATION, Overrides, load_embedded, load_file, load_text};
 pub use network::Network;
+pub use scripts::{Compiled, ScriptDirectory};
 
 /// Everything `postern serve` needs to know before it opens a socket.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub struct Configuration {
     pub scripts_directory: Option<PathBuf>,
     /// The server profiles in the order of the file; never empty.
     pub profiles: Vec<Arc<Profile>>,
+    /// What an operator should look at; nothing that keeps postern from starting.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// One `[[server]]`: how the connections to its addresses are treated.
@@ -50,6 +55,8 @@ pub struct Profile {
     pub relay_from: Vec<Network>,
     /// Limits that the connection keeps; those of the protocol are in `session`.
     pub limits: ConnectionLimits,
+    /// What decides at the points where scripts may.
+    pub scripts: HookScripts,
     /// What the session needs to know.
     pub session: Arc<SessionOptions>,
 }

@@ -12,7 +12,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::source::{Report, Section, Spanned};
-use super::{ConnectionLimits, DestinationAddress, EarlyTalker, Network, Profile};
+use super::{
+    ConnectionLimits, DestinationAddress, EarlyTalker, Network, Profile, ScriptDirectory, Severity,
+};
+use crate::hook::{Budget, Hook, HookScript, HookScripts};
 use crate::limits;
 use crate::smtp::session::{AcceptDomains, SessionLimits, SessionOptions};
 
@@ -26,8 +29,8 @@ pub(super) struct Surroundings<'f> {
     pub(super) hostname: &'f str,
     /// Ids of the certificates of the file.
     pub(super) certificates: &'f [String],
-    /// Why scripts cannot be used, if they cannot.
-    pub(super) script_refusal: Option<&'static str>,
+    /// Where `include` and `import` of scripts resolve, if the file says.
+    pub(super) scripts_directory: Option<&'f Path>,
 }
 
 /// Reads every key of one server.
@@ -43,11 +46,12 @@ pub(super) fn server(
     let relay_from = networks(section, "relay_from", report);
     let destination = destination(section, surroundings, report);
     let early_talker = early_talker(section, report);
-    refuse_scripts(section, surroundings, report);
+    let [connect, proxy] = scripts(section, surroundings, report);
     let table = section.table("limits", report);
     let mut table = LimitTable { table, report };
     let session_limits = table.session();
     let limits = table.connection();
+    let budget = table.budget();
     table.finish();
     let session = Arc::new(SessionOptions {
         hostname: surroundings.hostname.into(),
@@ -61,6 +65,11 @@ pub(super) fn server(
         early_talker,
         relay_from,
         limits,
+        scripts: HookScripts {
+            connect,
+            proxy,
+            budget,
+        },
         session,
     }
 }
@@ -164,12 +173,24 @@ impl LimitTable<'_, '_, '_> {
         }
     }
 
+    fn budget(&mut self) -> Budget {
+        let mut number = |key, default| self.number(key, default, SCRIPT_RANGE);
+        let wall_ms_max = number("script_wall_ms_max", limits::SCRIPT_WALL_MS_DEFAULT);
+        let cpu_ms_max = number("script_cpu_ms_max", limits::SCRIPT_CPU_MS_DEFAULT);
+        let memory = number(
+            "script_memory_bytes_max",
+            limits::SCRIPT_MEMORY_BYTES_DEFAULT,
+        );
+        Budget {
+            wall_ms_max,
+            cpu_ms_max,
+            memory_bytes_max: usize::try_from(memory).unwrap_or(usize::MAX),
+        }
+    }
+
     /// Limits of features to come: checked, so that a file may already name them; nothing runs under them yet.
     fn finish(mut self) {
         let _ = self.number("auth_failures_max", AUTH_FAILURES_MAX, COUNT_RANGE);
-        for (key, default) in SCRIPT_BUDGETS {
-            let _ = self.number(key, default, 1..u64::from(u32::MAX) + 1);
-        }
         if let Some(table) = self.table {
             table.finish(self.report);
         }
@@ -352,28 +373,60 @@ fn early_talker(section: &mut Section<'_>, report: &mut Report<'_>) -> EarlyTalk
     }
 }
 
-/// Scripts are handed on from here to the compiler, in `load.rs`; as long as there is none, each is an error.
-fn refuse_scripts(
+/// `[server.scripts]`: one script per hook, compiled.
+fn scripts(
     section: &mut Section<'_>,
     surroundings: &Surroundings<'_>,
     report: &mut Report<'_>,
-) {
+) -> [Option<HookScript>; 2] {
     let Some(mut table) = section.table("scripts", report) else {
-        return;
+        return [None, None];
     };
-    for hook in ["connect", "proxy"] {
-        if let Some(path) = table.string(hook, report)
-            && let Some(reason) = surroundings.script_refusal
-        {
-            let message = format!("script `{}` of {hook}: {reason}", path.value);
-            report.error(path.span, message, "remove the key to serve without it");
-        }
-    }
+    let scripts = Hook::ALL.map(|hook| {
+        let path = table.string(hook.name(), report)?;
+        hook_script(hook, &path, surroundings, report)
+    });
     table.finish(report);
+    scripts
 }
 
-/// From a few headers to what fits the SIZE extension's 20 digits with room to add.
-const MESSAGE_OCTETS_RANGE: Range<u64> = 1_024..1 << 50;
+fn hook_script(
+    hook: Hook,
+    path: &Spanned<String>,
+    surroundings: &Surroundings<'_>,
+    report: &mut Report<'_>,
+) -> Option<HookScript> {
+    let file = surroundings.directory.join(&path.value);
+    let directory = surroundings.scripts_directory.or(file.parent());
+    let directory = ScriptDirectory::open(directory.unwrap_or(Path::new("")));
+    let compiled = directory.and_then(|directory| directory.compile(&file, &hook.environment()));
+    let compiled = match compiled {
+        Ok(compiled) => compiled,
+        Err(error) => {
+            let help = "a path relative to this configuration file";
+            report.error(path.span.clone(), error, help);
+            return None;
+        }
+    };
+    for found in compiled.diagnostics {
+        let list = match found.severity {
+            Severity::Error => &mut report.diagnostics,
+            Severity::Warning => &mut report.warnings,
+        };
+        // Two profiles may have the same script.
+        if !list.contains(&found) {
+            list.push(found);
+        }
+    }
+    Some(HookScript {
+        hook,
+        script: compiled.script?,
+        sources: Arc::new(compiled.sources),
+    })
+}
+
+/// From next to nothing (tests) to what fits the SIZE extension's 20 digits with room to add.
+const MESSAGE_OCTETS_RANGE: Range<u64> = 1..1 << 50;
 
 /// A tenth of a second to a day; clocks of connections count in 32 bits of milliseconds.
 const MS_RANGE: Range<u64> = 100..86_400_001;
@@ -393,9 +446,5 @@ const CONNECTIONS_RANGE_END: u64 = 10_000_001;
 /// AUTH failures of one connection by default.
 const AUTH_FAILURES_MAX: u64 = 3;
 
-/// Budgets of one script execution and their defaults.
-const SCRIPT_BUDGETS: [(&str, u64); 3] = [
-    ("script_wall_ms_max", 30_000),
-    ("script_cpu_ms_max", 100),
-    ("script_memory_bytes_max", 67_108_864),
-];
+/// Budgets of one script execution.
+const SCRIPT_RANGE: Range<u64> = 1..u32::MAX as u64 + 1;

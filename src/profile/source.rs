@@ -22,6 +22,8 @@ pub(super) struct Spanned<T> {
 pub(super) struct Report<'t> {
     pub(super) source: &'t SourceText,
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// What does not keep postern from starting.
+    pub(super) warnings: Vec<Diagnostic>,
 }
 
 impl Report<'_> {

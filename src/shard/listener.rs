@@ -109,7 +109,7 @@ enum Accepted {
     Nobody,
     /// The connection that waited is gone; the next may be there.
     Gone,
-    /// The process or the system has no descriptor or memory left.
+    /// The process or the system has no descriptor or memory left, or accept fails for a reason nobody foresaw.
     Exhausted(Errno),
 }
 
@@ -161,13 +161,23 @@ impl Acceptor {
                 Accepted::Connection(socket, client.unwrap_or(UNKNOWN_CLIENT))
             }
             Err(Errno::AGAIN) => Accepted::Nobody,
-            Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {
-                Accepted::Exhausted(error)
-            }
+            // Errors of the connection that waited (accept(2) says to treat them like EAGAIN).
+            Err(
+                Errno::CONNABORTED
+                | Errno::INTR
+                | Errno::PROTO
+                | Errno::PERM
+                | Errno::NETDOWN
+                | Errno::NETUNREACH
+                | Errno::HOSTDOWN
+                | Errno::HOSTUNREACH
+                | Errno::NONET
+                | Errno::NOPROTOOPT
+                | Errno::OPNOTSUPP,
+            ) => Accepted::Gone,
             // After stop() the socket is no longer one that listens.
             Err(_) if self.is_stopping.get() => Accepted::Nobody,
-            // Errors of the connection that waited: aborted, unreachable, forbidden by a firewall.
-            Err(_) => Accepted::Gone,
+            Err(error) => Accepted::Exhausted(error),
         }
     }
 
@@ -202,8 +212,7 @@ impl Acceptor {
     fn start(&self, socket: OwnedFd, client: SocketAddr, permit: Permit) {
         let (commons, served) = (Rc::clone(&self.commons), self.served);
         glommio::spawn_local(async move {
-            let _permit = permit;
-            serve(commons, served, socket, client).await;
+            serve(commons, served, socket, client, permit).await;
         })
         .detach();
     }

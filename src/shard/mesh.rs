@@ -36,6 +36,20 @@ pub struct Permit {
     client: IpAddr,
 }
 
+impl Permit {
+    /// Counts the connection for `address` from now on, in the process's second `second`.
+    ///
+    /// # Errors
+    ///
+    /// The limit that is reached for that address; the connection is counted as before.
+    pub fn transfer(&mut self, address: IpAddr, second: u64) -> Result<(), Excess> {
+        if client_of(address) != self.client {
+            *self = self.admission.enter(address, second)?;
+        }
+        Ok(())
+    }
+}
+
 /// Which limit a connection would exceed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Excess {
@@ -247,6 +261,23 @@ mod tests {
             Some(Excess::PerClient)
         );
         assert!(admission.enter(ip("2001:db8:0:2::1"), 0).is_ok());
+    }
+
+    #[test]
+    fn a_renamed_client_is_counted_under_its_new_address() {
+        let admission = admission(10, 1, 0);
+        let mut gateway = admission.enter(ip("64:ff9b::1"), 0).expect("room");
+        assert_eq!(gateway.transfer(ip("192.0.2.1"), 0), Ok(()));
+        let mut second = admission
+            .enter(ip("64:ff9b::2"), 0)
+            .expect("the first left");
+        assert_eq!(
+            second.transfer(ip("192.0.2.1"), 0),
+            Err(Excess::PerClient),
+            "the new address has its connection"
+        );
+        drop(gateway);
+        assert_eq!(second.transfer(ip("192.0.2.1"), 0), Ok(()));
     }
 
     #[test]

@@ -25,6 +25,7 @@ use glommio::{Latency, LocalExecutorBuilder, Placement, Shares};
 
 use crate::connection::{Commons, Served, SpareBuffers, Watch};
 use crate::delivery::{Answer, Destination, ShardDelivery, Tickets};
+use crate::hook::Hooks;
 use crate::limits;
 use crate::log::{Level, LogSender, ShardLog};
 use crate::mailbox::Mailbox;
@@ -114,7 +115,7 @@ fn run(parts: ShardParts) -> Result<(), String> {
                 parts.cpu
             )
         })?;
-    executor.run(Shard::new(parts).run())
+    executor.run(async { Shard::new(parts)?.run().await })
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
@@ -134,13 +135,19 @@ struct Shard {
 }
 
 impl Shard {
-    fn new(parts: ShardParts) -> Self {
+    fn new(parts: ShardParts) -> Result<Self, String> {
         let tickets = Rc::new(Tickets::default());
         let served = parts.profiles.into_iter().zip(parts.delivery.destinations);
-        let served = served.map(|(profile, kind)| Served {
-            profile,
-            destination: Destination::new(kind, Rc::clone(&tickets)),
+        let served = served.map(|(profile, kind)| {
+            let hooks = Hooks::new(&profile.scripts);
+            let failed = |error| format!("cannot set up scripts of `{}`: {error}", profile.id);
+            Ok(Served {
+                hooks: hooks.map_err(failed)?,
+                profile,
+                destination: Destination::new(kind, Rc::clone(&tickets)),
+            })
         });
+        let served = served.collect::<Result<_, String>>()?;
         let commons = Rc::new(Commons {
             shard: parts.number,
             clock: Clock::new(),
@@ -148,21 +155,21 @@ impl Shard {
             log: ShardLog::new(parts.number, parts.log),
             counters: Counters::default(),
             spare_buffers: Rc::new(SpareBuffers::default()),
-            served: served.collect(),
+            served,
             sessions_count: Cell::new(0),
         });
         let acceptors = parts.listeners.into_iter().map(|listener| {
             let admission = Arc::clone(&parts.admissions[listener.served]);
             Rc::new(Acceptor::new(listener, admission, Rc::clone(&commons)))
         });
-        Self {
+        Ok(Self {
             acceptors: acceptors.collect(),
             tickets,
             answers: parts.delivery.answers,
             messages: parts.messages,
             report: parts.report,
             commons,
-        }
+        })
     }
 
     async fn run(self) -> Result<(), String> {

@@ -35,14 +35,22 @@ pub(crate) fn enter(
     result
 }
 
-fn call(running: &mut Running, entry: Entry, environment: &Value, arguments: Vec<Value>) -> Result<Value, Unwind> {
+fn call(
+    running: &mut Running,
+    entry: Entry,
+    environment: &Value,
+    arguments: Vec<Value>,
+) -> Result<Value, Unwind> {
     let environment = environment.bits();
     let words: Vec<u64> = arguments.into_iter().map(Value::into_bits).collect();
     let state = std::ptr::from_mut(running).cast::<ExecutionState>();
     // SAFETY: an entry points to code that the code generator made with this signature, and the execution owns a share of
     // the code, so it is there.
     let function = unsafe {
-        std::mem::transmute::<*const u8, unsafe extern "C" fn(*mut ExecutionState, u64, *const u64) -> u64>(entry.0)
+        std::mem::transmute::<
+            *const u8,
+            unsafe extern "C" fn(*mut ExecutionState, u64, *const u64) -> u64,
+        >(entry.0)
     };
     // SAFETY: the state belongs to a running execution whose heap is entered; the arguments are owned values, as many as
     // the function takes; the environment outlives the call.
@@ -52,5 +60,9 @@ fn call(running: &mut Running, entry: Entry, environment: &Value, arguments: Vec
     }
     // SAFETY: generated code gives an owned value or FAILED.
     let value = unsafe { Value::from_bits(result) };
-    if value.is_failed() { Err(Unwind::Ended) } else { Ok(value) }
+    if value.is_failed() {
+        Err(Unwind::Ended)
+    } else {
+        Ok(value)
+    }
 }

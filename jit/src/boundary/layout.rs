@@ -31,8 +31,14 @@ pub(crate) const STATE_PREDEFINED: i32 = offset(offset_of!(ExecutionState, prede
 /// Offset of [`ExecutionState::failed_site`].
 pub(crate) const STATE_FAILED_SITE: i32 = offset(offset_of!(ExecutionState, failed_site));
 
-#[expect(clippy::cast_possible_truncation, reason = "the structure is 32 octets, asserted below")]
-#[expect(clippy::cast_possible_wrap, reason = "the structure is 32 octets, asserted below")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the structure is 32 octets, asserted below"
+)]
+#[expect(
+    clippy::cast_possible_wrap,
+    reason = "the structure is 32 octets, asserted below"
+)]
 const fn offset(bytes: usize) -> i32 {
     bytes as i32
 }

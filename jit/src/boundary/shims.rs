@@ -11,7 +11,10 @@
 //! 4. A `list` points to a count and that many borrowed values in the generated frame.
 //! 5. A `slot` or `pair` points to one or two values in the generated frame that nothing else uses during the call.
 
-#![expect(unsafe_code, reason = "generated code passes scalars and pointers; here they become references")]
+#![expect(
+    unsafe_code,
+    reason = "generated code passes scalars and pointers; here they become references"
+)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -119,7 +122,10 @@ impl IntoRaw for () {
 /// # Safety
 ///
 /// 1. `state` points to the state of a live execution that nothing else refers to during the call.
-unsafe fn guarded<T: IntoRaw>(state: *mut ExecutionState, call: impl FnOnce(&mut Running) -> T) -> T::Raw {
+unsafe fn guarded<T: IntoRaw>(
+    state: *mut ExecutionState,
+    call: impl FnOnce(&mut Running) -> T,
+) -> T::Raw {
     // SAFETY: 1; the state is the first field of the running execution, so the pointer is one to both.
     let running = unsafe { &mut *state.cast::<Running>() };
     match catch_unwind(AssertUnwindSafe(|| call(running))) {
@@ -157,16 +163,30 @@ macro_rules! raw_argument {
 }
 
 macro_rules! raw_result {
-    (number) => { f64 };
-    (position) => { i64 };
-    (nothing) => { () };
-    ($other:ident) => { u64 };
+    (number) => {
+        f64
+    };
+    (position) => {
+        i64
+    };
+    (nothing) => {
+        ()
+    };
+    ($other:ident) => {
+        u64
+    };
 }
 
 macro_rules! reference {
-    (index, $argument:ident) => { $argument };
-    (number, $argument:ident) => { $argument };
-    (integer, $argument:ident) => { $argument };
+    (index, $argument:ident) => {
+        $argument
+    };
+    (number, $argument:ident) => {
+        $argument
+    };
+    (integer, $argument:ident) => {
+        $argument
+    };
     (borrowed, $argument:ident) => {
         // SAFETY: 2 of the module's list.
         unsafe { Value::borrow_bits(&$argument) }
@@ -200,8 +220,9 @@ macro_rules! generate_shims {
                 state: *mut ExecutionState,
                 $($argument: raw_argument!($kind),)*
             ) -> raw_result!($result) {
+                $(let $argument = reference!($kind, $argument);)*
                 // SAFETY: 1 of the module's list.
-                unsafe { guarded(state, |running| calls::$name(running, $(reference!($kind, $argument)),*)) }
+                unsafe { guarded(state, |running| calls::$name(running, $($argument),*)) }
             })*
         }
 

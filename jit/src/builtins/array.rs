@@ -190,7 +190,8 @@ fn includes(call: &mut Call<'_>, equal: Equality) -> Result<Value, Unwind> {
         let found = if by_callback {
             holds(call, value)?
         } else {
-            call.charge(1)?;
+            let weight = value.weight();
+            call.machine.charge(1 + weight)?;
             equal(call.value(0), value)?
         };
         if found {

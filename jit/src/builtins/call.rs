@@ -7,8 +7,7 @@ use std::fmt;
 
 use super::Builtin;
 use crate::error::ErrorKind;
-use crate::runtime::array::Key;
-use crate::runtime::{HslArray, Kind, Value};
+use crate::runtime::{HslArray, Key, Kind, Value};
 
 /// Why a script does not go on.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +63,8 @@ pub trait Machine {
 pub struct Call<'a> {
     /// The function.
     pub builtin: &'static Builtin,
-    /// Its arguments, as many and of such kinds as it takes.
+    /// Its arguments, as many and of such kinds as it takes. Each holds a count of its own, so that a callback that writes
+    /// to the variable an array came from copies it and does not change it here.
     pub arguments: &'a [Value],
     /// Whoever runs the script.
     pub machine: &'a mut dyn Machine,

@@ -60,9 +60,18 @@ fn json_encode(call: &mut Call<'_>) -> Result<Value, Unwind> {
         ascii: call.flag(1, "ensure_ascii", true),
         pretty: call.flag(1, "pretty_print", false),
     };
-    let written = writer.value(call.value(0), 0);
+    let written = writer.document(call.value(0));
     call.charge_octets(writer.builder.octets().len())?;
     finish(written.map(|()| writer.builder.finish()))
+}
+
+/// An array whose elements are being written.
+struct Level {
+    array: Value,
+    position: usize,
+    sequential: bool,
+    /// How many arrays it is inside of, itself included.
+    depth: usize,
 }
 
 struct Writer {
@@ -72,23 +81,60 @@ struct Writer {
 }
 
 impl Writer {
-    fn value(&mut self, value: &Value, depth: usize) -> Result<(), Fault> {
+    /// One value. Arrays that are begun wait on a list, not on the stack.
+    fn document(&mut self, value: &Value) -> Result<(), Fault> {
+        let mut open = Vec::new();
+        self.begin(value.clone(), &mut open)?;
+        while let Some(level) = open.last_mut() {
+            let depth = level.depth;
+            let array = level.array.as_array().ok_or(Fault::NotJson)?;
+            let Some((position, key, element)) = array.next(level.position) else {
+                if !array.is_empty() {
+                    self.line(depth - 1)?;
+                }
+                self.builder
+                    .push(if level.sequential { b"]" } else { b"}" })?;
+                open.pop();
+                continue;
+            };
+            if level.position > 0 {
+                self.builder.push(b",")?;
+            }
+            self.line(depth)?;
+            if !level.sequential {
+                self.key(key)?;
+            }
+            let element = element.clone();
+            level.position = position;
+            self.begin(element, &mut open)?;
+        }
+        Ok(())
+    }
+
+    /// All of a value that is no array; the beginning of one that is.
+    fn begin(&mut self, value: Value, open: &mut Vec<Level>) -> Result<(), Fault> {
         match value.kind() {
             Kind::None => self.builder.push(b"null")?,
             Kind::Boolean if value.truthy() => self.builder.push(b"true")?,
             Kind::Boolean => self.builder.push(b"false")?,
             Kind::Number => self.number(value.as_number().unwrap_or_default())?,
             Kind::String => self.string(value.as_octets().unwrap_or_default())?,
-            Kind::Array => match value.as_array() {
-                Some(array) => self.array(array, depth)?,
-                None => return Err(Fault::NotJson),
-            },
             Kind::Function | Kind::Object => return Err(Fault::NotJson),
+            Kind::Array if open.len() >= DEPTH_MAX => return Err(Fault::NotJson),
+            Kind::Array => {
+                let sequential = value.as_array().is_some_and(HslArray::is_sequential);
+                self.builder.push(if sequential { b"[" } else { b"{" })?;
+                open.push(Level {
+                    array: value,
+                    position: 0,
+                    sequential,
+                    depth: open.len() + 1,
+                });
+            }
         }
         Ok(())
     }
 
-    #[inline(never)] // Keeps its buffer out of the recursive functions' frames.
     fn number(&mut self, number: f64) -> Result<(), Fault> {
         if !number.is_finite() {
             return Err(Fault::NotJson);
@@ -96,34 +142,6 @@ impl Writer {
         Ok(self.builder.push(&number::text(number))?)
     }
 
-    fn array(&mut self, array: &HslArray, depth: usize) -> Result<(), Fault> {
-        if depth >= DEPTH_MAX {
-            return Err(Fault::NotJson);
-        }
-        let sequential = array.is_sequential();
-        let (open, close): (&[u8], &[u8]) = if sequential {
-            (b"[", b"]")
-        } else {
-            (b"{", b"}")
-        };
-        self.builder.push(open)?;
-        for (position, (key, element)) in array.iter().enumerate() {
-            if position > 0 {
-                self.builder.push(b",")?;
-            }
-            self.line(depth + 1)?;
-            if !sequential {
-                self.key(key)?;
-            }
-            self.value(element, depth + 1)?;
-        }
-        if !array.is_empty() {
-            self.line(depth)?;
-        }
-        Ok(self.builder.push(close)?)
-    }
-
-    #[inline(never)]
     fn key(&mut self, key: Key<'_>) -> Result<(), Fault> {
         match key {
             Key::None => self.string(b"none")?,
@@ -199,6 +217,28 @@ fn json_decode(call: &mut Call<'_>) -> Result<Value, Unwind> {
     finish(reader.document())
 }
 
+/// An array or object that is not closed yet.
+struct Open {
+    container: Value,
+    /// The name of the next member; arrays have none.
+    name: Option<Value>,
+}
+
+enum Opened {
+    Empty(Value),
+    Waiting(Open),
+}
+
+impl Open {
+    fn add(&mut self, value: Value) -> Result<(), ErrorKind> {
+        let array = self.container.array_mut()?;
+        match &self.name {
+            Some(name) => array.set(Key::cast(name)?, value),
+            None => array.append(value),
+        }
+    }
+}
+
 struct Reader<'a> {
     /// What is not read yet. The whole was valid UTF-8.
     rest: &'a [u8],
@@ -206,13 +246,66 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// One value and nothing behind it. Open arrays and objects wait on a list, not on the stack.
     fn document(&mut self) -> Result<Value, Fault> {
-        let value = self.value(0)?;
-        self.blanks()?;
-        if self.rest.is_empty() {
-            return Ok(value);
+        let mut open: Vec<Open> = Vec::new();
+        loop {
+            self.blanks()?;
+            let mut value = match self.rest.first() {
+                Some(b'{' | b'[') if open.len() >= DEPTH_MAX => return Err(Fault::NotJson),
+                Some(b'{' | b'[') => match self.open()? {
+                    Opened::Empty(value) => value,
+                    Opened::Waiting(container) => {
+                        open.push(container);
+                        continue;
+                    }
+                },
+                _ => self.scalar()?,
+            };
+            loop {
+                self.blanks()?;
+                let Some(container) = open.last_mut() else {
+                    return if self.rest.is_empty() {
+                        Ok(value)
+                    } else {
+                        Err(Fault::NotJson)
+                    };
+                };
+                container.add(value)?;
+                if self.take(b",") {
+                    if container.name.is_some() {
+                        container.name = Some(self.name()?);
+                    }
+                    break;
+                }
+                self.expect(if container.name.is_some() { b"}" } else { b"]" })?;
+                value = open.pop().map_or(Value::NONE, |closed| closed.container);
+            }
         }
-        Err(Fault::NotJson)
+    }
+
+    /// The beginning of an array or object, with the first name of the latter.
+    fn open(&mut self) -> Result<Opened, Fault> {
+        let is_object = self.take(b"{");
+        if !is_object {
+            self.expect(b"[")?;
+        }
+        self.blanks()?;
+        let container = Value::array()?;
+        if self.take(if is_object { b"}" } else { b"]" }) {
+            return Ok(Opened::Empty(container));
+        }
+        let name = if is_object { Some(self.name()?) } else { None };
+        Ok(Opened::Waiting(Open { container, name }))
+    }
+
+    /// The name of a member and its colon.
+    fn name(&mut self) -> Result<Value, Fault> {
+        self.blanks()?;
+        let name = self.string()?;
+        self.blanks()?;
+        self.expect(b":")?;
+        Ok(name)
     }
 
     fn blanks(&mut self) -> Result<(), Fault> {
@@ -251,12 +344,8 @@ impl Reader<'_> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, Fault> {
-        self.blanks()?;
+    fn scalar(&mut self) -> Result<Value, Fault> {
         match self.rest.first() {
-            Some(b'{' | b'[') if depth >= DEPTH_MAX => Err(Fault::NotJson),
-            Some(b'{') => self.object(depth),
-            Some(b'[') => self.array(depth),
             Some(b'"') => self.string(),
             Some(b'-' | b'0'..=b'9') => self.number(),
             _ if self.take(b"true") => Ok(Value::TRUE),
@@ -266,47 +355,6 @@ impl Reader<'_> {
         }
     }
 
-    fn array(&mut self, depth: usize) -> Result<Value, Fault> {
-        self.expect(b"[")?;
-        let mut result = Value::array()?;
-        self.blanks()?;
-        if self.take(b"]") {
-            return Ok(result);
-        }
-        loop {
-            let element = self.value(depth + 1)?;
-            result.array_mut()?.append(element)?;
-            self.blanks()?;
-            if self.take(b"]") {
-                return Ok(result);
-            }
-            self.expect(b",")?;
-        }
-    }
-
-    fn object(&mut self, depth: usize) -> Result<Value, Fault> {
-        self.expect(b"{")?;
-        let mut result = Value::array()?;
-        self.blanks()?;
-        if self.take(b"}") {
-            return Ok(result);
-        }
-        loop {
-            self.blanks()?;
-            let name = self.string()?;
-            self.blanks()?;
-            self.expect(b":")?;
-            let element = self.value(depth + 1)?;
-            result.array_mut()?.set(Key::cast(&name)?, element)?;
-            self.blanks()?;
-            if self.take(b"}") {
-                return Ok(result);
-            }
-            self.expect(b",")?;
-        }
-    }
-
-    #[inline(never)]
     fn number(&mut self) -> Result<Value, Fault> {
         let digits = |octets: &[u8]| {
             octets
@@ -341,7 +389,6 @@ impl Reader<'_> {
         number.map(Value::number).ok_or(Fault::NotJson)
     }
 
-    #[inline(never)]
     fn string(&mut self) -> Result<Value, Fault> {
         self.expect(b"\"")?;
         let mut builder = StringBuilder::new(0)?;
@@ -516,6 +563,30 @@ mod tests {
             let deep = format!("{}{}", "[".repeat(DEPTH_MAX), "]".repeat(DEPTH_MAX));
             assert_eq!(decoded(&deep).len(), 2 + (DEPTH_MAX - 1) * 5);
         });
+    }
+
+    #[test]
+    fn deep_json_needs_little_stack() {
+        let walk = || {
+            on_heap(|| {
+                let json = format!(
+                    "{}{}",
+                    "{\"a\":[".repeat(DEPTH_MAX / 2),
+                    "]}".repeat(DEPTH_MAX / 2)
+                );
+                let decode = crate::builtins::builtin("json_decode").expect("there");
+                let mut bench = crate::builtins::call::tests::bench();
+                let value = decode.invoke(&[text(&json)], &mut bench).expect("fits");
+                assert_eq!(encoded(value, []), json);
+            });
+        };
+        let thread = std::thread::Builder::new()
+            .stack_size(256 * 1024)
+            .spawn(walk);
+        thread
+            .expect("a thread")
+            .join()
+            .expect("the stack is large enough");
     }
 
     proptest! {

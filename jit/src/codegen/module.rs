@@ -3,7 +3,10 @@
 //! Code memory is written while it is not executable and made executable when it is no longer writable, in that order.
 //! The entries are pointers into it; they live as long as the [`Code`] that gave them.
 
-#![expect(unsafe_code, reason = "owns executable memory: frees it, and says that it may be shared")]
+#![expect(
+    unsafe_code,
+    reason = "owns executable memory: frees it, and says that it may be shared"
+)]
 
 use std::fmt;
 
@@ -56,7 +59,10 @@ unsafe impl Sync for Code {}
 
 impl fmt::Debug for Code {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Code").field("size_bytes", &self.size_bytes).finish_non_exhaustive()
+        formatter
+            .debug_struct("Code")
+            .field("size_bytes", &self.size_bytes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -103,18 +109,40 @@ pub(crate) fn compile(program: &Program, inference: Inference) -> Result<Code, C
                 tables: &mut tables,
                 inference,
             };
-            Translator::translate(builder, &mut shared, function_id(index), function, &inferred, target);
+            Translator::translate(
+                builder,
+                &mut shared,
+                function_id(index),
+                function,
+                &inferred,
+                target,
+            );
         }
         let (size, frame) = define(&mut module, functions[index], &mut context)?;
         size_bytes += size;
         frames.push(frame);
-        uniform_entry(&mut module, functions[index], function, &mut context, &mut scratch);
+        uniform_entry(
+            &mut module,
+            functions[index],
+            function,
+            &mut context,
+            &mut scratch,
+        );
         size_bytes += define(&mut module, entries[index], &mut context)?.0;
     }
     let stack_bytes = super::stack::bound(program, &frames, &reached_by_value);
     module.finalize_definitions()?;
-    let entries = entries.iter().map(|id| Entry(module.get_finalized_function(*id))).collect();
-    Ok(Code { module: Some(module), entries, tables, size_bytes, stack_bytes })
+    let entries = entries
+        .iter()
+        .map(|id| Entry(module.get_finalized_function(*id)))
+        .collect();
+    Ok(Code {
+        module: Some(module),
+        entries,
+        tables,
+        size_bytes,
+        stack_bytes,
+    })
 }
 
 fn function_id(index: usize) -> FunctionId {
@@ -131,7 +159,9 @@ fn define(
     let compiled = context.compiled_code();
     let size = compiled.map_or(0, |code| code.code_buffer().len());
     let layout = compiled.and_then(|code| code.buffer.frame_layout());
-    let frame = layout.map_or(UNKNOWN_FRAME_BYTES, |layout| u64::from(layout.frame_to_fp_offset) + CALL_BYTES);
+    let frame = layout.map_or(UNKNOWN_FRAME_BYTES, |layout| {
+        u64::from(layout.frame_to_fp_offset) + CALL_BYTES
+    });
     module.clear_context(context);
     Ok((size, frame))
 }
@@ -158,7 +188,9 @@ fn builder() -> Result<JITBuilder, CompileFailure> {
         flags.set(name, value).map_err(|error| failure(&error))?;
     }
     let isa = cranelift_native::builder().map_err(|error| failure(&error))?;
-    let isa = isa.finish(settings::Flags::new(flags)).map_err(|error| failure(&error))?;
+    let isa = isa
+        .finish(settings::Flags::new(flags))
+        .map_err(|error| failure(&error))?;
     let mut builder = JITBuilder::with_isa(isa, cranelift_module::default_libcall_names());
     for call in HostCall::ALL {
         builder.symbol(call.symbol(), address(*call));
@@ -167,7 +199,11 @@ fn builder() -> Result<JITBuilder, CompileFailure> {
 }
 
 /// Cranelift's own check of what it is given: in debug builds, where tests run.
-const VERIFY: &str = if cfg!(debug_assertions) { "true" } else { "false" };
+const VERIFY: &str = if cfg!(debug_assertions) {
+    "true"
+} else {
+    "false"
+};
 
 fn declare_host_calls(module: &mut JITModule) -> Result<Vec<FuncId>, CompileFailure> {
     let mut declared = Vec::new();
@@ -202,19 +238,31 @@ fn signature(module: &JITModule, parameters: u32) -> Signature {
     signature
 }
 
-fn declare_functions(module: &mut JITModule, program: &Program) -> Result<Vec<FuncId>, CompileFailure> {
+fn declare_functions(
+    module: &mut JITModule,
+    program: &Program,
+) -> Result<Vec<FuncId>, CompileFailure> {
     let mut declared = Vec::new();
     for (index, function) in program.functions.iter().enumerate() {
         let signature = signature(module, function.parameters_count);
-        declared.push(module.declare_function(&format!("function_{index}"), Linkage::Local, &signature)?);
+        declared.push(module.declare_function(
+            &format!("function_{index}"),
+            Linkage::Local,
+            &signature,
+        )?);
     }
     Ok(declared)
 }
 
-fn declare_entries(module: &mut JITModule, program: &Program) -> Result<Vec<FuncId>, CompileFailure> {
+fn declare_entries(
+    module: &mut JITModule,
+    program: &Program,
+) -> Result<Vec<FuncId>, CompileFailure> {
     let signature = signature(module, 1);
     (0..program.functions.len())
-        .map(|index| Ok(module.declare_function(&format!("entry_{index}"), Linkage::Local, &signature)?))
+        .map(|index| {
+            Ok(module.declare_function(&format!("entry_{index}"), Linkage::Local, &signature)?)
+        })
         .collect()
 }
 
@@ -252,7 +300,12 @@ fn uniform_entry(
 fn reached_by_value(program: &Program) -> Vec<bool> {
     let mut reached = vec![false; program.functions.len()];
     for class in &program.classes {
-        for function in class.functions.iter().map(|(_, _, id)| *id).chain(class.constructor) {
+        for function in class
+            .functions
+            .iter()
+            .map(|(_, _, id)| *id)
+            .chain(class.constructor)
+        {
             reached[function.0 as usize] = true;
         }
     }

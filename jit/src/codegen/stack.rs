@@ -50,7 +50,11 @@ fn chains(program: &Program, frames: &[u64]) -> Vec<u64> {
                     }
                 }
                 None => {
-                    let deepest = callees[function].iter().filter_map(|callee| chains[*callee]).max().unwrap_or(0);
+                    let deepest = callees[function]
+                        .iter()
+                        .filter_map(|callee| chains[*callee])
+                        .max()
+                        .unwrap_or(0);
                     chains[function] = Some(frames[function] + deepest);
                 }
             }
@@ -63,8 +67,13 @@ fn callees_of(function: &crate::ir::Function) -> Vec<usize> {
     let mut callees = Vec::new();
     for instruction in function.blocks.iter().flat_map(|block| &block.instructions) {
         match &instruction.operation {
-            Operation::Call { function, .. } | Operation::RunModule { function } => callees.push(function.0 as usize),
-            Operation::CallValue { callee: Operand::Function(FunctionReference::User(function)), .. } => {
+            Operation::Call { function, .. } | Operation::RunModule { function } => {
+                callees.push(function.0 as usize)
+            }
+            Operation::CallValue {
+                callee: Operand::Function(FunctionReference::User(function)),
+                ..
+            } => {
                 callees.push(function.0 as usize);
             }
             _ => {}

@@ -4,7 +4,10 @@
 //! Dropping a parked fibre resumes it once with [`Resume::Cancel`], upon which every host call fails and the script leaves
 //! by the ordinary way: no destructor is skipped.
 
-#![expect(unsafe_code, reason = "reaches the yielder of the running fibre through a pointer")]
+#![expect(
+    unsafe_code,
+    reason = "reaches the yielder of the running fibre through a pointer"
+)]
 
 use std::fmt;
 
@@ -80,17 +83,20 @@ pub(crate) const STACK_BYTES: usize = 1024 * 1024;
 impl Fiber {
     /// A fibre that will run an execution's main program.
     pub(super) fn new(running: Box<Running>, stack: StackSlot) -> Self {
-        let routine = Coroutine::with_stack(stack.0, move |yielder: &Yielder<Resume, Parked>, first| {
-            let mut running = running;
-            running.yielder = YielderPointer(yielder);
-            let ending = match first {
-                Resume::Go | Resume::Answer(_) => running.run(),
-                Resume::Cancel(_) => Ending::Implicit,
-            };
-            running.yielder = YielderPointer::none();
-            (running, ending)
-        });
-        Self { routine: Some(routine) }
+        let routine =
+            Coroutine::with_stack(stack.0, move |yielder: &Yielder<Resume, Parked>, first| {
+                let mut running = running;
+                running.yielder = YielderPointer(yielder);
+                let ending = match first {
+                    Resume::Go | Resume::Answer(_) => running.run(),
+                    Resume::Cancel(_) => Ending::Implicit,
+                };
+                running.yielder = YielderPointer::none();
+                (running, ending)
+            });
+        Self {
+            routine: Some(routine),
+        }
     }
 
     /// Runs until the script is parked or ends. A fibre that ended gives nothing more.
@@ -101,9 +107,11 @@ impl Fiber {
                 self.routine = Some(routine);
                 Some(FiberStep::Parked(parked))
             }
-            CoroutineResult::Return((running, ending)) => {
-                Some(FiberStep::Ended(running, ending, StackSlot(routine.into_stack())))
-            }
+            CoroutineResult::Return((running, ending)) => Some(FiberStep::Ended(
+                running,
+                ending,
+                StackSlot(routine.into_stack()),
+            )),
         }
     }
 }

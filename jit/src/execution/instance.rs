@@ -3,13 +3,16 @@
 //! An instance owns the values of the script's constants, since reference counts are not shared between threads, and
 //! keeps heaps and stacks for reuse. In the steady state starting an execution takes nothing from the system.
 
-#![expect(unsafe_code, reason = "empties the heap of an execution that was given up, whose values are gone")]
+#![expect(
+    unsafe_code,
+    reason = "empties the heap of an execution that was given up, whose values are gone"
+)]
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::fiber::{Fiber, FiberStep, Parked, Resume, StackSlot};
+use super::fiber::{Fiber, FiberStep, Parked, Resume, STACK_BYTES, StackSlot};
 use super::running::Running;
 use super::{HostAnswer, Limits, Outcome, Step};
 use crate::error::ErrorKind;
@@ -29,10 +32,18 @@ pub(crate) struct InstanceInner {
     pub(crate) script: Arc<ScriptInner>,
     constants: Vec<Value>,
     _constants_heap: Heap,
-    spare: RefCell<Vec<(Heap, StackSlot)>>,
+    spare: RefCell<Vec<Spare>>,
 }
 
-/// How many heaps and stacks an idle instance keeps.
+/// What an execution that ended leaves for the next.
+#[derive(Debug)]
+struct Spare {
+    heap: Heap,
+    stack: StackSlot,
+    running: Box<Running>,
+}
+
+/// How many of them an idle instance keeps.
 const SPARE_MAX: usize = 64;
 
 /// The value of a predefined variable when a script starts.
@@ -89,13 +100,25 @@ impl ScriptInstance {
                 .collect::<Result<Vec<_>, _>>()?
         };
         let spare = RefCell::new(Vec::new());
-        Ok(Self { inner: Rc::new(InstanceInner { script: inner, constants, _constants_heap: heap, spare }) })
+        Ok(Self {
+            inner: Rc::new(InstanceInner {
+                script: inner,
+                constants,
+                _constants_heap: heap,
+                spare,
+            }),
+        })
     }
 
     /// Whether the script reads a predefined variable: what nobody reads need not be made.
     #[must_use]
     pub fn reads(&self, variable: usize) -> bool {
-        self.inner.script.reads.get(variable).copied().unwrap_or(false)
+        self.inner
+            .script
+            .reads
+            .get(variable)
+            .copied()
+            .unwrap_or(false)
     }
 
     /// Starts an execution. `input` is asked once for each predefined variable that the script reads.
@@ -106,30 +129,61 @@ impl ScriptInstance {
     pub fn start<'i>(
         &self,
         limits: Limits,
-        mut input: impl FnMut(usize) -> Input<'i>,
+        input: impl FnMut(usize) -> Input<'i>,
     ) -> Result<Execution, ErrorKind> {
         let spare = self.inner.spare.borrow_mut().pop();
-        let (heap, stack) = match spare {
-            Some((heap, stack)) => {
-                heap.set_limit(limits.memory_bytes);
-                (heap, stack)
-            }
-            None => {
-                let stack = StackSlot::new().map_err(|_| ErrorKind::MemoryLimit { limit: 0 })?;
-                (Heap::new(limits.memory_bytes), stack)
-            }
+        let Spare {
+            heap,
+            stack,
+            mut running,
+        } = match spare {
+            Some(spare) => spare,
+            None => self.fresh()?,
         };
-        let running = {
+        heap.set_limit(limits.memory_bytes);
+        running.begin(limits);
+        let inputs = {
             let _entered = heap.enter();
-            let mut running = Box::new(Running::new(Rc::clone(&self.inner), limits));
-            for index in 0..self.inner.script.predefined_count {
-                let value = if self.reads(index) { input(index).to_value()? } else { Value::NONE };
-                running.predefined.push(value);
+            let inputs = self.take_inputs(&mut running, input);
+            if inputs.is_err() {
+                running.drop_values();
             }
-            running
+            inputs
         };
+        inputs?;
         let fiber = Fiber::new(running, stack);
-        Ok(Execution { heap: Some(heap), fiber, instance: Rc::clone(&self.inner) })
+        Ok(Execution {
+            heap: Some(heap),
+            fiber,
+            instance: Rc::clone(&self.inner),
+        })
+    }
+
+    fn take_inputs<'i>(
+        &self,
+        running: &mut Running,
+        mut input: impl FnMut(usize) -> Input<'i>,
+    ) -> Result<(), ErrorKind> {
+        for (index, read) in self.inner.script.reads.iter().enumerate() {
+            let value = if *read {
+                input(index).to_value()?
+            } else {
+                Value::NONE
+            };
+            running.predefined.push(value);
+        }
+        Ok(())
+    }
+
+    fn fresh(&self) -> Result<Spare, ErrorKind> {
+        let stack = StackSlot::new().map_err(|_| ErrorKind::MemoryLimit { limit: STACK_BYTES })?;
+        let constants = self.inner.constants_pointer();
+        let running = Box::new(Running::new(Arc::clone(&self.inner.script), constants));
+        Ok(Spare {
+            heap: Heap::new(usize::MAX),
+            stack,
+            running,
+        })
     }
 }
 
@@ -170,10 +224,15 @@ impl Execution {
     }
 
     fn step(&mut self, with: Resume) -> Step {
-        let heap = self.heap.take().expect("an execution that ended is not resumed");
+        let heap = self
+            .heap
+            .take()
+            .expect("an execution that ended is not resumed");
         let step = {
             let _entered = heap.enter();
-            self.fiber.resume(with).expect("an execution that ended is not resumed")
+            self.fiber
+                .resume(with)
+                .expect("an execution that ended is not resumed")
         };
         match step {
             FiberStep::Parked(parked) => {
@@ -183,17 +242,25 @@ impl Execution {
                     Parked::NeedsHost(request) => Step::NeedsHost(request),
                 }
             }
-            FiberStep::Ended(running, ending, stack) => Step::Finished(self.finish(heap, running, ending, stack)),
+            FiberStep::Ended(running, ending, stack) => {
+                Step::Finished(self.finish(heap, running, ending, stack))
+            }
         }
     }
 
-    fn finish(&self, mut heap: Heap, mut running: Box<Running>, ending: super::Ending, stack: StackSlot) -> Outcome {
+    fn finish(
+        &self,
+        mut heap: Heap,
+        mut running: Box<Running>,
+        ending: super::Ending,
+        stack: StackSlot,
+    ) -> Outcome {
         let output = std::mem::take(&mut running.output);
         let fuel_used = running.fuel_used();
         let written = {
             let _entered = heap.enter();
             let written = running.written();
-            drop(running);
+            running.drop_values();
             written
         };
         let live_objects = heap.live();
@@ -201,16 +268,29 @@ impl Execution {
             Ok(written) => (ending, written),
             Err(kind) => (super::Ending::Error(kind.into()), Vec::new()),
         };
-        if live_objects != 0 {
+        let emptied = if live_objects == 0 {
+            heap.reset()
+        } else {
             // SAFETY: the script has ended and what the execution held was dropped above. What is still counted belonged
             // to frames that are gone: nobody has a value of this heap any more.
             unsafe { heap.abandon() };
-        }
+            true
+        };
         let mut spare = self.instance.spare.borrow_mut();
-        if spare.len() < SPARE_MAX && (live_objects != 0 || heap.reset()) {
-            spare.push((heap, stack));
+        if emptied && spare.len() < SPARE_MAX {
+            spare.push(Spare {
+                heap,
+                stack,
+                running,
+            });
         }
-        Outcome { ending, output, written, fuel_used, live_objects }
+        Outcome {
+            ending,
+            output,
+            written,
+            fuel_used,
+            live_objects,
+        }
     }
 }
 

@@ -20,16 +20,25 @@ impl Machine for Running {
     }
 
     fn time(&mut self) -> f64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0.0, |since| since.as_secs_f64())
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "a time beyond what the calendar knows is cut to its end")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a time beyond what the calendar knows is cut to its end"
+    )]
     fn utc_offset(&mut self, time: f64) -> f64 {
-        jiff::Timestamp::from_second(time as i64)
-            .map_or(0.0, |timestamp| f64::from(jiff::tz::TimeZone::system().to_offset(timestamp).seconds()))
+        jiff::Timestamp::from_second(time as i64).map_or(0.0, |timestamp| {
+            f64::from(jiff::tz::TimeZone::system().to_offset(timestamp).seconds())
+        })
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a system is not up for 2^53 seconds")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a system is not up for 2^53 seconds"
+    )]
     fn uptime(&mut self) -> f64 {
         let since = clock_gettime(ClockId::Boottime);
         since.tv_sec as f64 + since.tv_nsec as f64 / 1e9
@@ -44,6 +53,6 @@ impl Machine for Running {
     }
 
     fn hostname(&mut self) -> &str {
-        &self.instance.script.hostname
+        &self.script.hostname
     }
 }

@@ -4,12 +4,10 @@
 //! while the script runs; nobody outside touches it then.
 
 use std::any::Any;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::fiber::{Parked, Resume, YielderPointer};
-use super::instance::InstanceInner;
 use super::{Ending, HostAnswer, HostRequest, Limits};
 use crate::boundary::enter::enter;
 use crate::boundary::layout::ExecutionState;
@@ -18,13 +16,14 @@ use crate::error::{ErrorKind, ScriptError};
 use crate::ir::FunctionId;
 use crate::runtime::Value;
 use crate::runtime::portable::Snapshot;
+use crate::script::ScriptInner;
 
 /// A running execution. `repr(C)`: generated code gets the address of the state and nothing else.
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) state: ExecutionState,
-    pub(crate) instance: Rc<InstanceInner>,
+    pub(crate) script: Arc<ScriptInner>,
     pub(crate) predefined: Vec<Value>,
     pub(crate) written: Vec<bool>,
     pub(crate) globals: Vec<Value>,
@@ -46,35 +45,58 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// A fresh execution of an instance; its heap must be entered.
-    pub(super) fn new(instance: Rc<InstanceInner>, limits: Limits) -> Self {
-        let script = &instance.script;
-        let slice = limits.fuel_per_slice.min(limits.fuel);
+    /// An execution of a script that has not begun. `constants` must stay where they are until it ends.
+    pub(super) fn new(script: Arc<ScriptInner>, constants: *const u64) -> Self {
+        let functions = script.functions.len();
+        let predefined = script.predefined_count;
         Self {
             state: ExecutionState {
-                fuel: i64::try_from(slice).unwrap_or(i64::MAX),
-                constants: instance.constants_pointer(),
+                fuel: 0,
+                constants,
                 predefined: std::ptr::null_mut(),
                 failed_site: 0,
                 reserved: 0,
             },
-            predefined: Vec::new(),
-            written: vec![false; script.predefined_count],
+            predefined: Vec::with_capacity(predefined),
+            written: vec![false; predefined],
             globals: Vec::new(),
             statics: Vec::new(),
-            modules_run: vec![false; script.functions.len()],
-            active: vec![false; script.functions.len()],
+            modules_run: vec![false; functions],
+            active: vec![false; functions],
             entries: 0,
-            fuel_left: limits.fuel - slice,
-            limits,
+            fuel_left: 0,
+            limits: Limits::default(),
             output: Vec::new(),
             output_octets: 0,
             ending: None,
             panic: None,
             yielder: YielderPointer::none(),
             started: Instant::now(),
-            instance,
+            script,
         }
+    }
+
+    /// Makes a fresh execution of one that ended, whose values are gone already.
+    pub(super) fn begin(&mut self, limits: Limits) {
+        let slice = limits.fuel_per_slice.min(limits.fuel);
+        self.state.fuel = i64::try_from(slice).unwrap_or(i64::MAX);
+        self.state.failed_site = 0;
+        self.written.fill(false);
+        self.modules_run.fill(false);
+        self.active.fill(false);
+        self.entries = 0;
+        self.fuel_left = limits.fuel - slice;
+        self.limits = limits;
+        self.output_octets = 0;
+        self.ending = None;
+        self.started = Instant::now();
+    }
+
+    /// Drops every value; the heap must be entered.
+    pub(super) fn drop_values(&mut self) {
+        self.predefined.clear();
+        self.globals.clear();
+        self.statics.clear();
     }
 
     /// Runs the main program to its end. The predefined variables are in place.
@@ -83,23 +105,23 @@ impl Running {
         if let Err(kind) = self.make_statics() {
             return Ending::Error(kind.into());
         }
-        let main = self.instance.script.code.entry(FunctionId(0));
+        let main = self.script.code.entry(FunctionId(0));
         let result = match main {
             Some(entry) => enter(self, entry, &Value::NONE, Vec::new()).map(drop),
             None => Ok(()),
         };
-        self.globals.clear();
-        self.statics.clear();
         match (result, self.ending.take()) {
             (Ok(()), None) => Ending::Implicit,
             (_, Some(ending)) => self.locate(ending),
-            (Err(Unwind::Error(kind)), None) => self.locate(Ending::Error(ScriptError { kind, span: None })),
+            (Err(Unwind::Error(kind)), None) => {
+                self.locate(Ending::Error(ScriptError { kind, span: None }))
+            }
             (Err(Unwind::Ended), None) => Ending::Implicit,
         }
     }
 
     fn make_statics(&mut self) -> Result<(), ErrorKind> {
-        let script = Arc::clone(&self.instance.script);
+        let script = Arc::clone(&self.script);
         for initial in &script.statics {
             self.statics.push(initial.to_value()?);
         }
@@ -108,13 +130,22 @@ impl Running {
 
     /// Adds the place where the script ended, which generated code noted.
     fn locate(&self, ending: Ending) -> Ending {
-        let site = self.instance.script.code.tables.span(self.state.failed_site);
+        let site = self.script.code.tables.span(self.state.failed_site);
         match ending {
             Ending::Implicit => Ending::Implicit,
-            Ending::Action { function, arguments, span } => {
-                Ending::Action { function, arguments, span: span.or(site) }
-            }
-            Ending::Error(error) => Ending::Error(ScriptError { span: error.span.or(site), ..error }),
+            Ending::Action {
+                function,
+                arguments,
+                span,
+            } => Ending::Action {
+                function,
+                arguments,
+                span: span.or(site),
+            },
+            Ending::Error(error) => Ending::Error(ScriptError {
+                span: error.span.or(site),
+                ..error
+            }),
         }
     }
 
@@ -139,7 +170,9 @@ impl Running {
             let slice = self.limits.fuel_per_slice.min(self.fuel_left);
             if slice == 0 {
                 self.state.fuel = 0;
-                return Err(Unwind::Error(ErrorKind::FuelExhausted { limit: self.limits.fuel }));
+                return Err(Unwind::Error(ErrorKind::FuelExhausted {
+                    limit: self.limits.fuel,
+                }));
             }
             if let Resume::Cancel(error) = self.park(Parked::OutOfFuel) {
                 return Err(self.cancelled(error));
@@ -153,7 +186,11 @@ impl Running {
     /// Takes fuel for something expensive.
     pub(crate) fn charge(&mut self, fuel: u64) -> Result<(), Unwind> {
         self.state.fuel = self.state.fuel.saturating_sub_unsigned(fuel);
-        if self.state.fuel < 0 { self.refuel() } else { Ok(()) }
+        if self.state.fuel < 0 {
+            self.refuel()
+        } else {
+            Ok(())
+        }
     }
 
     /// Asks the world and waits for its answer.
@@ -185,9 +222,13 @@ impl Running {
     /// Prints one line.
     pub(crate) fn print(&mut self, line: Vec<u8>) -> Result<(), Unwind> {
         // A line costs at least its entry, so that many empty lines reach the bound too.
-        self.output_octets = self.output_octets.saturating_add(line.len() + ECHO_OVERHEAD_OCTETS);
+        self.output_octets = self
+            .output_octets
+            .saturating_add(line.len() + ECHO_OVERHEAD_OCTETS);
         if self.output_octets > self.limits.output_octets {
-            return Err(Unwind::Error(ErrorKind::OutputLimit { limit: self.limits.output_octets }));
+            return Err(Unwind::Error(ErrorKind::OutputLimit {
+                limit: self.limits.output_octets,
+            }));
         }
         self.output.push(line);
         Ok(())

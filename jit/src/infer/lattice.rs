@@ -77,8 +77,16 @@ impl Kinds {
 
 impl fmt::Debug for Kinds {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const NAMES: [&str; 8] =
-            ["undefined", "none", "boolean", "number", "string", "array", "function", "object"];
+        const NAMES: [&str; 8] = [
+            "undefined",
+            "none",
+            "boolean",
+            "number",
+            "string",
+            "array",
+            "function",
+            "object",
+        ];
         if *self == Self::ANY {
             return formatter.write_str("any");
         }

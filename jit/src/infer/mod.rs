@@ -55,13 +55,18 @@ pub fn infer(function: &Function, inference: Inference) -> Inferred {
         Inference::On => represent(function, &entry),
         Inference::Off => function.registers.iter().map(boxed).collect(),
     };
-    Inferred { entry, representation }
+    Inferred {
+        entry,
+        representation,
+    }
 }
 
 fn boxed(info: &RegisterInfo) -> Representation {
     match info {
         RegisterInfo::Position => Representation::Position,
-        RegisterInfo::Variable(_) | RegisterInfo::Cell(_) | RegisterInfo::Temporary => Representation::Boxed,
+        RegisterInfo::Variable(_) | RegisterInfo::Cell(_) | RegisterInfo::Temporary => {
+            Representation::Boxed
+        }
     }
 }
 
@@ -91,7 +96,9 @@ fn flow(function: &Function, inference: Inference) -> Vec<Option<State>> {
     entry[0] = Some(initial(function));
     let mut pending = vec![0_usize];
     while let Some(index) = pending.pop() {
-        let Some(mut state) = entry[index].clone() else { continue };
+        let Some(mut state) = entry[index].clone() else {
+            continue;
+        };
         let block = &function.blocks[index];
         for instruction in &block.instructions {
             transfer(function, &mut state, &instruction.operation, inference);
@@ -125,7 +132,11 @@ fn join(slot: &mut Option<State>, state: State) -> bool {
 fn leave(block: &Block, mut state: State, inference: Inference) -> Vec<(BlockId, State)> {
     match &block.terminator {
         Terminator::Jump(to) => vec![(*to, state)],
-        Terminator::Branch { condition, then, otherwise } => {
+        Terminator::Branch {
+            condition,
+            then,
+            otherwise,
+        } => {
             let known = match (condition, inference) {
                 (Operand::Boolean(truth), Inference::On) => Some(*truth),
                 _ => None,
@@ -136,7 +147,13 @@ fn leave(block: &Block, mut state: State, inference: Inference) -> Vec<(BlockId,
                 None => vec![(*then, state.clone()), (*otherwise, state)],
             }
         }
-        Terminator::IterateNext { key, value, body, done, .. } => {
+        Terminator::IterateNext {
+            key,
+            value,
+            body,
+            done,
+            ..
+        } => {
             let left = state.clone();
             let any = Kinds::ANY;
             let key_kinds = match inference {
@@ -163,14 +180,16 @@ fn represent(function: &Function, entry: &[Option<State>]) -> Vec<Representation
     }
     let mut read_undefined = vec![false; count];
     for (block, state) in function.blocks.iter().zip(entry) {
-        let Some(mut state) = state.clone() else { continue };
+        let Some(mut state) = state.clone() else {
+            continue;
+        };
         for instruction in &block.instructions {
-            transfer::each_read(&instruction.operation, &mut |register| {
+            each_read(&instruction.operation, &mut |register| {
                 let index = register.0 as usize;
                 read_undefined[index] |= state[index].meets(Kinds::UNDEFINED);
             });
             transfer(function, &mut state, &instruction.operation, Inference::On);
-            transfer::each_written(&instruction.operation, &mut |register| {
+            each_written(&instruction.operation, &mut |register| {
                 let index = register.0 as usize;
                 written[index] = written[index].or(state[index]);
             });
@@ -200,9 +219,15 @@ fn represent(function: &Function, entry: &[Option<State>]) -> Vec<Representation
 
 fn terminator_reads(terminator: &Terminator, read: &mut dyn FnMut(usize)) {
     match terminator {
-        Terminator::Branch { condition: Operand::Register(register), .. }
+        Terminator::Branch {
+            condition: Operand::Register(register),
+            ..
+        }
         | Terminator::Return(Operand::Register(register)) => read(register.0 as usize),
         Terminator::IterateNext { array, .. } => read(array.0 as usize),
-        Terminator::Branch { .. } | Terminator::Return(_) | Terminator::Jump(_) | Terminator::Unreachable => {}
+        Terminator::Branch { .. }
+        | Terminator::Return(_)
+        | Terminator::Jump(_)
+        | Terminator::Unreachable => {}
     }
 }

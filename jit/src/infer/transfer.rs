@@ -20,7 +20,12 @@ pub fn operand_kinds(state: &State, operand: Operand) -> Kinds {
 }
 
 /// Applies one operation to the state.
-pub fn transfer(function: &Function, state: &mut State, operation: &Operation, inference: Inference) {
+pub fn transfer(
+    function: &Function,
+    state: &mut State,
+    operation: &Operation,
+    inference: Inference,
+) {
     if inference == Inference::Off {
         each_written(operation, &mut |register| {
             state[register.0 as usize] = Kinds::ANY_OR_UNDEFINED;
@@ -36,13 +41,21 @@ pub fn transfer(function: &Function, state: &mut State, operation: &Operation, i
         Operation::Assign { variable, from } => {
             state[variable.0 as usize] = state[from.0 as usize];
         }
-        Operation::Update { operator, variable, right } => {
+        Operation::Update {
+            operator,
+            variable,
+            right,
+        } => {
             let left = state[variable.0 as usize];
             state[variable.0 as usize] = binary(*operator, left, operand_kinds(state, *right));
         }
         Operation::Append { variable, .. } => state[variable.0 as usize] = Kinds::STRING,
         Operation::Step { variable, .. } => state[variable.0 as usize] = Kinds::NUMBER,
-        Operation::Place { into, place, action } => place_kinds(state, *into, &place.root, &place.path, action),
+        Operation::Place {
+            into,
+            place,
+            action,
+        } => place_kinds(state, *into, &place.root, &place.path, action),
         other => {
             if let Some((into, kinds)) = result(state, other) {
                 state[into.0 as usize] = kinds;
@@ -62,15 +75,24 @@ fn place_kinds(
         state[into.0 as usize] = match action {
             PlaceAction::Isset | PlaceAction::Unset => Kinds::BOOLEAN,
             PlaceAction::Step { .. } => Kinds::NUMBER.or(Kinds::BOOLEAN),
-            PlaceAction::Store(_) | PlaceAction::Update { .. } | PlaceAction::ReadQuiet => Kinds::ANY,
+            PlaceAction::Store(_) | PlaceAction::Update { .. } | PlaceAction::ReadQuiet => {
+                Kinds::ANY
+            }
         };
     }
-    let creates = matches!(action, PlaceAction::Store(_) | PlaceAction::Update { .. } | PlaceAction::Step { .. });
+    let creates = matches!(
+        action,
+        PlaceAction::Store(_) | PlaceAction::Update { .. } | PlaceAction::Step { .. }
+    );
     if let (PlaceRoot::Variable(register), true) = (root, creates) {
         let before = state[register.0 as usize];
         let by_property = matches!(path.first(), Some(PathStep::Property(_)));
         let kept = before.and(Kinds::OBJECT);
-        state[register.0 as usize] = if by_property { Kinds::ANY } else { Kinds::ARRAY.or(kept) };
+        state[register.0 as usize] = if by_property {
+            Kinds::ANY
+        } else {
+            Kinds::ARRAY.or(kept)
+        };
     }
 }
 
@@ -78,19 +100,38 @@ fn place_kinds(
 fn result(state: &State, operation: &Operation) -> Option<(Register, Kinds)> {
     Some(match operation {
         Operation::Copy { into, from } => (*into, operand_kinds(state, *from)),
-        Operation::Binary { operator, into, left, right } => {
-            (*into, binary(*operator, operand_kinds(state, *left), operand_kinds(state, *right)))
+        Operation::Binary {
+            operator,
+            into,
+            left,
+            right,
+        } => (
+            *into,
+            binary(
+                *operator,
+                operand_kinds(state, *left),
+                operand_kinds(state, *right),
+            ),
+        ),
+        Operation::Unary {
+            operator,
+            into,
+            operand,
+        } => (*into, unary(*operator, operand_kinds(state, *operand))),
+        Operation::Truth { into, .. } | Operation::IsDefined { into, .. } => {
+            (*into, Kinds::BOOLEAN)
         }
-        Operation::Unary { operator, into, operand } => (*into, unary(*operator, operand_kinds(state, *operand))),
-        Operation::Truth { into, .. } | Operation::IsDefined { into, .. } => (*into, Kinds::BOOLEAN),
-        Operation::Concatenate { into, .. } | Operation::Interpolate { into, .. } => (*into, Kinds::STRING),
+        Operation::Concatenate { into, .. } | Operation::Interpolate { into, .. } => {
+            (*into, Kinds::STRING)
+        }
         Operation::Next { into, .. } => (*into, Kinds::NUMBER),
         Operation::ArrayNew { into, .. } | Operation::AsArray { into, .. } => (*into, Kinds::ARRAY),
         Operation::LoadUndefined { into } => (*into, Kinds::UNDEFINED),
         Operation::Index { into, base, .. } => (*into, index(operand_kinds(state, *base))),
-        Operation::Slice { into, base, .. } => {
-            (*into, operand_kinds(state, *base).and(Kinds::STRING.or(Kinds::ARRAY)))
-        }
+        Operation::Slice { into, base, .. } => (
+            *into,
+            operand_kinds(state, *base).and(Kinds::STRING.or(Kinds::ARRAY)),
+        ),
         Operation::Closure { into, .. } => (*into, Kinds::FUNCTION),
         Operation::Call { into, .. }
         | Operation::CallBuiltin { into, .. }
@@ -106,7 +147,11 @@ fn result(state: &State, operation: &Operation) -> Option<(Register, Kinds)> {
 }
 
 fn index(base: Kinds) -> Kinds {
-    if base.within(Kinds::STRING.or(Kinds::NONE)) { Kinds::STRING.or(Kinds::NONE) } else { Kinds::ANY }
+    if base.within(Kinds::STRING.or(Kinds::NONE)) {
+        Kinds::STRING.or(Kinds::NONE)
+    } else {
+        Kinds::ANY
+    }
 }
 
 /// The kinds of `left operator right`, given that it does not fail.
@@ -121,12 +166,16 @@ fn binary(operator: BinaryOperator, left: Kinds, right: Kinds) -> Kinds {
         | BinaryOperator::BitAnd
         | BinaryOperator::BitXor
         | BinaryOperator::BitOr => Kinds::NUMBER,
-        BinaryOperator::Add | BinaryOperator::Subtract | BinaryOperator::Multiply if plain => Kinds::NUMBER,
+        BinaryOperator::Add | BinaryOperator::Subtract | BinaryOperator::Multiply if plain => {
+            Kinds::NUMBER
+        }
         BinaryOperator::Modulus if plain => Kinds::NUMBER,
         BinaryOperator::Modulus if left.is(Kinds::STRING) => Kinds::STRING,
         BinaryOperator::Modulus => Kinds::NUMBER.or(Kinds::STRING),
         BinaryOperator::Subtract => Kinds::NUMBER.or(Kinds::ARRAY),
-        BinaryOperator::Add | BinaryOperator::Multiply => Kinds::NUMBER.or(Kinds::STRING).or(Kinds::ARRAY),
+        BinaryOperator::Add | BinaryOperator::Multiply => {
+            Kinds::NUMBER.or(Kinds::STRING).or(Kinds::ARRAY)
+        }
         BinaryOperator::Concatenate => Kinds::STRING,
         BinaryOperator::Less
         | BinaryOperator::Greater
@@ -204,6 +253,7 @@ pub fn each_written(operation: &Operation, written: &mut dyn FnMut(Register)) {
 }
 
 /// Calls back for each register whose value an operation looks at. A release looks at nothing that matters here.
+#[expect(clippy::too_many_lines, reason = "a flat dispatch over all operations")]
 pub fn each_read(operation: &Operation, read: &mut dyn FnMut(Register)) {
     let mut operand = |operand: &Operand| {
         if let Operand::Register(register) = operand {
@@ -221,12 +271,16 @@ pub fn each_read(operation: &Operation, read: &mut dyn FnMut(Register)) {
         | Operation::Next { operand: one, .. }
         | Operation::Echo { operand: one }
         | Operation::Property { base: one, .. } => operand(one),
-        Operation::Concatenate { parts, .. } | Operation::Interpolate { parts, .. } => parts.iter().for_each(operand),
+        Operation::Concatenate { parts, .. } | Operation::Interpolate { parts, .. } => {
+            parts.iter().for_each(operand)
+        }
         Operation::Append { variable, parts } => {
             parts.iter().for_each(&mut operand);
             read(*variable);
         }
-        Operation::Update { variable, right, .. } => {
+        Operation::Update {
+            variable, right, ..
+        } => {
             operand(right);
             read(*variable);
         }
@@ -247,8 +301,12 @@ pub fn each_read(operation: &Operation, read: &mut dyn FnMut(Register)) {
             operand(base);
             bounds.iter().for_each(operand);
         }
-        Operation::Place { place, action, .. } => place_reads(&place.root, &place.path, action, read),
-        Operation::Call { arguments, this, .. } => {
+        Operation::Place { place, action, .. } => {
+            place_reads(&place.root, &place.path, action, read)
+        }
+        Operation::Call {
+            arguments, this, ..
+        } => {
             if let Some(this) = this {
                 operand(this);
             }
@@ -257,11 +315,15 @@ pub fn each_read(operation: &Operation, read: &mut dyn FnMut(Register)) {
         Operation::CallBuiltin { arguments, .. } | Operation::CallHost { arguments, .. } => {
             arguments.iter().for_each(operand);
         }
-        Operation::CallValue { callee, arguments, .. } => {
+        Operation::CallValue {
+            callee, arguments, ..
+        } => {
             operand(callee);
             operand(arguments);
         }
-        Operation::CallMethod { object, arguments, .. } => {
+        Operation::CallMethod {
+            object, arguments, ..
+        } => {
             operand(object);
             operand(arguments);
         }
@@ -287,7 +349,12 @@ pub fn each_read(operation: &Operation, read: &mut dyn FnMut(Register)) {
     }
 }
 
-fn place_reads(root: &PlaceRoot, path: &[PathStep], action: &PlaceAction, read: &mut dyn FnMut(Register)) {
+fn place_reads(
+    root: &PlaceRoot,
+    path: &[PathStep],
+    action: &PlaceAction,
+    read: &mut dyn FnMut(Register),
+) {
     let mut operand = |operand: &Operand| {
         if let Operand::Register(register) = operand {
             read(*register);
@@ -295,7 +362,9 @@ fn place_reads(root: &PlaceRoot, path: &[PathStep], action: &PlaceAction, read: 
     };
     match root {
         PlaceRoot::Value(value) => operand(value),
-        PlaceRoot::Variable(register) | PlaceRoot::Cell(register) => operand(&Operand::Register(*register)),
+        PlaceRoot::Variable(register) | PlaceRoot::Cell(register) => {
+            operand(&Operand::Register(*register))
+        }
         PlaceRoot::Predefined(_) | PlaceRoot::Static(_) => {}
     }
     for step in path {
@@ -307,7 +376,9 @@ fn place_reads(root: &PlaceRoot, path: &[PathStep], action: &PlaceAction, read: 
     }
     match action {
         PlaceAction::Store(value) | PlaceAction::Update { right: value, .. } => operand(value),
-        PlaceAction::Step { .. } | PlaceAction::Isset | PlaceAction::Unset | PlaceAction::ReadQuiet => {}
+        PlaceAction::Step { .. }
+        | PlaceAction::Isset
+        | PlaceAction::Unset
+        | PlaceAction::ReadQuiet => {}
     }
 }
-

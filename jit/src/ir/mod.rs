@@ -6,8 +6,9 @@ mod print;
 mod verify;
 
 pub use instruction::{
-    Block, BlockId, Class, Constant, ConstantId, Function, FunctionId, FunctionReference, Instruction, Operand,
-    Operation, PathStep, Place, PlaceAction, PlaceRoot, Program, Register, RegisterInfo, Terminator,
+    Block, BlockId, Class, Constant, ConstantId, Function, FunctionId, FunctionReference,
+    Instruction, Operand, Operation, PathStep, Place, PlaceAction, PlaceRoot, Program, Register,
+    RegisterInfo, Terminator,
 };
 pub use print::print;
 pub use verify::verify;

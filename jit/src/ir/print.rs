@@ -23,7 +23,11 @@ pub fn print(program: &Program) -> String {
 
 fn print_function(text: &mut String, index: usize, function: &Function) {
     let name = function.name.as_deref().unwrap_or("");
-    let _ = writeln!(text, "function f{index} {name} ({} parameters)", function.parameters_count);
+    let _ = writeln!(
+        text,
+        "function f{index} {name} ({} parameters)",
+        function.parameters_count
+    );
     for (index, register) in function.registers.iter().enumerate() {
         match register {
             RegisterInfo::Variable(name) => {
@@ -47,12 +51,33 @@ fn print_block(text: &mut String, index: usize, block: &Block) {
     }
     let _ = match &block.terminator {
         Terminator::Jump(to) => writeln!(text, "    -> b{}", to.0),
-        Terminator::Branch { condition, then, otherwise } => {
-            writeln!(text, "    if {} -> b{} else b{}", operand(*condition), then.0, otherwise.0)
+        Terminator::Branch {
+            condition,
+            then,
+            otherwise,
+        } => {
+            writeln!(
+                text,
+                "    if {} -> b{} else b{}",
+                operand(*condition),
+                then.0,
+                otherwise.0
+            )
         }
-        Terminator::IterateNext { array, value, key, body, done, .. } => {
+        Terminator::IterateNext {
+            array,
+            value,
+            key,
+            body,
+            done,
+            ..
+        } => {
             let key = key.map_or_else(String::new, |key| format!("r{} => ", key.0));
-            writeln!(text, "    next {key}r{} of r{} -> b{} else b{}", value.0, array.0, body.0, done.0)
+            writeln!(
+                text,
+                "    next {key}r{} of r{} -> b{} else b{}",
+                value.0, array.0, body.0, done.0
+            )
         }
         Terminator::Return(value) => writeln!(text, "    return {}", operand(*value)),
         Terminator::Unreachable => writeln!(text, "    unreachable"),

@@ -3,7 +3,9 @@
 //!
 //! Runs in debug builds, so in every test. A broken promise is a mistake of ours, reported with the function and the block.
 
-use super::{Function, Instruction, Operand, Operation, Program, Register, RegisterInfo, Terminator};
+use super::{
+    Function, Instruction, Operand, Operation, Program, Register, RegisterInfo, Terminator,
+};
 use crate::infer::{each_read, each_written};
 
 /// Which temporaries hold something.
@@ -26,12 +28,16 @@ fn verify_function(function: &Function) -> Result<(), String> {
     entry[0] = Some(vec![false; function.registers.len()]);
     let mut pending = vec![0_usize];
     while let Some(index) = pending.pop() {
-        let Some(mut held) = entry[index].clone() else { continue };
+        let Some(mut held) = entry[index].clone() else {
+            continue;
+        };
         let block = &function.blocks[index];
         for instruction in &block.instructions {
             step(function, instruction, &mut held).map_err(|fault| format!("b{index}: {fault}"))?;
         }
-        for (successor, state) in leave(function, &block.terminator, held).map_err(|fault| format!("b{index}: {fault}"))? {
+        for (successor, state) in leave(function, &block.terminator, held)
+            .map_err(|fault| format!("b{index}: {fault}"))?
+        {
             match &entry[successor] {
                 None => {
                     entry[successor] = Some(state);
@@ -39,8 +45,13 @@ fn verify_function(function: &Function) -> Result<(), String> {
                 }
                 Some(known) if *known == state => {}
                 Some(known) => {
-                    let differs = known.iter().zip(&state).position(|(one, other)| one != other);
-                    return Err(format!("b{index}: r{differs:?} is held on one way into b{successor} only"));
+                    let differs = known
+                        .iter()
+                        .zip(&state)
+                        .position(|(one, other)| one != other);
+                    return Err(format!(
+                        "b{index}: r{differs:?} is held on one way into b{successor} only"
+                    ));
                 }
             }
         }
@@ -51,22 +62,33 @@ fn verify_function(function: &Function) -> Result<(), String> {
 /// Whether a register is a temporary that may own something: truth values and positions never do, but they too are
 /// written before they are read.
 fn temporary(function: &Function, register: Register) -> bool {
-    matches!(function.registers[register.0 as usize], RegisterInfo::Temporary)
+    matches!(
+        function.registers[register.0 as usize],
+        RegisterInfo::Temporary
+    )
 }
 
 fn step(function: &Function, instruction: &Instruction, held: &mut Held) -> Result<(), String> {
     let mut fault = None;
     each_read(&instruction.operation, &mut |register| {
         if temporary(function, register) && !held[register.0 as usize] {
-            fault = Some(format!("r{} is read and holds nothing: {:?}", register.0, instruction.operation));
+            fault = Some(format!(
+                "r{} is read and holds nothing: {:?}",
+                register.0, instruction.operation
+            ));
         }
     });
     if let Some(fault) = fault {
         return Err(fault);
     }
     for register in consumed(&instruction.operation) {
-        if temporary(function, register) && !std::mem::replace(&mut held[register.0 as usize], false) {
-            return Err(format!("r{} is consumed and holds nothing: {:?}", register.0, instruction.operation));
+        if temporary(function, register)
+            && !std::mem::replace(&mut held[register.0 as usize], false)
+        {
+            return Err(format!(
+                "r{} is consumed and holds nothing: {:?}",
+                register.0, instruction.operation
+            ));
         }
     }
     let uncounted = matches!(
@@ -77,7 +99,10 @@ fn step(function: &Function, instruction: &Instruction, held: &mut Held) -> Resu
     each_written(&instruction.operation, &mut |register| {
         if temporary(function, register) && !rewrites {
             if held[register.0 as usize] && !uncounted {
-                fault = Some(format!("r{} is written and still holds something", register.0));
+                fault = Some(format!(
+                    "r{} is written and still holds something",
+                    register.0
+                ));
             }
             held[register.0 as usize] = true;
         }
@@ -98,13 +123,20 @@ fn consumed(operation: &Operation) -> Vec<Register> {
     }
 }
 
-fn leave(function: &Function, terminator: &Terminator, mut held: Held) -> Result<Vec<(usize, Held)>, String> {
+fn leave(
+    function: &Function,
+    terminator: &Terminator,
+    mut held: Held,
+) -> Result<Vec<(usize, Held)>, String> {
     let read = |operand: &Operand, held: &mut Held| {
         if let Operand::Register(register) = operand
             && temporary(function, *register)
         {
             if !held[register.0 as usize] {
-                return Err(format!("r{} is read at the end and holds nothing", register.0));
+                return Err(format!(
+                    "r{} is read at the end and holds nothing",
+                    register.0
+                ));
             }
             // The condition of a branch is a truth value, and what is returned is the caller's.
             held[register.0 as usize] = false;
@@ -113,11 +145,24 @@ fn leave(function: &Function, terminator: &Terminator, mut held: Held) -> Result
     };
     match terminator {
         Terminator::Jump(to) => Ok(vec![(to.0 as usize, held)]),
-        Terminator::Branch { condition, then, otherwise } => {
+        Terminator::Branch {
+            condition,
+            then,
+            otherwise,
+        } => {
             read(condition, &mut held)?;
-            Ok(vec![(then.0 as usize, held.clone()), (otherwise.0 as usize, held)])
+            Ok(vec![
+                (then.0 as usize, held.clone()),
+                (otherwise.0 as usize, held),
+            ])
         }
-        Terminator::IterateNext { key, value, body, done, .. } => {
+        Terminator::IterateNext {
+            key,
+            value,
+            body,
+            done,
+            ..
+        } => {
             let left = held.clone();
             held[value.0 as usize] = true;
             if let Some(key) = key {

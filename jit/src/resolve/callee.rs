@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use super::{Arity, Callee, Declared, FunctionKind, Resolver};
-use crate::diagnostic::{Diagnostic, near_name};
+use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use crate::syntax::ast::{Argument, Expression, ExpressionKind, Identifier, Name};
 
@@ -89,7 +89,13 @@ impl Resolver<'_> {
         if !too_few && !too_many {
             return;
         }
-        let message = format!("`{name}` takes {}, {given} given", arity.describe());
+        let name = match callee {
+            Callee::User(id) if self.table.function(id).kind == FunctionKind::Anonymous => {
+                "this function".to_owned()
+            }
+            _ => format!("`{name}`"),
+        };
+        let message = format!("{name} takes {}, {given} given", arity.describe());
         let mut diagnostic = Diagnostic::error(span, message);
         if let Some(declaration) = declaration {
             diagnostic = diagnostic.with_label(declaration, "declared here");
@@ -105,7 +111,7 @@ impl Resolver<'_> {
         if let Some(index) = self.builtin_index(&name.name) {
             return Some(Callee::Builtin(index));
         }
-        if !self.lost.has(&name.name) {
+        if !self.lost.has(&name.name) && !self.diagnostics.is_full() {
             let diagnostic = self.unknown_function(name, builtin);
             self.report(diagnostic);
         }
@@ -156,15 +162,14 @@ impl Resolver<'_> {
             own.extend(function.declared.keys().map(|declared| &**declared));
             scope = function.parent;
         }
-        own.sort_unstable();
         let hook = self
             .environment
             .functions
             .iter()
             .map(|function| function.name.as_str());
-        let candidates = own.into_iter().chain(hook).chain(self.library.names());
-        if let Some(near) = near_name(text, candidates) {
-            return diagnostic.with_hint(format!("did you mean `{near}`?"));
+        let known = own.into_iter().chain(hook).chain(self.library.names());
+        if let near @ Some(_) = self.near(text, known) {
+            return diagnostic.with_near_name(near);
         }
         match self.out_of_sight(text) {
             Some((span, why)) => diagnostic.with_label(span, why),
@@ -207,15 +212,12 @@ impl Resolver<'_> {
                 }
                 return Some(Callee::User(member.function));
             }
-            let known = self
-                .table
-                .class(id)
-                .functions
-                .iter()
-                .filter(|(_, member)| member.is_static);
-            let mut known: Vec<Name> = known.map(|(name, _)| Rc::clone(name)).collect();
-            known.sort_unstable();
-            self.unknown_member(class, name, "static function", &known);
+            let functions = self.table.class(id).functions.iter();
+            let known = functions
+                .filter(|(_, member)| member.is_static)
+                .map(|(name, _)| &**name);
+            let near = self.near(&name.name, known);
+            self.unknown_member(class, name, "static function", near);
             return None;
         }
         if let Some(callee) = self
@@ -225,7 +227,7 @@ impl Resolver<'_> {
             return Some(callee);
         }
         if let Some(Declared::Module(_)) = self.table.declared(self.current, &class.name) {
-            self.unknown_member(class, name, "function", &[]);
+            self.unknown_member(class, name, "function", None);
             return None;
         }
         let full: Name = format!("{}::{}", class.name, name.name).into();
@@ -243,9 +245,9 @@ impl Resolver<'_> {
                 let private = self.table.statics[variable.index()].private;
                 return self.check_private(id, private, name);
             }
-            let mut known: Vec<Name> = self.table.class(id).statics.keys().map(Rc::clone).collect();
-            known.sort_unstable();
-            return self.unknown_member(class, name, "static variable", &known);
+            let known = self.table.class(id).statics.keys().map(|known| &**known);
+            let near = self.near(&name.name, known);
+            return self.unknown_member(class, name, "static variable", near);
         }
         let Some(Declared::Module(module)) = self.table.declared(self.current, &class.name) else {
             return self.unknown_class(class);
@@ -255,7 +257,7 @@ impl Resolver<'_> {
             Some(variable) => {
                 self.share(main, variable);
             }
-            None => self.unknown_member(class, name, "variable", &[]),
+            None => self.unknown_member(class, name, "variable", None),
         }
     }
 
@@ -264,14 +266,12 @@ impl Resolver<'_> {
         class: &Identifier,
         name: &Identifier,
         what: &str,
-        known: &[Name],
+        near: Option<String>,
     ) {
-        if self.lost.has(&name.name) {
-            return;
+        if !self.lost.has(&name.name) {
+            let message = format!("`{}` has no {what} `{}`", class.name, name.name);
+            self.report(Diagnostic::error(name.span, message).with_near_name(near));
         }
-        let message = format!("`{}` has no {what} `{}`", class.name, name.name);
-        let near = near_name(&name.name, known.iter().map(|known| &**known)).map(str::to_owned);
-        self.report(Diagnostic::error(name.span, message).with_near_name(near));
     }
 
     fn unknown_class(&mut self, class: &Identifier) {
@@ -282,14 +282,12 @@ impl Resolver<'_> {
             "static" => "`static` means a class only in its functions".to_owned(),
             name => format!("unknown class `{name}`"),
         };
-        let mut known: Vec<Name> = self
+        let known = self
             .table
             .classes
             .iter()
-            .map(|known| Rc::clone(&known.syntax.name.name))
-            .collect();
-        known.sort_unstable();
-        let near = near_name(&class.name, known.iter().map(|known| &**known)).map(str::to_owned);
+            .map(|known| &*known.syntax.name.name);
+        let near = self.near(&class.name, known);
         self.report(Diagnostic::error(class.span, message).with_near_name(near));
     }
 }

@@ -5,40 +5,45 @@
 //! question. HSL manual: introduction, "Variables".
 
 use super::{FunctionId, FunctionKind, Resolver, Use};
-use crate::diagnostic::{Diagnostic, near_name};
+use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 
 impl Resolver<'_> {
     pub(super) fn check_variables(&mut self) {
+        self.each_variable(|resolver, id, name, used| match used.read {
+            Some(span) if used.written.is_none() => Some(resolver.never_set(id, name, span)),
+            _ => None,
+        });
+        // What nobody reads may be read once the errors are cured.
+        if self.diagnostics.has_errors() {
+            return;
+        }
+        self.each_variable(|_, _, name, used| match used.written {
+            Some(span) if used.read.is_none() && !used.tested && !name.starts_with('_') => Some(
+                Diagnostic::warning(span, format!("`${name}` is set and never read")),
+            ),
+            _ => None,
+        });
+    }
+
+    /// Asks about every variable that lives in one function only.
+    fn each_variable(
+        &mut self,
+        judge: impl Fn(&Self, FunctionId, &str, &Use) -> Option<Diagnostic>,
+    ) {
         for index in 0..self.table.functions.len() {
             let id = FunctionId::new(index);
             for variable in 0..self.uses[index].len() {
-                let name = self.table.functions[index].variables[variable]
-                    .name
-                    .to_string();
-                if self.lost.has(&name) {
+                if self.diagnostics.is_full() {
+                    return;
+                }
+                let used = &self.uses[index][variable];
+                let name = &self.table.functions[index].variables[variable].name;
+                if used.linked || self.lost.has(name) {
                     continue;
                 }
-                let diagnostic = match &self.uses[index][variable] {
-                    Use { linked: true, .. } => None,
-                    Use {
-                        read: Some(span),
-                        written: None,
-                        ..
-                    } => Some(self.never_set(id, &name, *span)),
-                    Use {
-                        read: None,
-                        written: Some(span),
-                        tested: false,
-                        ..
-                    } if !name.starts_with('_') => {
-                        let message = format!("`${name}` is set and never read");
-                        Some(Diagnostic::warning(*span, message))
-                    }
-                    _ => None,
-                };
-                if let Some(diagnostic) = diagnostic {
-                    self.report(diagnostic);
+                if let Some(diagnostic) = judge(self, id, name, used) {
+                    self.diagnostics.report(diagnostic);
                 }
             }
         }
@@ -68,7 +73,7 @@ impl Resolver<'_> {
             .iter()
             .map(|variable| variable.name.as_str());
         let predefined = predefined.filter(|_| function.kind == FunctionKind::Main);
-        let near = near_name(name, known.chain(predefined));
+        let near = self.near(name, known.chain(predefined));
         diagnostic.with_near_name(near.map(|near| format!("${near}")))
     }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::load::Imported;
 use super::{DataImport, Declared, FunctionId, ImportedVariable, Link, ModuleId, Resolver};
-use crate::diagnostic::{Diagnostic, near_name};
+use crate::diagnostic::Diagnostic;
 use crate::syntax::ast::{Identifier, Import, ImportKind, ImportSymbol, Statement, StatementKind};
 
 impl Resolver<'_> {
@@ -92,9 +92,8 @@ impl Resolver<'_> {
             Some(declared) => self.declare(&symbol.alias, declared),
             None => {
                 let known = self.table.function(main).declared.keys();
-                let mut known: Vec<String> = known.map(|name| name.to_string()).collect();
-                known.sort_unstable();
-                let diagnostic = unknown_symbol(&symbol.name, "function or class", &known);
+                let near = self.near(&symbol.name.name, known.map(|known| &**known));
+                let diagnostic = unknown_symbol(&symbol.name, "function or class", near);
                 self.lost.names.insert(Rc::clone(&symbol.alias.name));
                 self.report(diagnostic);
             }
@@ -104,9 +103,8 @@ impl Resolver<'_> {
     fn import_variable(&mut self, module: ModuleId, main: FunctionId, symbol: &ImportSymbol) {
         let Some(outer) = self.table.function(main).variable(&symbol.name.name) else {
             let known = self.table.function(main).names.keys();
-            let mut known: Vec<String> = known.map(|name| name.to_string()).collect();
-            known.sort_unstable();
-            let diagnostic = unknown_symbol(&symbol.name, "variable", &known);
+            let near = self.near(&symbol.name.name, known.map(|known| &**known));
+            let diagnostic = unknown_symbol(&symbol.name, "variable", near);
             self.lost.names.insert(Rc::clone(&symbol.alias.name));
             return self.report(diagnostic);
         };
@@ -142,8 +140,7 @@ impl Resolver<'_> {
     }
 }
 
-fn unknown_symbol(name: &Identifier, what: &str, known: &[String]) -> Diagnostic {
+fn unknown_symbol(name: &Identifier, what: &str, near: Option<String>) -> Diagnostic {
     let message = format!("the module has no {what} `{}`", name.name);
-    let near = near_name(&name.name, known.iter().map(String::as_str)).map(str::to_owned);
     Diagnostic::error(name.span, message).with_near_name(near)
 }

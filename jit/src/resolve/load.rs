@@ -23,7 +23,7 @@ pub const FILES_COUNT_MAX: usize = 1_000;
 /// Files that are open inside each other.
 pub const FILES_DEPTH_MAX: usize = 32;
 /// Octets of all texts together, each inclusion counted.
-pub const PROGRAM_OCTETS_MAX: usize = 64 << 20;
+pub const PROGRAM_OCTETS_MAX: usize = 8 << 20;
 
 /// A file that a loader found.
 #[derive(Clone, Debug)]

@@ -45,7 +45,7 @@ pub use table::{
     StaticInfo, StaticPlace, Storage, VariableId, VariableInfo,
 };
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, near_name};
 use crate::source::Span;
 use crate::syntax::ast::{Import, Name};
 use crate::syntax::parser::Lost;
@@ -140,6 +140,14 @@ impl Resolver<'_> {
 
     fn error(&mut self, span: Span, message: impl Into<String>) {
         self.report(Diagnostic::error(span, message));
+    }
+
+    /// The near name of [`near_name`]; not looked for when nothing will be shown any more.
+    fn near<'n>(&self, name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<String> {
+        match self.diagnostics.is_full() {
+            true => None,
+            false => near_name(name, known).map(str::to_owned),
+        }
     }
 
     fn info(&self) -> &FunctionInfo {

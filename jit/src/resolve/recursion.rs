@@ -88,6 +88,9 @@ impl Resolver<'_> {
 
     /// The cycle is the end of the path, from `first` on.
     fn report_cycle(&mut self, path: &[Step], first: FunctionId) {
+        if self.diagnostics.is_full() {
+            return;
+        }
         let start = path
             .iter()
             .position(|step| step.function == first)

@@ -10,18 +10,15 @@
 #![expect(unsafe_code, reason = "declares the array to be a heap object")]
 
 use super::heap::{self, Header, HeapObject};
+use super::key::{KEY_MAX, Key};
 use super::layout;
 use super::slice::Bounds;
-use super::string;
 use super::value::Value;
 use super::vector::HeapVec;
 use crate::error::ErrorKind;
 
 /// The greatest number of elements of one array.
 pub const ARRAY_LENGTH_MAX: usize = 1 << 24;
-
-/// The greatest absolute value of an integer key: every integer up to it is exactly a double.
-pub const KEY_MAX: i64 = (1 << 53) - 1;
 
 /// Arrays with at most this many entries are searched one by one; a table would cost more than it saves.
 const SEARCHED_MAX: usize = 8;
@@ -57,142 +54,6 @@ struct Entry {
 // SAFETY: 1: repr(C), header first; 2: TAG_ARRAY is used for nothing else, and `finish` destroys an HslArray; 3: 8.
 unsafe impl HeapObject for HslArray {
     const TAG: u64 = layout::TAG_ARRAY;
-}
-
-/// The key of an element, borrowed.
-#[derive(Clone, Copy, Debug)]
-pub enum Key<'a> {
-    /// `none`.
-    None,
-    /// An integer of absolute value at most [`KEY_MAX`].
-    Integer(i64),
-    /// The octets of a string that does not look like an integer.
-    Octets(&'a [u8]),
-    /// A string value that does not look like an integer; storing it shares it.
-    String(&'a Value),
-}
-
-impl<'a> Key<'a> {
-    /// The key a value stands for: booleans are 0 and 1, numbers are cut toward zero, strings that look like integers are
-    /// integers, none is itself.
-    ///
-    /// # Errors
-    ///
-    /// If the value is an array, a function or an object, or a number outside the range of keys.
-    pub fn cast(value: &'a Value) -> Result<Self, ErrorKind> {
-        if let Some(number) = value.as_arithmetic() {
-            return Self::from_number(number);
-        }
-        if let Some(octets) = value.as_octets() {
-            return Ok(integer_like(octets).map_or(Key::String(value), Key::Integer));
-        }
-        if value.is_none() {
-            return Ok(Key::None);
-        }
-        Err(ErrorKind::KeyKind { got: value.kind() })
-    }
-
-    /// The key octets stand for.
-    #[must_use]
-    pub fn of(octets: &'a [u8]) -> Self {
-        integer_like(octets).map_or(Key::Octets(octets), Key::Integer)
-    }
-
-    /// The key a position stands for.
-    #[must_use]
-    pub fn at(position: usize) -> Self {
-        Key::Integer(i64::try_from(position).unwrap_or(KEY_MAX))
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "checked against the range")]
-    #[expect(clippy::cast_precision_loss, reason = "KEY_MAX is exactly a double")]
-    fn from_number(number: f64) -> Result<Self, ErrorKind> {
-        if number.trunc().abs() <= KEY_MAX as f64 {
-            Ok(Key::Integer(number as i64))
-        } else {
-            Err(ErrorKind::KeyRange)
-        }
-    }
-
-    /// The key as scripts see it.
-    ///
-    /// # Errors
-    ///
-    /// If the heap exceeds its limit.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "integer keys are exactly doubles"
-    )]
-    pub fn to_value(self) -> Result<Value, ErrorKind> {
-        match self {
-            Key::None => Ok(Value::NONE),
-            Key::Integer(integer) => Ok(Value::number(integer as f64)),
-            Key::Octets(octets) => Value::string(octets),
-            Key::String(value) => Ok(value.clone()),
-        }
-    }
-
-    /// The octets, if it is a string.
-    #[must_use]
-    pub fn octets(self) -> Option<&'a [u8]> {
-        match self {
-            Key::None | Key::Integer(_) => None,
-            Key::Octets(octets) => Some(octets),
-            Key::String(value) => value.as_octets(),
-        }
-    }
-
-    /// Whether both are the same key.
-    #[must_use]
-    pub fn equals(self, other: Key<'_>) -> bool {
-        match (self, other) {
-            (Key::None, Key::None) => true,
-            (Key::Integer(left), Key::Integer(right)) => left == right,
-            (Key::String(left), Key::String(right)) if left.is_same(right) => true,
-            _ => self.octets().is_some() && self.octets() == other.octets(),
-        }
-    }
-
-    fn hash(self) -> u32 {
-        match self {
-            Key::None => 1,
-            Key::Integer(integer) => {
-                let mixed = integer.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15);
-                u32::try_from(mixed >> 32).unwrap_or(0)
-            }
-            Key::Octets(octets) => string::hash_octets(octets),
-            Key::String(value) => value.as_string().map_or(0, string::HslString::hash),
-        }
-    }
-
-    fn position(self) -> Option<usize> {
-        match self {
-            Key::Integer(integer) => usize::try_from(integer).ok(),
-            Key::None | Key::Octets(_) | Key::String(_) => None,
-        }
-    }
-}
-
-/// The integer that octets look like: a minus sign at most, no leading zero, within the range of keys.
-fn integer_like(octets: &[u8]) -> Option<i64> {
-    let digits = octets.strip_prefix(b"-").unwrap_or(octets);
-    let canonical = match digits {
-        [b'0'] => octets.len() == 1,
-        [b'1'..=b'9', rest @ ..] => rest.len() < 16 && rest.iter().all(u8::is_ascii_digit),
-        _ => false,
-    };
-    if !canonical {
-        return None;
-    }
-    let magnitude = digits
-        .iter()
-        .fold(0_i64, |number, digit| number * 10 + i64::from(digit - b'0'));
-    let integer = if digits.len() < octets.len() {
-        -magnitude
-    } else {
-        magnitude
-    };
-    (magnitude <= KEY_MAX).then_some(integer)
 }
 
 impl Entry {
@@ -296,6 +157,7 @@ impl HslArray {
     }
 
     fn copy(&self) -> Result<Value, ErrorKind> {
+        heap::record_elements(self.len());
         let spare = 1 + self.len() / 8;
         let values = if self.values.is_empty() {
             HeapVec::new()
@@ -462,6 +324,7 @@ impl HslArray {
     ///
     /// If the array exceeds [`ARRAY_LENGTH_MAX`] or the heap its limit.
     pub fn extend(&mut self, other: &Self) -> Result<(), ErrorKind> {
+        heap::record_elements(other.len());
         if self.is_packed() && other.is_packed() {
             check_length(self.len() + other.len())?;
             self.values.reserve(other.len())?;
@@ -509,6 +372,11 @@ impl HslArray {
     ///
     /// If the heap exceeds its limit.
     pub fn slice(&self, bounds: &Bounds) -> Result<Value, ErrorKind> {
+        heap::record_elements(if self.is_packed() {
+            bounds.count
+        } else {
+            self.entries.len()
+        });
         let mut result = Value::array_with_capacity(bounds.count)?;
         let part = result.array_mut()?;
         if self.is_packed() {
@@ -522,53 +390,6 @@ impl HslArray {
             part.append(self.entries[positions[index] as usize].value.clone())?;
         }
         Ok(result)
-    }
-
-    /// This array with the elements from `start` (inclusive) to `end` (exclusive) replaced by those of `items`, or by it as
-    /// one element if it is not an array. Integer keys are numbered anew, string keys stay.
-    ///
-    /// # Errors
-    ///
-    /// If the array exceeds [`ARRAY_LENGTH_MAX`] or the heap its limit.
-    pub fn with_slice(&self, start: usize, end: usize, items: &Value) -> Result<Value, ErrorKind> {
-        let mut result = Value::array_with_capacity(self.len() + 1)?;
-        let array = result.array_mut()?;
-        let mut elements = self.iter();
-        for (key, value) in elements.by_ref().take(start) {
-            array.add(key, value)?;
-        }
-        match items.as_array() {
-            Some(items) => array.extend(items)?,
-            None => array.append(items.clone())?,
-        }
-        for (key, value) in elements.skip(end.saturating_sub(start)) {
-            array.add(key, value)?;
-        }
-        Ok(result)
-    }
-
-    /// This array without the elements a slice selects. Keys stay.
-    ///
-    /// # Errors
-    ///
-    /// If the heap exceeds its limit.
-    pub fn without_slice(&self, bounds: &Bounds) -> Result<Value, ErrorKind> {
-        let mut result = Value::array()?;
-        let array = result.array_mut()?;
-        for (index, (key, value)) in self.iter().enumerate() {
-            if !bounds.contains(index) {
-                array.set(key, value.clone())?;
-            }
-        }
-        Ok(result)
-    }
-
-    /// Adds an element under its own key if that is a string, otherwise under the next integer.
-    fn add(&mut self, key: Key<'_>, value: &Value) -> Result<(), ErrorKind> {
-        match key {
-            Key::Integer(_) => self.append(value.clone()),
-            Key::None | Key::Octets(_) | Key::String(_) => self.set(key, value.clone()),
-        }
     }
 
     fn positions(&self) -> Result<HeapVec<u32>, ErrorKind> {
@@ -654,6 +475,7 @@ impl HslArray {
     }
 
     fn next_after_highest(&self) -> i64 {
+        heap::record_elements(self.entries.len());
         let integers = self.entries.iter().filter_map(|entry| match entry.key() {
             Key::Integer(integer) if !entry.is_hole() => Some(integer),
             _ => None,
@@ -696,6 +518,7 @@ impl HslArray {
     /// Turns the packed form into the mapped one. Nothing changes if that fails.
     fn unpack(&mut self) -> Result<(), ErrorKind> {
         let length = self.values.len();
+        heap::record_elements(length);
         let mut entries = HeapVec::with_capacity(length + 1)?;
         let mut table = HeapVec::new();
         if length > SEARCHED_MAX {
@@ -963,48 +786,6 @@ mod tests {
             }
             drop((value, kept));
             prop_assert_eq!(live_objects(), 0);
-        }
-    }
-
-    #[test]
-    fn keys_are_cast_as_the_manual_says() {
-        let heap = Heap::new(1 << 20);
-        let _entered = heap.enter();
-        let shown = |value: Value| match Key::cast(&value) {
-            Ok(Key::Integer(integer)) => integer.to_string(),
-            Ok(Key::None) => "none".to_owned(),
-            Ok(key) => format!("\"{}\"", key.octets().unwrap_or_default().escape_ascii()),
-            Err(error) => error.to_string(),
-        };
-        let text = |octets: &str| Value::string(octets.as_bytes()).expect("fits");
-        let range = "array key is outside -9007199254740991..9007199254740991";
-        let table = [
-            (text("1"), "1"),
-            (text("-3"), "-3"),
-            (text("0"), "0"),
-            (text("-0"), "\"-0\""),
-            (text("01"), "\"01\""),
-            (text("+1"), "\"+1\""),
-            (text("1.9"), "\"1.9\""),
-            (text(""), "\"\""),
-            (text("-"), "\"-\""),
-            (text("9007199254740991"), "9007199254740991"),
-            (text("9007199254740992"), "\"9007199254740992\""),
-            (text("99999999999999999999"), "\"99999999999999999999\""),
-            (Value::number(1.9), "1"),
-            (Value::number(-1.9), "-1"),
-            (Value::number(1e300), range),
-            (Value::number(f64::NAN), range),
-            (Value::TRUE, "1"),
-            (Value::FALSE, "0"),
-            (Value::NONE, "none"),
-            (
-                Value::array().expect("fits"),
-                "array cannot be an array key",
-            ),
-        ];
-        for (value, expected) in table {
-            assert_eq!(shown(value), expected);
         }
     }
 

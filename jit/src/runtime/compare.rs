@@ -7,8 +7,11 @@
 //!
 //! HSL manual, chapter "Operators", "Comparison".
 
+use std::cmp::Ordering;
+
 use super::array::HslArray;
 use super::convert::{self, DEPTH_MAX};
+use super::heap;
 use super::kind::Kind;
 use super::value::Value;
 use crate::error::ErrorKind;
@@ -26,7 +29,8 @@ pub fn strict_equal(left: &Value, right: &Value) -> Result<bool, ErrorKind> {
     strict(left, right, DEPTH_MAX, &mut elements)
 }
 
-fn strict(
+/// Strict equality with a depth and a number of elements still to be followed.
+pub(super) fn strict(
     left: &Value,
     right: &Value,
     depth: usize,
@@ -39,7 +43,7 @@ fn strict(
         return Ok(true);
     }
     if let (Some(left), Some(right)) = (left.as_octets(), right.as_octets()) {
-        return Ok(left == right);
+        return Ok(same_octets(left, right));
     }
     if let (Some(left), Some(right)) = (left.as_function(), right.as_function()) {
         return Ok(left.equals(right));
@@ -48,6 +52,14 @@ fn strict(
         (Some(left), Some(right)) => arrays(left, right, depth, elements),
         _ => Ok(false),
     }
+}
+
+fn same_octets(left: &[u8], right: &[u8]) -> bool {
+    if left.len() != right.len() {
+        return false;
+    }
+    heap::record_octets(left.len());
+    left == right
 }
 
 fn arrays(
@@ -68,6 +80,7 @@ fn arrays(
         });
     };
     *elements = rest;
+    heap::record_elements(left.len());
     for ((left_key, left), (right_key, right)) in left.iter().zip(right) {
         if !left_key.equals(right_key) || !strict(left, right, depth, elements)? {
             return Ok(false);
@@ -104,6 +117,11 @@ fn number_equals(number: &Value, other: &Value) -> bool {
     number.as_number() == Some(converted)
 }
 
+fn order_octets(left: &[u8], right: &[u8]) -> Ordering {
+    heap::record_octets(left.len().min(right.len()));
+    left.cmp(right)
+}
+
 /// `<`. Numbers and booleans by value, two strings by octets; any other mix is false.
 #[must_use]
 pub fn less(left: &Value, right: &Value) -> bool {
@@ -111,7 +129,7 @@ pub fn less(left: &Value, right: &Value) -> bool {
         return left < right;
     }
     match (left.as_octets(), right.as_octets()) {
-        (Some(left), Some(right)) => left < right,
+        (Some(left), Some(right)) => order_octets(left, right).is_lt(),
         _ => false,
     }
 }
@@ -123,7 +141,7 @@ pub fn less_or_equal(left: &Value, right: &Value) -> bool {
         return left <= right;
     }
     match (left.as_octets(), right.as_octets()) {
-        (Some(left), Some(right)) => left <= right,
+        (Some(left), Some(right)) => order_octets(left, right).is_le(),
         _ => false,
     }
 }
@@ -131,9 +149,9 @@ pub fn less_or_equal(left: &Value, right: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::array::Key;
     use crate::runtime::function::FunctionTarget;
     use crate::runtime::heap::{Heap, live_objects};
+    use crate::runtime::key::Key;
 
     fn text(octets: &str) -> Value {
         Value::string(octets.as_bytes()).expect("fits")

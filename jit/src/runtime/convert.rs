@@ -5,15 +5,18 @@
 //!
 //! HSL manual, chapter "Standard library", "Data types".
 
-use super::array::{HslArray, Key};
+use super::array::HslArray;
+use super::heap;
+use super::key::Key;
 use super::kind::Kind;
 use super::number::{self, NumberText};
 use super::string::{self, StringBuilder};
 use super::value::Value;
 use crate::error::ErrorKind;
 
-/// How deep arrays may be nested for text, comparison and copies. Bounds the stack these need.
-pub const DEPTH_MAX: usize = 200;
+/// How deep arrays may be nested for text, comparison, copies and JSON. A level costs up to 1.5 KiB of stack without
+/// optimisation, so all of them fit a script's stack of 256 KiB with room to spare.
+pub const DEPTH_MAX: usize = 100;
 
 /// Where text goes.
 pub trait TextSink {
@@ -108,6 +111,9 @@ pub fn to_string(value: &Value) -> Result<Value, ErrorKind> {
 /// The number a value stands for: booleans are 0 and 1, strings are read, everything else is 0.
 #[must_use]
 pub fn to_number(value: &Value) -> f64 {
+    if let Some(octets) = value.as_octets() {
+        heap::record_octets(octets.len());
+    }
     match value.as_arithmetic() {
         Some(number) => number,
         None => value
@@ -170,6 +176,7 @@ fn write_literal(value: &Value, sink: &mut dyn TextSink, depth: usize) -> Result
     let Some(depth) = depth.checked_sub(1) else {
         return Err(ErrorKind::NestingDepth { limit: DEPTH_MAX });
     };
+    heap::record_elements(array.len());
     sink.push(b"[")?;
     for (position, (key, element)) in array.iter().enumerate() {
         if position > 0 {

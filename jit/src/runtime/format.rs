@@ -10,8 +10,9 @@
 //!
 //! HSL manual, chapter "Operators", "Format".
 
-use super::array::{HslArray, Key};
+use super::array::HslArray;
 use super::convert;
+use super::key::Key;
 use super::number::{self, NumberText};
 use super::string::{HEX_LOWER, STRING_LENGTH_MAX, StringBuilder};
 use super::value::Value;

@@ -1,10 +1,8 @@
 //! The memory of one execution's values, and the only arithmetic on reference counts.
 //!
-//! In: sizes. Out: blocks, always from the heap that is *entered* on this thread. Small blocks come from a bump arena and,
-//! once released, from a free list of their size class; blocks above 4 KiB come from the global allocator and go back to it
-//! at once, so that a growing string does not fill the arena with its former selves.
-//! Guarantees: never more than the limit (arena bytes handed out plus large blocks), every allocation may fail, nothing is
-//! freed twice, dropping a deeply nested value takes no stack, and an abandoned execution costs one reset.
+//! In: objects and sizes. Out: values and blocks of memory, always from the heap that is *entered* on this thread.
+//! Guarantees: never more than the limit, every allocation may fail, nothing is freed twice, dropping a deeply nested value
+//! takes no stack, and an abandoned execution costs one reset.
 //! Does not collect cycles (objects that hold each other live until the heap is reset) and does not zero memory.
 //!
 //! Why this is sound:
@@ -19,15 +17,13 @@
     reason = "allocates and frees the memory of values, and counts references to them"
 )]
 
-use std::alloc::Layout;
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
-use bumpalo::Bump;
-
 use super::array::HslArray;
+use super::blocks::Blocks;
 use super::function::{HslFunction, VariableCell};
 use super::layout;
 use super::object::HslObject;
@@ -72,12 +68,12 @@ impl Heap {
     /// Bytes counted against the limit.
     #[must_use]
     pub fn used(&self) -> usize {
-        self.inner.used.get()
+        self.inner.blocks.used()
     }
 
     /// Changes the limit. What is already in use stays.
     pub fn set_limit(&self, bytes: usize) {
-        self.inner.limit.set(bytes);
+        self.inner.blocks.set_limit(bytes);
     }
 
     /// Empties the heap for the next execution if no object is live, keeping at most 256 KiB of arena.
@@ -127,65 +123,14 @@ thread_local! {
 #[derive(Debug)]
 struct Inner {
     id: u32,
-    arena: ManuallyDrop<RefCell<Bump>>,
-    free: [Cell<*mut FreeBlock>; CLASSES],
-    large: Cell<*mut LargeBlock>,
+    blocks: ManuallyDrop<Blocks>,
     /// Arrays, functions, objects and cells at count zero whose destruction waits: bits of the first, linked through
     /// their headers. So a list nested a million deep is dropped in a loop.
     pending: Cell<u64>,
     draining: Cell<bool>,
-    used: Cell<usize>,
-    limit: Cell<usize>,
     live: Cell<usize>,
-}
-
-struct FreeBlock {
-    next: *mut Self,
-}
-
-#[repr(C, align(16))]
-struct LargeBlock {
-    previous: *mut Self,
-    next: *mut Self,
-    size: usize,
-}
-
-const ALIGNMENT: usize = 16;
-const FINE_MAX: usize = 512;
-const FINE_CLASSES: usize = FINE_MAX / ALIGNMENT;
-const SMALL_MAX: usize = 4096;
-/// Sixteen-byte steps up to 512, then four steps per doubling up to 4096.
-const CLASSES: usize = FINE_CLASSES + 12;
-const LARGE_HEADER: usize = size_of::<LargeBlock>();
-const ARENA_RETAINED_MAX: usize = 256 * 1024;
-
-/// The free list a size belongs to, and the bytes a block of that class has.
-fn class_of(size: usize) -> (usize, usize) {
-    if size <= FINE_MAX {
-        let class = size.max(1).div_ceil(ALIGNMENT);
-        return (class - 1, class * ALIGNMENT);
-    }
-    let doubling = (usize::BITS - (size - 1).leading_zeros()) as usize;
-    let step = 1 << (doubling - 3);
-    let rounded = size.next_multiple_of(step);
-    (
-        FINE_CLASSES + (doubling - 10) * 4 + (rounded / step - 5),
-        rounded,
-    )
-}
-
-/// The bytes a block for `size` really has.
-pub(super) fn usable_size(size: usize) -> usize {
-    if size <= SMALL_MAX {
-        class_of(size).1
-    } else {
-        size.next_multiple_of(64)
-    }
-}
-
-fn large_layout(size: usize) -> Layout {
-    Layout::from_size_align(LARGE_HEADER + size, ALIGNMENT)
-        .expect("sizes are below the limit, far below isize::MAX")
+    /// Work recorded and not yet taken, in octets.
+    work: Cell<u64>,
 }
 
 impl Inner {
@@ -196,202 +141,21 @@ impl Inner {
         assert!(id < 1 << 24, "more than 16,777,215 heaps on one thread");
         Self {
             id,
-            arena: ManuallyDrop::new(RefCell::new(Bump::new())),
-            free: [const { Cell::new(ptr::null_mut()) }; CLASSES],
-            large: Cell::new(ptr::null_mut()),
+            blocks: ManuallyDrop::new(Blocks::new(limit)),
             pending: Cell::new(0),
             draining: Cell::new(false),
-            used: Cell::new(0),
-            limit: Cell::new(limit),
             live: Cell::new(0),
+            work: Cell::new(0),
         }
     }
 
-    fn charge(&self, size: usize) -> Result<(), ErrorKind> {
-        let limit = self.limit.get();
-        match self.used.get().checked_add(size) {
-            Some(used) if used <= limit => {
-                self.used.set(used);
-                Ok(())
-            }
-            _ => Err(ErrorKind::MemoryLimit { limit }),
-        }
-    }
-
-    fn allocate(&self, size: usize) -> Result<NonNull<u8>, ErrorKind> {
-        if size > SMALL_MAX {
-            return self.allocate_large(usable_size(size));
-        }
-        let (class, rounded) = class_of(size);
-        let head = &self.free[class];
-        let Some(block) = NonNull::new(head.get()) else {
-            return self.extend_arena(rounded);
-        };
-        // SAFETY: blocks on a free list are unused memory of this heap, and `deallocate` wrote a FreeBlock into each.
-        let next = unsafe { block.as_ref() }.next;
-        head.set(next);
-        Ok(block.cast())
-    }
-
-    fn extend_arena(&self, size: usize) -> Result<NonNull<u8>, ErrorKind> {
-        self.charge(size)?;
-        let layout = Layout::from_size_align(size, ALIGNMENT)
-            .expect("size classes are multiples of the alignment");
-        self.arena
-            .borrow()
-            .try_alloc_layout(layout)
-            .map_err(|_| ErrorKind::MemoryLimit {
-                limit: self.limit.get(),
-            })
-    }
-
-    fn allocate_large(&self, size: usize) -> Result<NonNull<u8>, ErrorKind> {
-        self.charge(size)?;
-        // SAFETY: the layout's size is not zero, it includes the header.
-        let start = unsafe { std::alloc::alloc(large_layout(size)) };
-        let Some(block) = NonNull::new(start.cast::<LargeBlock>()) else {
-            self.used.set(self.used.get() - size);
-            return Err(ErrorKind::MemoryLimit {
-                limit: self.limit.get(),
-            });
-        };
-        self.link_large(block, size);
-        // SAFETY: the allocation is LARGE_HEADER + size bytes long.
-        Ok(unsafe { block.cast::<u8>().add(LARGE_HEADER) })
-    }
-
-    fn link_large(&self, block: NonNull<LargeBlock>, size: usize) {
-        let next = self.large.get();
-        let header = LargeBlock {
-            previous: ptr::null_mut(),
-            next,
-            size,
-        };
-        // SAFETY: `block` is the start of an allocation with room for the header, suitably aligned, used by nobody.
-        unsafe { block.write(header) };
-        if !next.is_null() {
-            // SAFETY: blocks on the list are allocated and their headers belong to the heap.
-            unsafe { (*next).previous = block.as_ptr() };
-        }
-        self.large.set(block.as_ptr());
-    }
-
-    /// Takes a block off the list and returns its size.
-    ///
-    /// # Safety
-    ///
-    /// 1. `block` is on this heap's list of large blocks.
-    unsafe fn unlink_large(&self, block: NonNull<LargeBlock>) -> usize {
-        // SAFETY: 1 says its header is initialised and ours.
-        let header = unsafe { block.read() };
-        if header.previous.is_null() {
-            self.large.set(header.next);
-        } else {
-            // SAFETY: neighbours on the list are allocated too.
-            unsafe { (*header.previous).next = header.next };
-        }
-        if !header.next.is_null() {
-            // SAFETY: as above.
-            unsafe { (*header.next).previous = header.previous };
-        }
-        header.size
-    }
-
-    /// # Safety
-    ///
-    /// 1. `block` came from `allocate` of this heap with `size` or, within the same side of `SMALL_MAX`, more.
-    /// 2. It is used by nobody any more.
-    unsafe fn deallocate(&self, block: NonNull<u8>, size: usize) {
-        if size > SMALL_MAX {
-            // SAFETY: 1 says it is a large block, whose header is LARGE_HEADER bytes in front.
-            let start = unsafe { block.sub(LARGE_HEADER) }.cast::<LargeBlock>();
-            // SAFETY: a large block stays on the list until here.
-            let size = unsafe { self.unlink_large(start) };
-            self.used.set(self.used.get() - size);
-            // SAFETY: `allocate_large` or `reallocate` made it with this layout.
-            unsafe { std::alloc::dealloc(start.as_ptr().cast(), large_layout(size)) };
-            return;
-        }
-        let head = &self.free[class_of(size).0];
-        let link = FreeBlock { next: head.get() };
-        // SAFETY: 1 and 2: at least 16 bytes, aligned to 16, ours to write.
-        unsafe { block.cast().write(link) };
-        head.set(block.as_ptr().cast());
-    }
-
-    /// # Safety
-    ///
-    /// 1. `block` came from `allocate` as `deallocate` demands for `old`; the caller alone uses it, and after success
-    ///    only the result.
-    unsafe fn reallocate(
-        &self,
-        block: NonNull<u8>,
-        old: usize,
-        new: usize,
-    ) -> Result<NonNull<u8>, ErrorKind> {
-        if old > SMALL_MAX && new > SMALL_MAX {
-            // SAFETY: 1 is ours.
-            return unsafe { self.reallocate_large(block, usable_size(new)) };
-        }
-        let moved = self.allocate(new)?;
-        // SAFETY: both blocks are at least this long (1) and distinct, since `block` was not free.
-        unsafe { ptr::copy_nonoverlapping(block.as_ptr(), moved.as_ptr(), old.min(new)) };
-        // SAFETY: 1, and the caller uses only the result from now on.
-        unsafe { self.deallocate(block, old) };
-        Ok(moved)
-    }
-
-    /// # Safety
-    ///
-    /// 1. `block` is a large block of this heap; the caller alone uses it, and after success only the result.
-    unsafe fn reallocate_large(
-        &self,
-        block: NonNull<u8>,
-        size: usize,
-    ) -> Result<NonNull<u8>, ErrorKind> {
-        // SAFETY: 1 says its header is LARGE_HEADER bytes in front.
-        let start = unsafe { block.sub(LARGE_HEADER) }.cast::<LargeBlock>();
-        // SAFETY: headers of large blocks are initialised.
-        let before = unsafe { start.as_ref() }.size;
-        self.charge(size.saturating_sub(before))?;
-        // SAFETY: 1 says it is on the list.
-        unsafe { self.unlink_large(start) };
-        let (layout, whole) = (large_layout(before), LARGE_HEADER + size);
-        // SAFETY: the block was made with `layout`; `large_layout` accepts sizes below the limit, so `whole` is valid.
-        let moved = unsafe { std::alloc::realloc(start.as_ptr().cast(), layout, whole) };
-        let Some(moved) = NonNull::new(moved.cast::<LargeBlock>()) else {
-            self.used.set(self.used.get() - size.saturating_sub(before));
-            self.link_large(start, before);
-            return Err(ErrorKind::MemoryLimit {
-                limit: self.limit.get(),
-            });
-        };
-        self.used.set(self.used.get() - before.saturating_sub(size));
-        self.link_large(moved, size);
-        // SAFETY: the allocation is LARGE_HEADER + size bytes long.
-        Ok(unsafe { moved.cast::<u8>().add(LARGE_HEADER) })
-    }
-
-    /// Frees every large block and empties the arena. Values that still refer to this heap must not be used again.
+    /// Forgets every object. Values that still refer to this heap must not be used again.
     fn clear(&self) {
-        while let Some(block) = NonNull::new(self.large.get()) {
-            // SAFETY: it is the first of the list.
-            let size = unsafe { self.unlink_large(block) };
-            // SAFETY: made with this layout, and off the list now.
-            unsafe { std::alloc::dealloc(block.as_ptr().cast(), large_layout(size)) };
-        }
-        for head in &self.free {
-            head.set(ptr::null_mut());
-        }
-        let mut arena = self.arena.borrow_mut();
-        arena.reset();
-        if arena.allocated_bytes() > ARENA_RETAINED_MAX {
-            *arena = Bump::new();
-        }
+        self.blocks.clear();
         self.pending.set(0);
         self.draining.set(false);
-        self.used.set(0);
         self.live.set(0);
+        self.work.set(0);
     }
 
     /// Destroys an object, and then whatever that brought to zero.
@@ -443,18 +207,18 @@ impl Inner {
             }
         };
         // SAFETY: `make_object` allocated it with this size, and it was just destroyed.
-        unsafe { self.deallocate(object.cast(), size) };
+        unsafe { self.blocks.deallocate(object.cast(), size) };
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         if self.live.get() != 0 {
-            return; // Some value may still refer to the arena: leak it.
+            return; // Some value may still refer to the blocks: leak them.
         }
         self.clear();
-        // SAFETY: dropped once, here; nothing uses the arena afterwards.
-        unsafe { ManuallyDrop::drop(&mut self.arena) };
+        // SAFETY: dropped once, here; nothing uses the blocks afterwards.
+        unsafe { ManuallyDrop::drop(&mut self.blocks) };
         // During the end of a thread the list may be gone already; then the number is not needed either.
         let _ = FREE_IDS.try_with(|ids| ids.borrow_mut().push(self.id));
     }
@@ -541,6 +305,7 @@ pub(super) fn make_object<T: HeapObject>(
 ) -> Result<Value, ErrorKind> {
     let (block, heap) = with_current(|inner| {
         inner
+            .blocks
             .allocate(size_of::<T>())
             .map(|block| (block, inner.id))
     })?;
@@ -561,7 +326,8 @@ pub(super) unsafe fn make_string(
     size: usize,
     make: impl FnOnce(NonNull<u8>, Header),
 ) -> Result<Value, ErrorKind> {
-    let (block, heap) = with_current(|inner| inner.allocate(size).map(|block| (block, inner.id)))?;
+    let (block, heap) =
+        with_current(|inner| inner.blocks.allocate(size).map(|block| (block, inner.id)))?;
     make(block, Header::new(heap));
     with_current(|inner| inner.live.set(inner.live.get() + 1));
     // SAFETY: 1: a new string, with the one count this value owns.
@@ -585,7 +351,7 @@ pub(super) unsafe fn grow_string(bits: u64, old: usize, new: usize) -> Result<u6
 
 /// A block of at least `size` bytes, aligned to 16, and the number of the heap it is from.
 pub(super) fn allocate_block(size: usize) -> Result<(NonNull<u8>, u32), ErrorKind> {
-    with_current(|inner| inner.allocate(size).map(|block| (block, inner.id)))
+    with_current(|inner| inner.blocks.allocate(size).map(|block| (block, inner.id)))
 }
 
 /// Frees a block, or leaks it if its heap is not the entered one.
@@ -599,7 +365,7 @@ pub(super) unsafe fn deallocate_block(block: NonNull<u8>, size: usize, heap: u32
     let inner = unsafe { current.as_ref() };
     if inner.id == heap {
         // SAFETY: 1.
-        unsafe { inner.deallocate(block, size) };
+        unsafe { inner.blocks.deallocate(block, size) };
     }
 }
 
@@ -620,7 +386,7 @@ pub(super) unsafe fn reallocate_block(
             "a value grows only while its heap is entered"
         );
         // SAFETY: 1.
-        unsafe { inner.reallocate(block, old, new) }
+        unsafe { inner.blocks.reallocate(block, old, new) }
     })
 }
 
@@ -678,7 +444,7 @@ pub unsafe fn destroy_bits(bits: u64) {
         // SAFETY: 1 and 2.
         let size = unsafe { string::destroy(object.cast()) };
         // SAFETY: its block has this size and is used by nobody now.
-        unsafe { inner.deallocate(object.cast(), size) };
+        unsafe { inner.blocks.deallocate(object.cast(), size) };
     } else if inner.draining.get() {
         let link = inner.pending.replace(bits);
         // SAFETY: objects are longer than 8 bytes and aligned; at count zero nobody reads the header.
@@ -694,6 +460,37 @@ pub(super) fn make_immortal(header: &Header) {
     header.refcount.set(layout::REFCOUNT_IMMORTAL);
 }
 
+/// Octets of work that one element, or one unit of fuel, stands for.
+const WORK_UNIT: u64 = 64;
+
+/// Records that octets were copied or compared.
+pub(super) fn record_octets(octets: usize) {
+    if let Some(current) = current() {
+        // SAFETY: CURRENT owns a strong count.
+        let work = &unsafe { current.as_ref() }.work;
+        work.set(work.get() + octets as u64);
+    }
+}
+
+/// Records that elements were copied or compared.
+pub(super) fn record_elements(elements: usize) {
+    record_octets(elements.saturating_mul(64));
+}
+
+/// The work done on the entered heap's values since this was last asked, in units of fuel (64 octets, or one element).
+/// A single operation can copy or compare a whole value; whoever runs a script takes this after each call into the
+/// runtime and pays for it, so that a loop of such operations cannot outrun its fuel.
+#[must_use]
+pub fn take_work() -> u64 {
+    current().map_or(0, |current| {
+        // SAFETY: CURRENT owns a strong count.
+        let work = &unsafe { current.as_ref() }.work;
+        let units = work.get() / WORK_UNIT;
+        work.set(work.get() % WORK_UNIT);
+        units
+    })
+}
+
 /// Objects alive in the entered heap, 0 if none is entered.
 #[must_use]
 pub fn live_objects() -> usize {
@@ -704,22 +501,7 @@ pub fn live_objects() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::array::Key;
-
-    #[test]
-    fn classes_cover_every_small_size() {
-        let mut last = (0, 0);
-        for size in 1..=SMALL_MAX {
-            let (class, rounded) = class_of(size);
-            assert!(rounded >= size && rounded % ALIGNMENT == 0, "{size}");
-            assert!(rounded - size < 16.max(size / 4), "{size} wastes little");
-            assert!(class < CLASSES);
-            assert_eq!(class_of(rounded), (class, rounded), "{size}");
-            assert!((class, rounded) >= last, "{size} keeps the order");
-            last = (class, rounded);
-        }
-        assert_eq!(last.0, CLASSES - 1);
-    }
+    use crate::runtime::key::Key;
 
     #[test]
     fn released_blocks_are_used_again() {
@@ -814,5 +596,45 @@ mod tests {
         let mut copy = literal.clone();
         string::append(&mut copy, b"!").expect("fits");
         assert_eq!(literal.as_octets(), Some(&b"a literal"[..]));
+    }
+
+    #[test]
+    fn work_grows_with_what_is_copied() {
+        let heap = Heap::new(16 << 20);
+        let _entered = heap.enter();
+        let elements = || Value::array_of((0..1000).map(Value::count)).expect("fits");
+        let (mut array, same) = (elements(), elements());
+        let _ = take_work();
+        let shared = array.clone();
+        array
+            .array_mut()
+            .expect("fits")
+            .append(Value::NONE)
+            .expect("fits");
+        assert!(
+            (1000..1100).contains(&take_work()),
+            "a shared array was copied"
+        );
+        array
+            .array_mut()
+            .expect("fits")
+            .append(Value::NONE)
+            .expect("fits");
+        assert_eq!(take_work(), 0, "now it is nobody else's");
+        assert!(crate::runtime::compare::strict_equal(&shared, &same).expect("shallow"));
+        assert!((1000..1100).contains(&take_work()));
+        let mut text = Value::string(&[b'x'; 64_000]).expect("fits");
+        assert!((1000..1100).contains(&take_work()));
+        let copy = text.clone();
+        string::append(&mut text, b"y").expect("fits");
+        assert!(
+            (1000..1100).contains(&take_work()),
+            "a shared string was copied"
+        );
+        assert!(!crate::runtime::compare::loose_equal(&text, &copy).expect("strings"));
+        let other = Value::string(copy.as_octets().expect("string")).expect("fits");
+        let _ = take_work();
+        assert!(crate::runtime::compare::loose_equal(&other, &copy).expect("strings"));
+        assert!((1000..1100).contains(&take_work()));
     }
 }

@@ -6,8 +6,8 @@
 
 use std::cell::Cell;
 
-use super::array::Key;
 use super::heap::{self, Header, HeapObject};
+use super::key::Key;
 use super::layout;
 use super::value::Value;
 use crate::error::ErrorKind;

@@ -10,7 +10,7 @@
     reason = "hands out places in shared objects to generated code"
 )]
 
-use super::array::Key;
+use super::key::Key;
 use super::slice::Bounds;
 use super::value::Value;
 use crate::error::ErrorKind;

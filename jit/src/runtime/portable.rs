@@ -9,10 +9,11 @@
 
 use std::collections::HashMap;
 
-use super::array::{HslArray, Key};
+use super::array::HslArray;
 use super::compare::ELEMENTS_MAX;
 use super::convert::DEPTH_MAX;
 use super::function::FunctionTarget;
+use super::key::Key;
 use super::kind::Kind;
 use super::value::Value;
 use crate::error::ErrorKind;
@@ -108,6 +109,12 @@ impl Snapshot {
             shared.push(copier.copy_shared(&found)?);
         }
         Ok(Self { root, shared })
+    }
+
+    /// The value, if it is data only: then it means the same to every script.
+    #[must_use]
+    pub fn data(&self) -> Option<&Portable> {
+        self.shared.is_empty().then_some(&self.root)
     }
 
     /// The value on the entered heap. Its script must be the one it was taken from.

@@ -13,6 +13,7 @@ use std::hash::BuildHasher;
 use std::ptr::{self, NonNull};
 use std::slice;
 
+use super::blocks::usable_size;
 use super::heap::{self, Header};
 use super::value::Value;
 use crate::error::ErrorKind;
@@ -22,6 +23,9 @@ pub const STRING_LENGTH_MAX: usize = 256 * 1024 * 1024;
 
 /// The digits of hexadecimal text.
 pub(crate) const HEX_LOWER: &[u8; 16] = b"0123456789abcdef";
+
+/// The work of adding octets that does not depend on how many they are, in octets.
+const EXTEND_WORK: usize = 8;
 
 /// Slices shorter than this are copied: they cost no more than a reference, and do not keep a long string alive.
 const SHARED_LENGTH_MIN: usize = 48;
@@ -78,6 +82,7 @@ impl HslString {
     #[must_use]
     pub fn hash(&self) -> u32 {
         if self.hash.get() == 0 {
+            heap::record_octets(self.len());
             self.hash.set(hash_octets(self.octets()));
         }
         self.hash.get()
@@ -139,7 +144,7 @@ impl Value {
 /// An empty string with room for `capacity` octets.
 fn with_capacity(capacity: usize) -> Result<Value, ErrorKind> {
     length_of(capacity)?;
-    let size = heap::usable_size(BLOCK_HEADER + capacity);
+    let size = usable_size(BLOCK_HEADER + capacity);
     let capacity = u32::try_from(size - BLOCK_HEADER).expect("at most the limit and a little");
     let make = |block: NonNull<u8>, header| {
         let string = HslString {
@@ -193,6 +198,7 @@ fn extend(string: &mut HslString, octets: &[u8]) {
     // SAFETY: the assertion; the source cannot overlap, it would have to lie behind the octets in use.
     unsafe { ptr::copy_nonoverlapping(octets.as_ptr(), end.as_ptr(), octets.len()) };
     string.length += u32::try_from(octets.len()).expect("at most the capacity, a u32");
+    heap::record_octets(octets.len() + EXTEND_WORK);
     string.hash.set(0);
 }
 
@@ -243,7 +249,7 @@ fn grow(value: &mut Value, capacity: usize) -> Result<(), ErrorKind> {
     let string = value.as_unique_string().expect("checked by the caller");
     let (old, new) = (
         BLOCK_HEADER + string.capacity as usize,
-        heap::usable_size(BLOCK_HEADER + capacity),
+        usable_size(BLOCK_HEADER + capacity),
     );
     // SAFETY: owned, of count 1, its block has `old` bytes; below the old bits are forgotten, not released.
     let bits = unsafe { heap::grow_string(value.bits(), old, new) }?;
@@ -365,6 +371,7 @@ impl StringBuilder {
 mod tests {
     use super::*;
     use crate::runtime::heap::{Heap, live_objects};
+    use proptest::prelude::*;
 
     fn text(octets: &[u8]) -> Value {
         Value::string(octets).expect("fits")
@@ -427,5 +434,102 @@ mod tests {
         assert_eq!(error, ErrorKind::MemoryLimit { limit: 10_000 });
         assert!(length >= 2000, "got {length}");
         assert_eq!(value.as_string().map(HslString::len), Some(length));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Change {
+        Make(Vec<u8>),
+        Append(usize, usize),
+        AppendOctets(usize, Vec<u8>),
+        Slice(usize, usize, usize),
+        Copy(usize),
+        Drop(usize),
+        Repeat(usize),
+    }
+
+    fn changes() -> impl Strategy<Value = Change> {
+        let octets = || prop::collection::vec(any::<u8>(), 0..80);
+        let index = any::<usize>;
+        prop_oneof![
+            octets().prop_map(Change::Make),
+            (index(), index()).prop_map(|(to, from)| Change::Append(to, from)),
+            (index(), octets()).prop_map(|(to, octets)| Change::AppendOctets(to, octets)),
+            (index(), index(), index()).prop_map(|(of, a, b)| Change::Slice(of, a, b)),
+            index().prop_map(Change::Copy),
+            index().prop_map(Change::Drop),
+            index().prop_map(Change::Repeat),
+        ]
+    }
+
+    fn apply(change: Change, values: &mut Vec<Value>, model: &mut Vec<Vec<u8>>) {
+        if values.is_empty() {
+            values.push(text(b""));
+            model.push(Vec::new());
+        }
+        let count = values.len();
+        match change {
+            Change::Make(octets) => {
+                values.push(text(&octets));
+                model.push(octets);
+            }
+            Change::Append(to, from) => {
+                let (to, from) = (to % count, from % count);
+                if model[to].len() + model[from].len() < 20_000 {
+                    let addend = values[from].clone();
+                    append(&mut values[to], addend.as_octets().expect("string")).expect("fits");
+                    let addend = model[from].clone();
+                    model[to].extend(addend);
+                }
+            }
+            Change::AppendOctets(to, octets) => {
+                append(&mut values[to % count], &octets).expect("fits");
+                model[to % count].extend(octets);
+            }
+            Change::Slice(of, a, b) => {
+                let length = model[of % count].len();
+                let (a, b) = (a % (length + 1), b % (length + 1));
+                let (start, end) = (a.min(b), a.max(b));
+                values.push(slice(&values[of % count], start, end).expect("fits"));
+                model.push(model[of % count][start..end].to_vec());
+            }
+            Change::Copy(of) => {
+                values.push(values[of % count].clone());
+                model.push(model[of % count].clone());
+            }
+            Change::Drop(of) => {
+                values.swap_remove(of % count);
+                model.swap_remove(of % count);
+            }
+            Change::Repeat(of) => {
+                let octets = values[of % count].as_octets().expect("string");
+                if octets.len() < 2000 {
+                    let tripled = concat(&[octets, octets, octets]).expect("fits");
+                    values.push(tripled);
+                    model.push(model[of % count].repeat(3));
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 300 }))]
+
+        #[test]
+        fn strings_do_what_vectors_do(changes in prop::collection::vec(changes(), 0..60)) {
+            let heap = Heap::new(64 << 20);
+            let _entered = heap.enter();
+            let (mut values, mut model) = (Vec::new(), Vec::new());
+            for change in changes {
+                apply(change, &mut values, &mut model);
+                for (value, octets) in values.iter().zip(&model) {
+                    prop_assert_eq!(value.as_octets(), Some(&octets[..]));
+                }
+            }
+            for (value, octets) in values.iter().zip(&model) {
+                prop_assert_eq!(value.as_string().expect("string").hash(), hash_octets(octets));
+            }
+            drop(values);
+            prop_assert_eq!(live_objects(), 0);
+        }
     }
 }

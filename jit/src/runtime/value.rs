@@ -220,6 +220,14 @@ impl Value {
         }
     }
 
+    /// The fuel an operation costs that goes through this value once: one unit per 64 octets or per element.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        let octets = self.as_string().map(|string| string.len() / 64);
+        let elements = self.as_array().map(HslArray::len);
+        octets.or(elements).unwrap_or(0) as u64
+    }
+
     /// Takes the value, leaving undefined.
     #[must_use]
     pub fn take(&mut self) -> Self {
@@ -260,8 +268,9 @@ impl Value {
     ///
     /// # Safety
     ///
-    /// 1. As for [`Self::from_bits`].
-    /// 2. The owner of the count does not release it while the result is used.
+    /// 1. As for [`Self::from_bits`], but the count stays the owner's.
+    /// 2. The owner does not release the count while the result is used, nor change the object in place: if script code may
+    ///    run meanwhile (a builtin with a callback), the borrower must hold a count of its own, so that writing copies.
     #[must_use]
     pub const unsafe fn borrow_bits(bits: &u64) -> &Self {
         let pointer = std::ptr::from_ref(bits).cast::<Self>();

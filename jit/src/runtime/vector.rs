@@ -9,6 +9,7 @@ use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
 use std::slice;
 
+use super::blocks::usable_size;
 use super::heap;
 use crate::error::ErrorKind;
 
@@ -60,7 +61,7 @@ impl<T> HeapVec<T> {
         if wanted > limit {
             return Err(ErrorKind::ArrayLength { limit });
         }
-        let new = heap::usable_size(wanted * size_of::<T>());
+        let new = usable_size(wanted * size_of::<T>());
         let block = if self.capacity == 0 {
             let (block, heap) = heap::allocate_block(new)?;
             self.heap = heap;

@@ -15,6 +15,8 @@ pub(crate) struct Token {
     pub(crate) kind: TokenKind,
     /// Its octets, quotes and `$` included.
     pub(crate) span: Span,
+    /// Whether the lexer reported a mistake in it or directly before it, so that the parser need not.
+    pub(crate) broken: bool,
 }
 
 /// The kinds of tokens.
@@ -44,11 +46,11 @@ impl TokenKind {
         match self {
             Self::Name(name) => format!("`{name}`"),
             Self::Variable(name) => format!("`${name}`"),
-            Self::Number(_) => "a number".into(),
-            Self::String(_) | Self::Interpolation(_) => "a string".into(),
+            Self::Number(_) => "number".into(),
+            Self::String(_) | Self::Interpolation(_) => "string".into(),
             Self::Keyword(keyword) => format!("`{}`", keyword.text()),
             Self::Symbol(symbol) => format!("`{}`", symbol.text()),
-            Self::End => "the end of the file".into(),
+            Self::End => "end of file".into(),
         }
     }
 }

@@ -40,13 +40,23 @@ fn numeric(operator: BinaryOperator) -> Numeric {
         BinaryOperator::LessOrEqual => Numeric::Comparison(FloatCC::LessThanOrEqual),
         BinaryOperator::GreaterOrEqual => Numeric::Comparison(FloatCC::GreaterThanOrEqual),
         BinaryOperator::Equal | BinaryOperator::Identical => Numeric::Comparison(FloatCC::Equal),
-        BinaryOperator::NotEqual | BinaryOperator::NotIdentical => Numeric::Comparison(FloatCC::NotEqual),
-        BinaryOperator::Concatenate | BinaryOperator::Match | BinaryOperator::NotMatch => Numeric::None,
+        BinaryOperator::NotEqual | BinaryOperator::NotIdentical => {
+            Numeric::Comparison(FloatCC::NotEqual)
+        }
+        BinaryOperator::Concatenate | BinaryOperator::Match | BinaryOperator::NotMatch => {
+            Numeric::None
+        }
     }
 }
 
 impl Translator<'_, '_> {
-    pub(super) fn binary(&mut self, operator: BinaryOperator, into: Register, left: Operand, right: Operand) {
+    pub(super) fn binary(
+        &mut self,
+        operator: BinaryOperator,
+        into: Register,
+        left: Operand,
+        right: Operand,
+    ) {
         let both = self.kinds(left).is(Kinds::NUMBER) && self.kinds(right).is(Kinds::NUMBER);
         match numeric(operator) {
             Numeric::Number if both => {
@@ -79,11 +89,17 @@ impl Translator<'_, '_> {
         self.kinds(left).meets(Kinds::NUMBER) && self.kinds(right).meets(Kinds::NUMBER)
     }
 
-    fn binary_by_host(&mut self, operator: BinaryOperator, left: Operand, right: Operand) -> ir::Value {
+    fn binary_by_host(
+        &mut self,
+        operator: BinaryOperator,
+        left: Operand,
+        right: Operand,
+    ) -> ir::Value {
         let operator = self.index(operator as u32);
         let left = self.boxed(left);
         let right = self.boxed(right);
-        self.call_host(HostCall::binary, &[operator, left, right]).expect("binary has a result")
+        self.call_host(HostCall::binary, &[operator, left, right])
+            .expect("binary has a result")
     }
 
     /// Both operands as tagged values, and whether both are numbers.
@@ -117,7 +133,9 @@ impl Translator<'_, '_> {
         let slow_block = self.builder.create_block();
         let done = self.builder.create_block();
         self.builder.append_block_param(done, types::I64);
-        self.builder.ins().brif(guard, fast_block, &[], slow_block, &[]);
+        self.builder
+            .ins()
+            .brif(guard, fast_block, &[], slow_block, &[]);
         self.builder.switch_to_block(fast_block);
         let one = self.unbox_number(left);
         let other = self.unbox_number(right);
@@ -126,7 +144,9 @@ impl Translator<'_, '_> {
         self.builder.ins().jump(done, &[value.into()]);
         self.builder.switch_to_block(slow_block);
         let operator = self.index(operator as u32);
-        let value = self.call_host(slow, &[operator, left, right]).expect("operators have a result");
+        let value = self
+            .call_host(slow, &[operator, left, right])
+            .expect("operators have a result");
         self.builder.ins().jump(done, &[value.into()]);
         self.builder.switch_to_block(done);
         self.builder.block_params(done)[0]
@@ -145,7 +165,9 @@ impl Translator<'_, '_> {
         let slow_block = self.builder.create_block();
         let done = self.builder.create_block();
         self.builder.append_block_param(done, types::I8);
-        self.builder.ins().brif(guard, fast_block, &[], slow_block, &[]);
+        self.builder
+            .ins()
+            .brif(guard, fast_block, &[], slow_block, &[]);
         self.builder.switch_to_block(fast_block);
         let one = self.unbox_number(left);
         let other = self.unbox_number(right);
@@ -153,7 +175,9 @@ impl Translator<'_, '_> {
         self.builder.ins().jump(done, &[truth.into()]);
         self.builder.switch_to_block(slow_block);
         let operator = self.index(operator as u32);
-        let value = self.call_host(HostCall::binary, &[operator, left, right]).expect("binary has a result");
+        let value = self
+            .call_host(HostCall::binary, &[operator, left, right])
+            .expect("binary has a result");
         let truth = self.unbox_truth(value);
         self.builder.ins().jump(done, &[truth.into()]);
         self.builder.switch_to_block(done);
@@ -162,18 +186,33 @@ impl Translator<'_, '_> {
     }
 
     /// An operator on two doubles.
-    fn numbers(&mut self, operator: BinaryOperator, left: ir::Value, right: ir::Value) -> ir::Value {
+    fn numbers(
+        &mut self,
+        operator: BinaryOperator,
+        left: ir::Value,
+        right: ir::Value,
+    ) -> ir::Value {
         match operator {
             BinaryOperator::Add => self.builder.ins().fadd(left, right),
             BinaryOperator::Subtract => self.builder.ins().fsub(left, right),
             BinaryOperator::Multiply => self.builder.ins().fmul(left, right),
             BinaryOperator::Divide => self.builder.ins().fdiv(left, right),
             BinaryOperator::Modulus => self.remainder(left, right),
-            BinaryOperator::Power => self.call_host(HostCall::power, &[left, right]).expect("power has a result"),
-            BinaryOperator::ShiftLeft | BinaryOperator::ShiftRight => self.shift(operator, left, right),
-            BinaryOperator::BitAnd => self.bitwise(left, right, |ins, one, other| ins.band(one, other)),
-            BinaryOperator::BitOr => self.bitwise(left, right, |ins, one, other| ins.bor(one, other)),
-            BinaryOperator::BitXor => self.bitwise(left, right, |ins, one, other| ins.bxor(one, other)),
+            BinaryOperator::Power => self
+                .call_host(HostCall::power, &[left, right])
+                .expect("power has a result"),
+            BinaryOperator::ShiftLeft | BinaryOperator::ShiftRight => {
+                self.shift(operator, left, right)
+            }
+            BinaryOperator::BitAnd => {
+                self.bitwise(left, right, |ins, one, other| ins.band(one, other))
+            }
+            BinaryOperator::BitOr => {
+                self.bitwise(left, right, |ins, one, other| ins.bor(one, other))
+            }
+            BinaryOperator::BitXor => {
+                self.bitwise(left, right, |ins, one, other| ins.bxor(one, other))
+            }
             _ => unreachable!("only operators that give a number from two numbers come here"),
         }
     }
@@ -195,8 +234,14 @@ impl Translator<'_, '_> {
         self.builder.ins().brif(whole, integers, &[], doubles, &[]);
         self.builder.switch_to_block(integers);
         // A negative dividend may give minus zero, and a divisor that is not positive needs care: both are rare.
-        let not_negative = self.builder.ins().icmp_imm_s(IntCC::SignedGreaterThan, left_integer, 0);
-        let positive = self.builder.ins().icmp_imm_s(IntCC::SignedGreaterThan, right_integer, 0);
+        let not_negative = self
+            .builder
+            .ins()
+            .icmp_imm_s(IntCC::SignedGreaterThan, left_integer, 0);
+        let positive = self
+            .builder
+            .ins()
+            .icmp_imm_s(IntCC::SignedGreaterThan, right_integer, 0);
         let easy = self.builder.ins().band(not_negative, positive);
         self.builder.ins().brif(easy, divide, &[], doubles, &[]);
         self.builder.switch_to_block(divide);
@@ -204,7 +249,9 @@ impl Translator<'_, '_> {
         let rest = self.builder.ins().fcvt_from_sint(types::F64, rest);
         self.builder.ins().jump(done, &[rest.into()]);
         self.builder.switch_to_block(doubles);
-        let rest = self.call_host(HostCall::remainder, &[left, right]).expect("remainder has a result");
+        let rest = self
+            .call_host(HostCall::remainder, &[left, right])
+            .expect("remainder has a result");
         self.builder.ins().jump(done, &[rest.into()]);
         self.builder.switch_to_block(done);
         self.builder.block_params(done)[0]
@@ -214,17 +261,21 @@ impl Translator<'_, '_> {
         &mut self,
         left: ir::Value,
         right: ir::Value,
-        combine: impl FnOnce(cranelift_frontend::FuncInstBuilder<'_, '_>, ir::Value, ir::Value) -> ir::Value,
+        combine: impl FnOnce(
+            cranelift_frontend::FuncInstBuilder<'_, '_>,
+            ir::Value,
+            ir::Value,
+        ) -> ir::Value,
     ) -> ir::Value {
-        let left = self.to_int32(left);
-        let right = self.to_int32(right);
+        let left = self.cut_to_int32(left);
+        let right = self.cut_to_int32(right);
         let result = combine(self.builder.ins(), left, right);
         self.builder.ins().fcvt_from_sint(types::F64, result)
     }
 
     fn shift(&mut self, operator: BinaryOperator, left: ir::Value, right: ir::Value) -> ir::Value {
-        let left = self.to_int32(left);
-        let count = self.to_int32(right);
+        let left = self.cut_to_int32(left);
+        let count = self.cut_to_int32(right);
         // Cranelift takes shift counts modulo the width, which is what the language says.
         let result = if operator == BinaryOperator::ShiftLeft {
             self.builder.ins().ishl(left, count)
@@ -235,7 +286,7 @@ impl Translator<'_, '_> {
     }
 
     /// A double cut to a whole number modulo 2^32, as a signed 32-bit integer.
-    fn to_int32(&mut self, number: ir::Value) -> ir::Value {
+    fn cut_to_int32(&mut self, number: ir::Value) -> ir::Value {
         let wide = self.builder.ins().fcvt_to_sint_sat(types::I64, number);
         // A double beyond 2^63 saturates. Taken modulo 2^32 first it does not: what remains is exact, since the remainder
         // of doubles is.
@@ -246,10 +297,14 @@ impl Translator<'_, '_> {
         let done = self.builder.create_block();
         self.builder.append_block_param(done, types::I64);
         self.builder.set_cold_block(reduce);
-        self.builder.ins().brif(small, done, &[wide.into()], reduce, &[]);
+        self.builder
+            .ins()
+            .brif(small, done, &[wide.into()], reduce, &[]);
         self.builder.switch_to_block(reduce);
         let modulus = self.builder.ins().f64const(4_294_967_296.0);
-        let rest = self.call_host(HostCall::remainder, &[number, modulus]).expect("remainder has a result");
+        let rest = self
+            .call_host(HostCall::remainder, &[number, modulus])
+            .expect("remainder has a result");
         let rest = self.builder.ins().fcvt_to_sint_sat(types::I64, rest);
         self.builder.ins().jump(done, &[rest.into()]);
         self.builder.switch_to_block(done);
@@ -275,7 +330,7 @@ impl Translator<'_, '_> {
             UnaryOperator::Minus => self.builder.ins().fneg(number),
             UnaryOperator::Plus | UnaryOperator::Not => number,
             UnaryOperator::BitNot => {
-                let integer = self.to_int32(number);
+                let integer = self.cut_to_int32(number);
                 let inverted = self.builder.ins().bnot(integer);
                 self.builder.ins().fcvt_from_sint(types::F64, inverted)
             }
@@ -285,7 +340,11 @@ impl Translator<'_, '_> {
 
     /// One more or one less. A number has no count, so what a variable held before needs no release.
     pub(super) fn next_number(&mut self, increment: bool, into: Register, operand: Operand) {
-        let operator = if increment { BinaryOperator::Add } else { BinaryOperator::Subtract };
+        let operator = if increment {
+            BinaryOperator::Add
+        } else {
+            BinaryOperator::Subtract
+        };
         if self.kinds(operand).is(Kinds::NUMBER) {
             let number = self.number(operand);
             let one = self.builder.ins().f64const(1.0);
@@ -307,7 +366,9 @@ impl Translator<'_, '_> {
         self.builder.ins().jump(done, &[result.into()]);
         self.builder.switch_to_block(slow);
         let flag = self.index(u32::from(increment));
-        let result = self.call_host(HostCall::step, &[flag, value]).expect("step has a result");
+        let result = self
+            .call_host(HostCall::step, &[flag, value])
+            .expect("step has a result");
         let result = self.unbox_number(result);
         self.builder.ins().jump(done, &[result.into()]);
         self.builder.switch_to_block(done);
@@ -325,14 +386,16 @@ impl Translator<'_, '_> {
             self.define_number(variable, number);
             return;
         }
-        let value = if matches!(numeric(operator), Numeric::Number) && self.may_be_numbers(left, right) {
-            self.number_or_host(operator, left, right, HostCall::update)
-        } else {
-            let operator = self.index(operator as u32);
-            let left = self.boxed(left);
-            let right = self.boxed(right);
-            self.call_host(HostCall::update, &[operator, left, right]).expect("update has a result")
-        };
+        let value =
+            if matches!(numeric(operator), Numeric::Number) && self.may_be_numbers(left, right) {
+                self.number_or_host(operator, left, right, HostCall::update)
+            } else {
+                let operator = self.index(operator as u32);
+                let left = self.boxed(left);
+                let right = self.boxed(right);
+                self.call_host(HostCall::update, &[operator, left, right])
+                    .expect("update has a result")
+            };
         self.define_boxed(variable, value);
     }
 }

@@ -1,7 +1,7 @@
 //! Calls: of functions of the script, of builtins and host functions, of values; closures and cells.
 
-use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, types};
 use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, types};
 
 use super::{Translator, bits};
 use crate::boundary::host_calls::HostCall;
@@ -12,17 +12,25 @@ impl Translator<'_, '_> {
     /// Writes a count and the values into the frame; gives their address.
     pub(super) fn list(&mut self, operands: &[Operand]) -> ir::Value {
         let count = u32::try_from(operands.len()).expect("a list is bounded by the source's size");
-        let values: Vec<ir::Value> = operands.iter().map(|operand| self.boxed(*operand)).collect();
+        let values: Vec<ir::Value> = operands
+            .iter()
+            .map(|operand| self.boxed(*operand))
+            .collect();
         self.list_of_values(count, &values)
     }
 
     fn list_of_values(&mut self, count: u32, values: &[ir::Value]) -> ir::Value {
         let address = self.room(count + 1);
         let count = self.builder.ins().iconst(types::I64, i64::from(count));
-        self.builder.ins().store(MemFlagsData::trusted(), count, address, 0);
+        self.builder
+            .ins()
+            .store(MemFlagsData::trusted(), count, address, 0);
         for (index, value) in values.iter().enumerate() {
-            let offset = i32::try_from((index + 1) * 8).expect("a list is bounded by the source's size");
-            self.builder.ins().store(MemFlagsData::trusted(), *value, address, offset);
+            let offset =
+                i32::try_from((index + 1) * 8).expect("a list is bounded by the source's size");
+            self.builder
+                .ins()
+                .store(MemFlagsData::trusted(), *value, address, offset);
         }
         address
     }
@@ -92,6 +100,7 @@ impl Translator<'_, '_> {
         };
         let kind = self.index(kind);
         let index = self.index(index);
-        self.call_host(HostCall::function_value, &[kind, index]).expect("function_value has a result")
+        self.call_host(HostCall::function_value, &[kind, index])
+            .expect("function_value has a result")
     }
 }

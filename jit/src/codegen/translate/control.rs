@@ -19,7 +19,8 @@ impl Translator<'_, '_> {
         }
         if self.shared.reached_by_value[self.id.0 as usize] {
             let id = self.index(self.id.0);
-            self.call_host(HostCall::enter_function, &[id]);
+            // A failure here is the caller's: it is told where the call stands.
+            self.call_unlocated(HostCall::enter_function, &[id]);
         }
         for (index, register) in self.function.captures.iter().enumerate() {
             let capture = u32::try_from(index).expect("captures are bounded by the source's size");
@@ -44,7 +45,9 @@ impl Translator<'_, '_> {
             Representation::Position => self.builder.ins().iconst(types::I64, 0),
             Representation::Boxed => match self.function.registers[index] {
                 RegisterInfo::Variable(_) => self.constant_bits(UNDEFINED),
-                RegisterInfo::Temporary | RegisterInfo::Cell(_) | RegisterInfo::Position => self.constant_bits(NONE),
+                RegisterInfo::Temporary | RegisterInfo::Cell(_) | RegisterInfo::Position => {
+                    self.constant_bits(NONE)
+                }
             },
         };
         self.builder.def_var(variable, value);
@@ -55,10 +58,15 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(self.fail);
         let site = self.builder.block_params(self.fail)[0];
         let flags = MemFlagsData::trusted();
-        let known = self.builder.ins().load(types::I32, flags, self.execution, STATE_FAILED_SITE);
+        let known = self
+            .builder
+            .ins()
+            .load(types::I32, flags, self.execution, STATE_FAILED_SITE);
         let first = self.builder.ins().icmp_imm_u(IntCC::Equal, known, 0);
         let site = self.builder.ins().select(first, site, known);
-        self.builder.ins().store(flags, site, self.execution, STATE_FAILED_SITE);
+        self.builder
+            .ins()
+            .store(flags, site, self.execution, STATE_FAILED_SITE);
         let failed = self.constant_bits(FAILED);
         self.builder.ins().return_(&[failed]);
     }
@@ -74,13 +82,24 @@ impl Translator<'_, '_> {
                 let to = self.target(*to);
                 self.builder.ins().jump(to, &[]);
             }
-            Terminator::Branch { condition, then, otherwise } => {
+            Terminator::Branch {
+                condition,
+                then,
+                otherwise,
+            } => {
                 let truth = self.truth(*condition);
                 let then = self.target(*then);
                 let otherwise = self.target(*otherwise);
                 self.builder.ins().brif(truth, then, &[], otherwise, &[]);
             }
-            Terminator::IterateNext { array, position, key, value, body, done } => {
+            Terminator::IterateNext {
+                array,
+                position,
+                key,
+                value,
+                body,
+                done,
+            } => {
                 self.iterate_next(*array, *position, *key, *value, (*body, *done));
             }
             Terminator::Return(operand) => self.return_value(*operand),
@@ -103,10 +122,18 @@ impl Translator<'_, '_> {
     /// Takes one unit of fuel; asks for more below zero.
     pub(super) fn fuel(&mut self) {
         let flags = MemFlagsData::trusted();
-        let fuel = self.builder.ins().load(types::I64, flags, self.execution, STATE_FUEL);
-        let fuel = self.builder.ins().iadd_imm(fuel, -1);
-        self.builder.ins().store(flags, fuel, self.execution, STATE_FUEL);
-        let empty = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, fuel, 0);
+        let fuel = self
+            .builder
+            .ins()
+            .load(types::I64, flags, self.execution, STATE_FUEL);
+        let fuel = self.builder.ins().iadd_imm_s(fuel, -1);
+        self.builder
+            .ins()
+            .store(flags, fuel, self.execution, STATE_FUEL);
+        let empty = self
+            .builder
+            .ins()
+            .icmp_imm_s(IntCC::SignedLessThan, fuel, 0);
         let ask = self.builder.create_block();
         let next = self.builder.create_block();
         self.builder.set_cold_block(ask);
@@ -123,7 +150,8 @@ impl Translator<'_, '_> {
             self.call_host(HostCall::iterate_begin, &[array]);
         }
         let zero = self.builder.ins().iconst(types::I64, 0);
-        self.builder.def_var(self.variables[position.0 as usize], zero);
+        self.builder
+            .def_var(self.variables[position.0 as usize], zero);
     }
 
     fn iterate_next(
@@ -138,25 +166,45 @@ impl Translator<'_, '_> {
         let at = self.register(position);
         let room = self.room(2);
         let none = self.constant_bits(NONE);
-        self.builder.ins().store(MemFlagsData::trusted(), none, room, 0);
-        self.builder.ins().store(MemFlagsData::trusted(), none, room, 8);
-        let wants_key = self.builder.ins().iconst(types::I64, i64::from(key.is_some()));
+        self.builder
+            .ins()
+            .store(MemFlagsData::trusted(), none, room, 0);
+        self.builder
+            .ins()
+            .store(MemFlagsData::trusted(), none, room, 8);
+        let wants_key = self
+            .builder
+            .ins()
+            .iconst(types::I64, i64::from(key.is_some()));
         let next = self.call_host(HostCall::iterate_next, &[array, at, wants_key, room]);
         let next = next.expect("iterate_next has a result");
-        let failed = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, next, -1);
+        let failed = self
+            .builder
+            .ins()
+            .icmp_imm_s(IntCC::SignedLessThan, next, -1);
         if key.is_some() {
             self.fail_if(failed);
         }
-        let ended = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, next, 0);
+        let ended = self
+            .builder
+            .ins()
+            .icmp_imm_s(IntCC::SignedLessThan, next, 0);
         let take = self.builder.create_block();
         let done = self.target(done);
         self.builder.ins().brif(ended, done, &[], take, &[]);
         self.builder.switch_to_block(take);
-        self.builder.def_var(self.variables[position.0 as usize], next);
-        let element = self.builder.ins().load(types::I64, MemFlagsData::trusted(), room, 8);
+        self.builder
+            .def_var(self.variables[position.0 as usize], next);
+        let element = self
+            .builder
+            .ins()
+            .load(types::I64, MemFlagsData::trusted(), room, 8);
         self.define_boxed(value, element);
         if let Some(key) = key {
-            let content = self.builder.ins().load(types::I64, MemFlagsData::trusted(), room, 0);
+            let content = self
+                .builder
+                .ins()
+                .load(types::I64, MemFlagsData::trusted(), room, 0);
             self.define_boxed(key, content);
         }
         let body = self.target(body);

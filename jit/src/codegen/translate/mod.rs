@@ -100,7 +100,11 @@ impl<'a, 'b> Translator<'a, 'b> {
             .iter()
             .map(|representation| builder.declare_var(machine_type(*representation)))
             .collect::<Vec<_>>();
-        let blocks = function.blocks.iter().map(|_| builder.create_block()).collect();
+        let blocks = function
+            .blocks
+            .iter()
+            .map(|_| builder.create_block())
+            .collect();
         let fail = builder.create_block();
         builder.append_block_param(fail, types::I32);
         builder.set_cold_block(fail);
@@ -145,7 +149,12 @@ impl<'a, 'b> Translator<'a, 'b> {
     fn instruction(&mut self, instruction: &Instruction) {
         self.span = instruction.span;
         self.operation(&instruction.operation);
-        transfer(self.function, &mut self.state, &instruction.operation, self.shared.inference);
+        transfer(
+            self.function,
+            &mut self.state,
+            &instruction.operation,
+            self.shared.inference,
+        );
     }
 
     #[expect(clippy::too_many_lines, reason = "a flat dispatch, one call per arm")]
@@ -163,19 +172,43 @@ impl<'a, 'b> Translator<'a, 'b> {
             Operation::Assign { variable, from } => self.assign(*variable, *from),
             Operation::Release { register } => self.release_register(*register),
             Operation::CheckDefined { register, name } => self.check_defined(*register, name),
-            Operation::Binary { operator, into, left, right } => self.binary(*operator, *into, *left, *right),
-            Operation::Unary { operator, into, operand } => self.unary(*operator, *into, *operand),
+            Operation::Binary {
+                operator,
+                into,
+                left,
+                right,
+            } => self.binary(*operator, *into, *left, *right),
+            Operation::Unary {
+                operator,
+                into,
+                operand,
+            } => self.unary(*operator, *into, *operand),
             Operation::Truth { into, operand } => {
                 let truth = self.truth(*operand);
                 self.define_truth(*into, truth);
             }
-            Operation::Update { operator, variable, right } => self.update(*operator, *variable, *right),
-            Operation::Concatenate { into, parts } => self.call_with_list(HostCall::concatenate, &[], parts, *into),
-            Operation::Interpolate { into, parts } => self.call_with_list(HostCall::interpolate, &[], parts, *into),
-            Operation::Step { increment, variable } => {
+            Operation::Update {
+                operator,
+                variable,
+                right,
+            } => self.update(*operator, *variable, *right),
+            Operation::Concatenate { into, parts } => {
+                self.call_with_list(HostCall::concatenate, &[], parts, *into)
+            }
+            Operation::Interpolate { into, parts } => {
+                self.call_with_list(HostCall::interpolate, &[], parts, *into)
+            }
+            Operation::Step {
+                increment,
+                variable,
+            } => {
                 self.next_number(*increment, *variable, Operand::Register(*variable));
             }
-            Operation::Next { increment, into, operand } => self.next_number(*increment, *into, *operand),
+            Operation::Next {
+                increment,
+                into,
+                operand,
+            } => self.next_number(*increment, *into, *operand),
             Operation::Append { variable, parts } => self.append(*variable, parts),
             Operation::ArrayNew { into, capacity } => {
                 let capacity = self.index(*capacity);
@@ -184,36 +217,81 @@ impl<'a, 'b> Translator<'a, 'b> {
             Operation::ArrayPush { array, value } => self.array_push(*array, *value),
             Operation::ArrayInsert { array, key, value } => self.array_insert(*array, *key, *value),
             Operation::ArraySpread { array, value } => self.array_spread(*array, *value),
-            Operation::Index { into, base, key, accessor } => self.index_value(*into, *base, *key, *accessor),
+            Operation::Index {
+                into,
+                base,
+                key,
+                accessor,
+            } => self.index_value(*into, *base, *key, *accessor),
             Operation::Slice { into, base, bounds } => self.slice(*into, *base, bounds),
-            Operation::Property { into, base, name, accessor } => {
+            Operation::Property {
+                into,
+                base,
+                name,
+                accessor,
+            } => {
                 let base = self.boxed(*base);
                 let name = self.boxed(Operand::Constant(*name));
                 let accessor = self.index(*accessor);
                 self.call_into(HostCall::property, &[base, name, accessor], *into);
             }
-            Operation::Place { into, place, action } => self.place(*into, place, action),
-            Operation::Call { into, function, arguments, this } => {
+            Operation::Place {
+                into,
+                place,
+                action,
+            } => self.place(*into, place, action),
+            Operation::Call {
+                into,
+                function,
+                arguments,
+                this,
+            } => {
                 self.call_user(*into, *function, arguments, *this);
             }
-            Operation::CallBuiltin { into, builtin, arguments } => self.call_builtin(*into, *builtin, arguments),
-            Operation::CallHost { into, function, arguments } => {
+            Operation::CallBuiltin {
+                into,
+                builtin,
+                arguments,
+            } => self.call_builtin(*into, *builtin, arguments),
+            Operation::CallHost {
+                into,
+                function,
+                arguments,
+            } => {
                 let function = self.index(*function);
                 self.call_with_list(HostCall::call_host, &[function], arguments, *into);
             }
-            Operation::CallValue { into, callee, arguments } => {
+            Operation::CallValue {
+                into,
+                callee,
+                arguments,
+            } => {
                 let callee = self.boxed(*callee);
                 let arguments = self.boxed(*arguments);
                 self.call_into(HostCall::call_value, &[callee, arguments], *into);
             }
-            Operation::CallMethod { into, object, name, accessor, arguments } => {
+            Operation::CallMethod {
+                into,
+                object,
+                name,
+                accessor,
+                arguments,
+            } => {
                 let object = self.boxed(*object);
                 let name = self.boxed(Operand::Constant(*name));
                 let arguments = self.boxed(*arguments);
                 let accessor = self.index(*accessor);
-                self.call_into(HostCall::call_method, &[object, name, accessor, arguments], *into);
+                self.call_into(
+                    HostCall::call_method,
+                    &[object, name, accessor, arguments],
+                    *into,
+                );
             }
-            Operation::Closure { into, function, cells } => self.closure(*into, *function, cells),
+            Operation::Closure {
+                into,
+                function,
+                cells,
+            } => self.closure(*into, *function, cells),
             Operation::CellNew { into } => self.call_into(HostCall::cell_new, &[], *into),
             Operation::CellGlobal { into, global } => {
                 let global = self.index(*global);
@@ -239,7 +317,11 @@ impl<'a, 'b> Translator<'a, 'b> {
                 let from = self.boxed(Operand::Register(*from));
                 self.call_host(HostCall::store_static, &[index, from]);
             }
-            Operation::IsDefined { into, operand, none_is_missing } => {
+            Operation::IsDefined {
+                into,
+                operand,
+                none_is_missing,
+            } => {
                 self.is_defined(*into, *operand, *none_is_missing);
             }
             Operation::IterateBegin { position, array } => self.iterate_begin(*position, *array),
@@ -282,14 +364,36 @@ impl<'a, 'b> Translator<'a, 'b> {
             match call.result() {
                 ResultKind::Value => {
                     let failed = self.builder.ins().iconst(types::I64, bits(FAILED));
-                    let failed = self.builder.ins().icmp(ir::condcodes::IntCC::Equal, result, failed);
+                    let failed =
+                        self.builder
+                            .ins()
+                            .icmp(ir::condcodes::IntCC::Equal, result, failed);
                     self.fail_if(failed);
                 }
                 ResultKind::Status => self.fail_if(result),
-                ResultKind::Truth | ResultKind::Number | ResultKind::Position | ResultKind::Nothing => {}
+                ResultKind::Truth
+                | ResultKind::Number
+                | ResultKind::Position
+                | ResultKind::Nothing => {}
             }
         }
         result
+    }
+
+    /// Calls the host for a status; a failure is passed on without noting where it was.
+    fn call_unlocated(&mut self, call: HostCall, arguments: &[ir::Value]) {
+        let mut all = vec![self.execution];
+        all.extend_from_slice(arguments);
+        let function = self.import(self.shared.host_calls[call as usize]);
+        let instruction = self.builder.ins().call(function, &all);
+        let status = self.builder.inst_results(instruction)[0];
+        let (leave, next) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.set_cold_block(leave);
+        self.builder.ins().brif(status, leave, &[], next, &[]);
+        self.builder.switch_to_block(leave);
+        let failed = self.builder.ins().iconst(types::I64, bits(FAILED));
+        self.builder.ins().return_(&[failed]);
+        self.builder.switch_to_block(next);
     }
 
     /// Calls the host for a value and writes it to a register.
@@ -304,13 +408,17 @@ impl<'a, 'b> Translator<'a, 'b> {
         let site = self.shared.tables.site(self.span);
         let site = self.builder.ins().iconst(types::I32, i64::from(site));
         let next = self.builder.create_block();
-        self.builder.ins().brif(condition, self.fail, &[site.into()], next, &[]);
+        self.builder
+            .ins()
+            .brif(condition, self.fail, &[site.into()], next, &[]);
         self.builder.switch_to_block(next);
     }
 
     fn import(&mut self, function: FuncId) -> ir::FuncRef {
         *self.imports.entry(function).or_insert_with(|| {
-            self.shared.module.declare_func_in_func(function, self.builder.func)
+            self.shared
+                .module
+                .declare_func_in_func(function, self.builder.func)
         })
     }
 

@@ -28,7 +28,13 @@ impl Translator<'_, '_> {
         self.call_into(HostCall::array_spread, &[owner, elements], array);
     }
 
-    pub(super) fn index_value(&mut self, into: Register, base: Operand, key: Operand, accessor: u32) {
+    pub(super) fn index_value(
+        &mut self,
+        into: Register,
+        base: Operand,
+        key: Operand,
+        accessor: u32,
+    ) {
         let base = self.boxed(base);
         let key = self.boxed(key);
         let accessor = self.index(accessor);
@@ -55,7 +61,9 @@ impl Translator<'_, '_> {
         let shape = self.index(shape);
         let result = match &place.root {
             PlaceRoot::Variable(register) => self.place_of_register(shape, *register, &operands),
-            PlaceRoot::Cell(register) => self.place_of_copy(shape, Operand::Register(*register), &operands),
+            PlaceRoot::Cell(register) => {
+                self.place_of_copy(shape, Operand::Register(*register), &operands)
+            }
             PlaceRoot::Value(value) => self.place_of_copy(shape, *value, &operands),
             PlaceRoot::Predefined(index) => {
                 let list = self.list(&operands);
@@ -84,14 +92,23 @@ impl Translator<'_, '_> {
         let (root, list) = self.place_room(Operand::Register(register), operands);
         let result = self.call_host(HostCall::place, &[shape, root, list]);
         if self.representation(register) == Representation::Boxed {
-            let changed = self.builder.ins().load(types::I64, MemFlagsData::trusted(), root, 0);
-            self.builder.def_var(self.variables[register.0 as usize], changed);
+            let changed = self
+                .builder
+                .ins()
+                .load(types::I64, MemFlagsData::trusted(), root, 0);
+            self.builder
+                .def_var(self.variables[register.0 as usize], changed);
         }
         result
     }
 
     /// The root refers to what is changed (a cell, an object); itself it stays.
-    fn place_of_copy(&mut self, shape: ir::Value, root: Operand, operands: &[Operand]) -> Option<ir::Value> {
+    fn place_of_copy(
+        &mut self,
+        shape: ir::Value,
+        root: Operand,
+        operands: &[Operand],
+    ) -> Option<ir::Value> {
         let (root, list) = self.place_room(root, operands);
         self.call_host(HostCall::place, &[shape, root, list])
     }
@@ -99,17 +116,27 @@ impl Translator<'_, '_> {
     /// Room in the frame for the root and, behind it, the list of operands.
     fn place_room(&mut self, root: Operand, operands: &[Operand]) -> (ir::Value, ir::Value) {
         let count = u32::try_from(operands.len()).expect("a path is bounded by the source's size");
-        let values: Vec<ir::Value> = operands.iter().map(|operand| self.boxed(*operand)).collect();
+        let values: Vec<ir::Value> = operands
+            .iter()
+            .map(|operand| self.boxed(*operand))
+            .collect();
         let root = self.boxed(root);
         let room = self.room(count + 2);
-        self.builder.ins().store(MemFlagsData::trusted(), root, room, 0);
+        self.builder
+            .ins()
+            .store(MemFlagsData::trusted(), root, room, 0);
         let length = self.builder.ins().iconst(types::I64, i64::from(count));
-        self.builder.ins().store(MemFlagsData::trusted(), length, room, 8);
+        self.builder
+            .ins()
+            .store(MemFlagsData::trusted(), length, room, 8);
         for (index, value) in values.iter().enumerate() {
-            let offset = i32::try_from((index + 2) * 8).expect("a path is bounded by the source's size");
-            self.builder.ins().store(MemFlagsData::trusted(), *value, room, offset);
+            let offset =
+                i32::try_from((index + 2) * 8).expect("a path is bounded by the source's size");
+            self.builder
+                .ins()
+                .store(MemFlagsData::trusted(), *value, room, offset);
         }
-        let list = self.builder.ins().iadd_imm(room, 8);
+        let list = self.builder.ins().iadd_imm_s(room, 8);
         (room, list)
     }
 }
@@ -143,14 +170,25 @@ fn shape(place: &Place, action: &PlaceAction, operands: &mut Vec<Operand>) -> Pl
         }
         PlaceAction::Update { operator, right } => {
             operands.push(*right);
-            ShapeAction::Update { operator: *operator }
+            ShapeAction::Update {
+                operator: *operator,
+            }
         }
-        PlaceAction::Step { increment, yield_old } => {
-            ShapeAction::Step { increment: *increment, yield_old: *yield_old }
-        }
+        PlaceAction::Step {
+            increment,
+            yield_old,
+        } => ShapeAction::Step {
+            increment: *increment,
+            yield_old: *yield_old,
+        },
         PlaceAction::Isset => ShapeAction::Isset,
         PlaceAction::Unset => ShapeAction::Unset,
         PlaceAction::ReadQuiet => ShapeAction::ReadQuiet,
     };
-    PlaceShape { through_cell: matches!(place.root, PlaceRoot::Cell(_)), accessor: place.accessor, steps, action }
+    PlaceShape {
+        through_cell: matches!(place.root, PlaceRoot::Cell(_)),
+        accessor: place.accessor,
+        steps,
+        action,
+    }
 }

@@ -10,7 +10,7 @@ use crate::boundary::host_calls::HostCall;
 use crate::boundary::layout::{STATE_CONSTANTS, STATE_PREDEFINED};
 use crate::infer::{Kinds, Representation};
 use crate::ir::{Operand, Register};
-use crate::runtime::layout::{FALSE, HEAP_MIN, NONE, NUMBER_MAX, ADDRESS_MASK, TRUE, UNDEFINED};
+use crate::runtime::layout::{ADDRESS_MASK, FALSE, HEAP_MIN, NONE, NUMBER_MAX, TRUE, UNDEFINED};
 use crate::syntax::ast::Name;
 
 impl Translator<'_, '_> {
@@ -40,8 +40,12 @@ impl Translator<'_, '_> {
             Operand::None => self.constant_bits(NONE),
             Operand::Constant(constant) => {
                 let flags = MemFlagsData::trusted().with_readonly().with_can_move();
-                let table = self.builder.ins().load(types::I64, flags, self.execution, STATE_CONSTANTS);
-                let offset = i32::try_from(constant.0 * 8).expect("constants are bounded by the source's size");
+                let table =
+                    self.builder
+                        .ins()
+                        .load(types::I64, flags, self.execution, STATE_CONSTANTS);
+                let offset = i32::try_from(constant.0 * 8)
+                    .expect("constants are bounded by the source's size");
                 self.builder.ins().load(types::I64, flags, table, offset)
             }
             Operand::Function(reference) => self.function_constant(reference),
@@ -49,11 +53,15 @@ impl Translator<'_, '_> {
     }
 
     pub(super) fn box_number(&mut self, number: ir::Value) -> ir::Value {
-        self.builder.ins().bitcast(types::I64, MemFlagsData::new(), number)
+        self.builder
+            .ins()
+            .bitcast(types::I64, MemFlagsData::new(), number)
     }
 
     pub(super) fn unbox_number(&mut self, value: ir::Value) -> ir::Value {
-        self.builder.ins().bitcast(types::F64, MemFlagsData::new(), value)
+        self.builder
+            .ins()
+            .bitcast(types::F64, MemFlagsData::new(), value)
     }
 
     /// `FALSE` and `TRUE` differ by one.
@@ -72,7 +80,9 @@ impl Translator<'_, '_> {
     pub(super) fn number(&mut self, operand: Operand) -> ir::Value {
         match operand {
             Operand::Number(number) => self.builder.ins().f64const(number),
-            Operand::Register(register) if self.representation(register) == Representation::Number => {
+            Operand::Register(register)
+                if self.representation(register) == Representation::Number =>
+            {
                 self.register(register)
             }
             _ => {
@@ -85,12 +95,16 @@ impl Translator<'_, '_> {
     /// Whether a tagged value is a number.
     pub(super) fn is_number(&mut self, value: ir::Value) -> ir::Value {
         let limit = self.constant_bits(NUMBER_MAX);
-        self.builder.ins().icmp(IntCC::UnsignedLessThanOrEqual, value, limit)
+        self.builder
+            .ins()
+            .icmp(IntCC::UnsignedLessThanOrEqual, value, limit)
     }
 
     fn is_counted(&mut self, value: ir::Value) -> ir::Value {
         let limit = self.constant_bits(HEAP_MIN);
-        self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, value, limit)
+        self.builder
+            .ins()
+            .icmp(IntCC::UnsignedGreaterThanOrEqual, value, limit)
     }
 
     /// Writes a tagged value to a register, unboxing as its representation asks.
@@ -107,7 +121,9 @@ impl Translator<'_, '_> {
     pub(super) fn define_number(&mut self, into: Register, number: ir::Value) {
         let value = match self.representation(into) {
             Representation::Number => number,
-            Representation::Boxed | Representation::Boolean | Representation::Position => self.box_number(number),
+            Representation::Boxed | Representation::Boolean | Representation::Position => {
+                self.box_number(number)
+            }
         };
         self.builder.def_var(self.variables[into.0 as usize], value);
     }
@@ -116,7 +132,9 @@ impl Translator<'_, '_> {
     pub(super) fn define_truth(&mut self, into: Register, truth: ir::Value) {
         let value = match self.representation(into) {
             Representation::Boolean => truth,
-            Representation::Boxed | Representation::Number | Representation::Position => self.box_truth(truth),
+            Representation::Boxed | Representation::Number | Representation::Position => {
+                self.box_truth(truth)
+            }
         };
         self.builder.def_var(self.variables[into.0 as usize], value);
     }
@@ -126,7 +144,8 @@ impl Translator<'_, '_> {
         match (self.representation(into), from) {
             (Representation::Number, _) => {
                 let number = self.number(from);
-                self.builder.def_var(self.variables[into.0 as usize], number);
+                self.builder
+                    .def_var(self.variables[into.0 as usize], number);
             }
             (Representation::Boolean, _) => {
                 let truth = self.truth(from);
@@ -187,7 +206,12 @@ impl Translator<'_, '_> {
         if !kinds.may_be_counted() {
             return;
         }
-        let surely = kinds.within(Kinds::STRING.or(Kinds::ARRAY).or(Kinds::FUNCTION).or(Kinds::OBJECT));
+        let surely = kinds.within(
+            Kinds::STRING
+                .or(Kinds::ARRAY)
+                .or(Kinds::FUNCTION)
+                .or(Kinds::OBJECT),
+        );
         let done = self.builder.create_block();
         if !surely {
             let counted = self.is_counted(value);
@@ -196,9 +220,14 @@ impl Translator<'_, '_> {
             self.builder.switch_to_block(add);
         }
         let pointer = self.pointer(value);
-        let count = self.builder.ins().load(types::I32, MemFlagsData::trusted(), pointer, 0);
-        let count = self.builder.ins().iadd_imm(count, 1);
-        self.builder.ins().store(MemFlagsData::trusted(), count, pointer, 0);
+        let count = self
+            .builder
+            .ins()
+            .load(types::I32, MemFlagsData::trusted(), pointer, 0);
+        let count = self.builder.ins().iadd_imm_s(count, 1);
+        self.builder
+            .ins()
+            .store(MemFlagsData::trusted(), count, pointer, 0);
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(done);
     }
@@ -216,12 +245,17 @@ impl Translator<'_, '_> {
         self.builder.ins().brif(counted, drop_one, &[], done, &[]);
         self.builder.switch_to_block(drop_one);
         let pointer = self.pointer(value);
-        let count = self.builder.ins().load(types::I32, MemFlagsData::trusted(), pointer, 0);
+        let count = self
+            .builder
+            .ins()
+            .load(types::I32, MemFlagsData::trusted(), pointer, 0);
         let is_last = self.builder.ins().icmp_imm_u(IntCC::Equal, count, 1);
         self.builder.ins().brif(is_last, last, &[], others, &[]);
         self.builder.switch_to_block(others);
-        let fewer = self.builder.ins().iadd_imm(count, -1);
-        self.builder.ins().store(MemFlagsData::trusted(), fewer, pointer, 0);
+        let fewer = self.builder.ins().iadd_imm_s(count, -1);
+        self.builder
+            .ins()
+            .store(MemFlagsData::trusted(), fewer, pointer, 0);
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(last);
         self.call_host(HostCall::release, &[value]);
@@ -235,7 +269,10 @@ impl Translator<'_, '_> {
     }
 
     pub(super) fn check_defined(&mut self, register: Register, name: &Name) {
-        if !self.kinds(Operand::Register(register)).meets(Kinds::UNDEFINED) {
+        if !self
+            .kinds(Operand::Register(register))
+            .meets(Kinds::UNDEFINED)
+        {
             return;
         }
         let value = self.register(register);
@@ -300,19 +337,25 @@ impl Translator<'_, '_> {
         let counted_block = self.builder.create_block();
         let plain = self.builder.create_block();
         let is_number = self.is_number(value);
-        self.builder.ins().brif(is_number, number_block, &[], other, &[]);
+        self.builder
+            .ins()
+            .brif(is_number, number_block, &[], other, &[]);
         self.builder.switch_to_block(number_block);
         let number = self.unbox_number(value);
         let truth = self.number_truth(number);
         self.builder.ins().jump(done, &[truth.into()]);
         self.builder.switch_to_block(other);
         let counted = self.is_counted(value);
-        self.builder.ins().brif(counted, counted_block, &[], plain, &[]);
+        self.builder
+            .ins()
+            .brif(counted, counted_block, &[], plain, &[]);
         self.builder.switch_to_block(plain);
         let truth = self.unbox_truth(value);
         self.builder.ins().jump(done, &[truth.into()]);
         self.builder.switch_to_block(counted_block);
-        let truth = self.call_host(HostCall::truth, &[value]).expect("truth has a result");
+        let truth = self
+            .call_host(HostCall::truth, &[value])
+            .expect("truth has a result");
         let truth = self.builder.ins().ireduce(types::I8, truth);
         self.builder.ins().jump(done, &[truth.into()]);
         self.builder.switch_to_block(done);
@@ -321,8 +364,12 @@ impl Translator<'_, '_> {
 
     pub(super) fn load_predefined(&mut self, into: Register, index: u32) {
         let flags = MemFlagsData::trusted();
-        let table = self.builder.ins().load(types::I64, flags, self.execution, STATE_PREDEFINED);
-        let offset = i32::try_from(index * 8).expect("a hook has a handful of predefined variables");
+        let table = self
+            .builder
+            .ins()
+            .load(types::I64, flags, self.execution, STATE_PREDEFINED);
+        let offset =
+            i32::try_from(index * 8).expect("a hook has a handful of predefined variables");
         let value = self.builder.ins().load(types::I64, flags, table, offset);
         self.retain(value, Kinds::ANY_OR_UNDEFINED);
         self.define_boxed(into, value);

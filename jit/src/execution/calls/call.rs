@@ -1,5 +1,7 @@
 //! Calls: of builtins, host functions and function values; making function values.
 
+use std::sync::Arc;
+
 use crate::boundary::enter::enter;
 use crate::builtins::{self, Unwind};
 use crate::error::ErrorKind;
@@ -9,24 +11,54 @@ use crate::ir::FunctionId;
 use crate::runtime::{FunctionTarget, Key, Portable, Value};
 use crate::script::ClassData;
 
-pub(crate) fn call_builtin(running: &mut Running, builtin: u32, arguments: &[Value]) -> Result<Value, Unwind> {
+pub(crate) fn call_builtin(
+    running: &mut Running,
+    builtin: u32,
+    arguments: &[Value],
+) -> Result<Value, Unwind> {
     builtins::registry()[builtin as usize].invoke(arguments, running)
 }
 
-pub(crate) fn call_host(running: &mut Running, function: u32, arguments: &[Value]) -> Result<Value, Unwind> {
+pub(crate) fn call_host(
+    running: &mut Running,
+    function: u32,
+    arguments: &[Value],
+) -> Result<Value, Unwind> {
     let function = function as usize;
-    let arguments =
-        arguments.iter().map(Portable::copy).collect::<Result<Vec<_>, _>>().map_err(Unwind::Error)?;
-    let terminating = running.instance.script.terminating.get(function).copied().unwrap_or(false);
+    let arguments = arguments
+        .iter()
+        .map(Portable::copy)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(Unwind::Error)?;
+    let terminating = running
+        .script
+        .terminating
+        .get(function)
+        .copied()
+        .unwrap_or(false);
     if terminating {
-        running.ending = Some(Ending::Action { function, arguments, span: None });
+        running.ending = Some(Ending::Action {
+            function,
+            arguments,
+            span: None,
+        });
         return Err(Unwind::Ended);
     }
-    running.ask(HostRequest { function, arguments })
+    running.ask(HostRequest {
+        function,
+        arguments,
+    })
 }
 
-pub(crate) fn call_value(running: &mut Running, callee: &Value, arguments: &Value) -> Result<Value, Unwind> {
-    let arguments: Vec<Value> = arguments.as_array().map(|array| array.values().cloned().collect()).unwrap_or_default();
+pub(crate) fn call_value(
+    running: &mut Running,
+    callee: &Value,
+    arguments: &Value,
+) -> Result<Value, Unwind> {
+    let arguments: Vec<Value> = arguments
+        .as_array()
+        .map(|array| array.values().cloned().collect())
+        .unwrap_or_default();
     invoke(running, callee, &arguments)
 }
 
@@ -38,24 +70,36 @@ pub(crate) fn call_method(
     arguments: &Value,
 ) -> Result<Value, Unwind> {
     let function = super::member::property(running, object, name, accessor)?;
+    if function.is_none() && object.as_object().is_some() {
+        let name = String::from_utf8_lossy(name.as_octets().unwrap_or_default()).into();
+        return Err(Unwind::Error(ErrorKind::NoSuchMember { name }));
+    }
     call_value(running, &function, arguments)
 }
 
 /// Calls a function value.
-pub(crate) fn invoke(running: &mut Running, callee: &Value, arguments: &[Value]) -> Result<Value, Unwind> {
+pub(crate) fn invoke(
+    running: &mut Running,
+    callee: &Value,
+    arguments: &[Value],
+) -> Result<Value, Unwind> {
     let Some(function) = callee.as_function() else {
         return Err(Unwind::Error(ErrorKind::NotCallable { got: callee.kind() }));
     };
     match function.target() {
         FunctionTarget::Builtin(index) => call_builtin(running, index, arguments),
         FunctionTarget::Host(index) => {
-            let (minimum, maximum) = running.instance.script.host_arity(index as usize);
+            let (minimum, maximum) = running.script.host_arity(index as usize);
             check_count(arguments.len(), minimum, maximum)?;
             call_host(running, index, arguments)
         }
         FunctionTarget::User(index) => {
             // A bound function finds its object where a closure finds its captures.
-            let environment = if function.bound().is_none() { callee } else { function.bound() };
+            let environment = if function.bound().is_none() {
+                callee
+            } else {
+                function.bound()
+            };
             call_user(running, index, environment, arguments)
         }
         FunctionTarget::Class(index) => make_object(running, index, arguments),
@@ -64,9 +108,11 @@ pub(crate) fn invoke(running: &mut Running, callee: &Value, arguments: &[Value])
 
 /// A new object of a class, constructed.
 fn make_object(running: &mut Running, index: u32, arguments: &[Value]) -> Result<Value, Unwind> {
-    let script = running.instance.script.clone();
+    let script = Arc::clone(&running.script);
     let Some(class) = script.classes.get(index as usize) else {
-        return Err(Unwind::Error(ErrorKind::NotCallable { got: crate::runtime::Kind::Function }));
+        return Err(Unwind::Error(ErrorKind::NotCallable {
+            got: crate::runtime::Kind::Function,
+        }));
     };
     let object = new_object(class, index).map_err(Unwind::Error)?;
     match class.constructor {
@@ -79,35 +125,59 @@ fn make_object(running: &mut Running, index: u32, arguments: &[Value]) -> Result
 fn new_object(class: &ClassData, index: u32) -> Result<Value, ErrorKind> {
     let mut variables = Value::array_with_capacity(class.variables.len())?;
     for (name, initial) in &class.variables {
-        variables.array_mut()?.set(Key::of(name), initial.to_value()?)?;
+        variables
+            .array_mut()?
+            .set(Key::of(name), initial.to_value()?)?;
     }
     Value::object(index, variables)
 }
 
 fn check_count(got: usize, minimum: usize, maximum: Option<usize>) -> Result<(), Unwind> {
     if got < minimum || maximum.is_some_and(|maximum| maximum < got) {
-        return Err(Unwind::Error(ErrorKind::ArgumentCount { function: "", minimum, maximum, got }));
+        return Err(Unwind::Error(ErrorKind::ArgumentCount {
+            function: "",
+            minimum,
+            maximum,
+            got,
+        }));
     }
     Ok(())
 }
 
 /// Calls a function of the script with the arguments its parameters ask for.
-fn call_user(running: &mut Running, index: u32, environment: &Value, given: &[Value]) -> Result<Value, Unwind> {
-    let script = running.instance.script.clone();
+fn call_user(
+    running: &mut Running,
+    index: u32,
+    environment: &Value,
+    given: &[Value],
+) -> Result<Value, Unwind> {
+    let script = Arc::clone(&running.script);
     let Some(function) = script.functions.get(index as usize) else {
-        return Err(Unwind::Error(ErrorKind::NotCallable { got: environment.kind() }));
+        return Err(Unwind::Error(ErrorKind::NotCallable {
+            got: environment.kind(),
+        }));
     };
     let fixed = function.required + function.defaults.len();
-    check_count(given.len(), function.required, (!function.variadic).then_some(fixed))?;
+    check_count(
+        given.len(),
+        function.required,
+        (!function.variadic).then_some(fixed),
+    )?;
     let mut arguments: Vec<Value> = given.iter().take(fixed).cloned().collect();
-    for default in function.defaults.iter().skip(arguments.len().saturating_sub(function.required)) {
+    for default in function
+        .defaults
+        .iter()
+        .skip(arguments.len().saturating_sub(function.required))
+    {
         arguments.push(default.to_value().map_err(Unwind::Error)?);
     }
     if function.variadic {
         arguments.push(Value::array_of(given.iter().skip(fixed).cloned()).map_err(Unwind::Error)?);
     }
     let Some(entry) = script.code.entry(FunctionId(index)) else {
-        return Err(Unwind::Error(ErrorKind::NotCallable { got: environment.kind() }));
+        return Err(Unwind::Error(ErrorKind::NotCallable {
+            got: environment.kind(),
+        }));
     };
     enter(running, entry, environment, arguments)
 }
@@ -123,7 +193,12 @@ pub(crate) fn function_value(_: &mut Running, kind: u32, function: u32) -> Resul
 }
 
 pub(crate) fn closure(_: &mut Running, function: u32, cells: &[Value]) -> Result<Value, Unwind> {
-    Value::function(FunctionTarget::User(function), Value::NONE, cells.iter().cloned()).map_err(Unwind::Error)
+    Value::function(
+        FunctionTarget::User(function),
+        Value::NONE,
+        cells.iter().cloned(),
+    )
+    .map_err(Unwind::Error)
 }
 
 pub(crate) fn run_module(running: &mut Running, function: u32) -> Result<(), Unwind> {

@@ -7,14 +7,24 @@ use crate::execution::running::Running;
 use crate::runtime::{FunctionTarget, Value, operate};
 use crate::script::ScriptInner;
 
-pub(crate) fn index(running: &mut Running, base: &Value, key: &Value, accessor: u32) -> Result<Value, Unwind> {
+pub(crate) fn index(
+    running: &mut Running,
+    base: &Value,
+    key: &Value,
+    accessor: u32,
+) -> Result<Value, Unwind> {
     if base.as_object().is_some() {
-        return member(&running.instance.script, base, key, accessor).map_err(Unwind::Error);
+        return member(&running.script, base, key, accessor).map_err(Unwind::Error);
     }
     operate::subscript(base, key).map_err(Unwind::Error)
 }
 
-pub(crate) fn property(running: &mut Running, base: &Value, name: &Value, accessor: u32) -> Result<Value, Unwind> {
+pub(crate) fn property(
+    running: &mut Running,
+    base: &Value,
+    name: &Value,
+    accessor: u32,
+) -> Result<Value, Unwind> {
     if base.as_object().is_none() && base.as_array().is_none() && !base.is_none() {
         return Err(Unwind::Error(ErrorKind::NotAnObject { got: base.kind() }));
     }
@@ -22,13 +32,22 @@ pub(crate) fn property(running: &mut Running, base: &Value, name: &Value, access
 }
 
 /// A member of an object: a variable, or a function bound to the object; none when it has neither.
-fn member(script: &ScriptInner, object: &Value, name: &Value, accessor: u32) -> Result<Value, ErrorKind> {
+fn member(
+    script: &ScriptInner,
+    object: &Value,
+    name: &Value,
+    accessor: u32,
+) -> Result<Value, ErrorKind> {
     check_access(script, object, name, accessor)?;
     if let Some(variable) = operate::subscript_if_set(object, name)? {
         return Ok(variable);
     }
     match function_of(script, object, name) {
-        Some(function) => Value::function(FunctionTarget::User(function), object.clone(), std::iter::empty()),
+        Some(function) => Value::function(
+            FunctionTarget::User(function),
+            object.clone(),
+            std::iter::empty(),
+        ),
         None => Ok(Value::NONE),
     }
 }
@@ -39,11 +58,22 @@ fn function_of(script: &ScriptInner, object: &Value, name: &Value) -> Option<u32
 }
 
 /// Fails when a private member is used from outside of its class.
-fn check_access(script: &ScriptInner, object: &Value, name: &Value, accessor: u32) -> Result<(), ErrorKind> {
-    let (Some(instance), Some(octets)) = (object.as_object(), name.as_octets()) else { return Ok(()) };
-    let Some(class) = script.classes.get(instance.class() as usize) else { return Ok(()) };
+fn check_access(
+    script: &ScriptInner,
+    object: &Value,
+    name: &Value,
+    accessor: u32,
+) -> Result<(), ErrorKind> {
+    let (Some(instance), Some(octets)) = (object.as_object(), name.as_octets()) else {
+        return Ok(());
+    };
+    let Some(class) = script.classes.get(instance.class() as usize) else {
+        return Ok(());
+    };
     if accessor != instance.class() + 1 && class.private.contains(octets) {
-        return Err(ErrorKind::PrivateMember { name: String::from_utf8_lossy(octets).into() });
+        return Err(ErrorKind::PrivateMember {
+            name: String::from_utf8_lossy(octets).into(),
+        });
     }
     Ok(())
 }

@@ -35,13 +35,20 @@ const BINARY: [BinaryOperator; 22] = [
 const _: () = {
     let mut index = 0;
     while index < BINARY.len() {
-        assert!(BINARY[index] as usize == index, "the table is in the order of the enumeration");
+        assert!(
+            BINARY[index] as usize == index,
+            "the table is in the order of the enumeration"
+        );
         index += 1;
     }
 };
 
 /// `left operator right` on any values.
-pub(crate) fn apply(operator: BinaryOperator, left: &Value, right: &Value) -> Result<Value, ErrorKind> {
+pub(crate) fn apply(
+    operator: BinaryOperator,
+    left: &Value,
+    right: &Value,
+) -> Result<Value, ErrorKind> {
     match operator {
         BinaryOperator::Power => operate::power(left, right),
         BinaryOperator::Multiply => operate::multiply(left, right),
@@ -57,26 +64,43 @@ pub(crate) fn apply(operator: BinaryOperator, left: &Value, right: &Value) -> Re
         BinaryOperator::LessOrEqual => Ok(Value::boolean(compare::less_or_equal(left, right))),
         BinaryOperator::GreaterOrEqual => Ok(Value::boolean(compare::less_or_equal(right, left))),
         BinaryOperator::Equal => compare::loose_equal(left, right).map(Value::boolean),
-        BinaryOperator::NotEqual => compare::loose_equal(left, right).map(|equal| Value::boolean(!equal)),
+        BinaryOperator::NotEqual => {
+            compare::loose_equal(left, right).map(|equal| Value::boolean(!equal))
+        }
         BinaryOperator::Identical => compare::strict_equal(left, right).map(Value::boolean),
-        BinaryOperator::NotIdentical => compare::strict_equal(left, right).map(|equal| Value::boolean(!equal)),
+        BinaryOperator::NotIdentical => {
+            compare::strict_equal(left, right).map(|equal| Value::boolean(!equal))
+        }
         BinaryOperator::BitAnd => operate::bit_and(left, right),
         BinaryOperator::BitXor => operate::bit_xor(left, right),
         BinaryOperator::BitOr => operate::bit_or(left, right),
         BinaryOperator::Match | BinaryOperator::NotMatch => Err(ErrorKind::Operator {
-            operator: if operator == BinaryOperator::Match { "=~" } else { "!~" },
+            operator: if operator == BinaryOperator::Match {
+                "=~"
+            } else {
+                "!~"
+            },
             left: left.kind(),
             right: right.kind(),
         }),
     }
 }
 
-pub(crate) fn binary(_: &mut Running, operator: u32, left: &Value, right: &Value) -> Result<Value, Unwind> {
+pub(crate) fn binary(
+    _: &mut Running,
+    operator: u32,
+    left: &Value,
+    right: &Value,
+) -> Result<Value, Unwind> {
     apply(BINARY[operator as usize], left, right).map_err(Unwind::Error)
 }
 
 /// `left operator right`, in place where `left` is the only reference.
-pub(crate) fn apply_in_place(operator: BinaryOperator, left: &mut Value, right: &Value) -> Result<(), ErrorKind> {
+pub(crate) fn apply_in_place(
+    operator: BinaryOperator,
+    left: &mut Value,
+    right: &Value,
+) -> Result<(), ErrorKind> {
     match operator {
         BinaryOperator::Add => operate::add_assign(left, right),
         BinaryOperator::Concatenate => operate::concat_assign(left, right),
@@ -87,7 +111,12 @@ pub(crate) fn apply_in_place(operator: BinaryOperator, left: &mut Value, right: 
     }
 }
 
-pub(crate) fn update(_: &mut Running, operator: u32, left: Value, right: &Value) -> Result<Value, Unwind> {
+pub(crate) fn update(
+    _: &mut Running,
+    operator: u32,
+    left: Value,
+    right: &Value,
+) -> Result<Value, Unwind> {
     let mut left = left;
     apply_in_place(BINARY[operator as usize], &mut left, right).map_err(Unwind::Error)?;
     Ok(left)
@@ -109,7 +138,11 @@ pub(crate) fn step(_: &mut Running, increment: u32, operand: &Value) -> Result<V
 
 /// One more or one less.
 pub(super) fn next(increment: bool, operand: &Value) -> Result<Value, ErrorKind> {
-    if increment { operate::increment(operand) } else { operate::decrement(operand) }
+    if increment {
+        operate::increment(operand)
+    } else {
+        operate::decrement(operand)
+    }
 }
 
 pub(crate) fn truth(_: &mut Running, operand: &Value) -> bool {
@@ -138,7 +171,9 @@ pub(crate) fn concatenate(_: &mut Running, parts: &[Value]) -> Result<Value, Unw
 
 /// None has no text where texts are joined by an operator.
 fn check_parts(parts: &[Value]) -> Result<(), Unwind> {
-    let Some(position) = parts.iter().position(Value::is_none) else { return Ok(()) };
+    let Some(position) = parts.iter().position(Value::is_none) else {
+        return Ok(());
+    };
     let kind = |part: Option<&Value>| part.map_or(parts[position].kind(), Value::kind);
     Err(Unwind::Error(ErrorKind::Operator {
         operator: ".",
@@ -152,7 +187,11 @@ pub(crate) fn append(_: &mut Running, left: Value, parts: &[Value]) -> Result<Va
     if left.is_none() || parts.iter().any(Value::is_none) {
         let none = parts.iter().find(|part| part.is_none()).or(parts.first());
         let right = none.map_or(left.kind(), Value::kind);
-        return Err(Unwind::Error(ErrorKind::Operator { operator: ".", left: left.kind(), right }));
+        return Err(Unwind::Error(ErrorKind::Operator {
+            operator: ".",
+            left: left.kind(),
+            right,
+        }));
     }
     if left.as_string().is_none() {
         left = convert::to_string(&left).map_err(Unwind::Error)?;
@@ -174,23 +213,43 @@ pub(crate) fn array_new(_: &mut Running, capacity: u32) -> Result<Value, Unwind>
 
 pub(crate) fn array_push(_: &mut Running, array: Value, element: &Value) -> Result<Value, Unwind> {
     let mut array = array;
-    array.array_mut().and_then(|array| array.append(element.clone())).map_err(Unwind::Error)?;
+    array
+        .array_mut()
+        .and_then(|array| array.append(element.clone()))
+        .map_err(Unwind::Error)?;
     Ok(array)
 }
 
-pub(crate) fn array_insert(_: &mut Running, array: Value, key: &Value, element: &Value) -> Result<Value, Unwind> {
+pub(crate) fn array_insert(
+    _: &mut Running,
+    array: Value,
+    key: &Value,
+    element: &Value,
+) -> Result<Value, Unwind> {
     let mut array = array;
     let key = crate::runtime::Key::cast(key).map_err(Unwind::Error)?;
-    array.array_mut().and_then(|array| array.set(key, element.clone())).map_err(Unwind::Error)?;
+    array
+        .array_mut()
+        .and_then(|array| array.set(key, element.clone()))
+        .map_err(Unwind::Error)?;
     Ok(array)
 }
 
-pub(crate) fn array_spread(_: &mut Running, array: Value, elements: &Value) -> Result<Value, Unwind> {
+pub(crate) fn array_spread(
+    _: &mut Running,
+    array: Value,
+    elements: &Value,
+) -> Result<Value, Unwind> {
     let mut array = array;
     let Some(source) = elements.as_array() else {
-        return Err(Unwind::Error(ErrorKind::NotIterable { got: elements.kind() }));
+        return Err(Unwind::Error(ErrorKind::NotIterable {
+            got: elements.kind(),
+        }));
     };
-    array.array_mut().and_then(|array| array.extend(source)).map_err(Unwind::Error)?;
+    array
+        .array_mut()
+        .and_then(|array| array.extend(source))
+        .map_err(Unwind::Error)?;
     Ok(array)
 }
 
@@ -233,7 +292,9 @@ pub(crate) fn iterate_next(
 ) -> i64 {
     let position = usize::try_from(position).unwrap_or(usize::MAX);
     let next = array.as_array().and_then(|array| array.next(position));
-    let Some((next, key, element)) = next else { return -1 };
+    let Some((next, key, element)) = next else {
+        return -1;
+    };
     let [key_room, element_room] = room;
     if wants_key != 0 {
         match key.to_value() {
@@ -252,6 +313,9 @@ pub(crate) fn iterate_next(
 const ITERATION_FAILED: i64 = -2;
 
 pub(crate) fn echo(running: &mut Running, operand: &Value) -> Result<(), Unwind> {
-    let line = convert::text(operand).map_err(Unwind::Error)?.octets().to_vec();
+    let line = convert::text(operand)
+        .map_err(Unwind::Error)?
+        .octets()
+        .to_vec();
     running.print(line)
 }

@@ -9,9 +9,9 @@ use crate::builtins::Unwind;
 use crate::codegen::{PlaceShape, ShapeAction, ShapeStep};
 use crate::error::ErrorKind;
 use crate::execution::running::Running;
-use crate::script::ScriptInner;
 use crate::runtime::place::{Step, assign_slice, unset_element, unset_slice, with_place};
 use crate::runtime::{Value, operate};
+use crate::script::ScriptInner;
 
 pub(crate) fn place(
     running: &mut Running,
@@ -19,17 +19,16 @@ pub(crate) fn place(
     root: &mut Value,
     operands: &[Value],
 ) -> Result<Value, Unwind> {
-    let script = running.instance.script.clone();
-    let Some(shape) = script.code.tables.place_shape(shape) else { return Ok(Value::NONE) };
-    let held;
-    let result = if shape.through_cell {
-        held = root.clone();
-        match held.as_cell() {
-            Some(cell) => cell.update(|content| act(&script, shape, content, operands)),
-            None => Ok(Value::NONE),
-        }
-    } else {
-        act(&script, shape, root, operands)
+    let script = &*running.script;
+    let Some(shape) = script.code.tables.place_shape(shape) else {
+        return Ok(Value::NONE);
+    };
+    if !shape.through_cell {
+        return act(script, shape, root, operands).map_err(Unwind::Error);
+    }
+    let result = match root.as_cell() {
+        Some(cell) => cell.update(|content| act(script, shape, content, operands)),
+        None => Ok(Value::NONE),
     };
     result.map_err(Unwind::Error)
 }
@@ -40,12 +39,18 @@ pub(crate) fn place_predefined(
     variable: u32,
     operands: &[Value],
 ) -> Result<Value, Unwind> {
+    let Running {
+        script,
+        predefined,
+        written,
+        ..
+    } = running;
     let index = variable as usize;
-    let script = running.instance.script.clone();
-    let Some(shape) = script.code.tables.place_shape(shape) else { return Ok(Value::NONE) };
-    let changes = !matches!(shape.action, ShapeAction::Isset | ShapeAction::ReadQuiet);
-    running.written[index] |= changes;
-    act(&script, shape, &mut running.predefined[index], operands).map_err(Unwind::Error)
+    let Some(shape) = script.code.tables.place_shape(shape) else {
+        return Ok(Value::NONE);
+    };
+    written[index] |= !matches!(shape.action, ShapeAction::Isset | ShapeAction::ReadQuiet);
+    act(script, shape, &mut predefined[index], operands).map_err(Unwind::Error)
 }
 
 pub(crate) fn place_static(
@@ -54,10 +59,14 @@ pub(crate) fn place_static(
     variable: u32,
     operands: &[Value],
 ) -> Result<Value, Unwind> {
-    let script = running.instance.script.clone();
-    let Some(shape) = script.code.tables.place_shape(shape) else { return Ok(Value::NONE) };
-    let Some(root) = running.statics.get_mut(variable as usize) else { return Ok(Value::NONE) };
-    act(&script, shape, root, operands).map_err(Unwind::Error)
+    let Running {
+        script, statics, ..
+    } = running;
+    let shape = script.code.tables.place_shape(shape);
+    let (Some(shape), Some(root)) = (shape, statics.get_mut(variable as usize)) else {
+        return Ok(Value::NONE);
+    };
+    act(script, shape, root, operands).map_err(Unwind::Error)
 }
 
 /// Does to a place what its shape says.
@@ -72,20 +81,28 @@ fn act(
         ShapeAction::Isset => {
             let (last, way) = shape.steps.split_last().ok_or(ErrorKind::KeyRange)?;
             let mut operands = operands.iter();
-            let Some(base) = walk_quietly(root, way, &mut operands)? else { return Ok(Value::FALSE) };
+            let Some(base) = walk_quietly(root, way, &mut operands)? else {
+                return Ok(Value::FALSE);
+            };
             look(&base, *last, &mut operands).map(|found| Value::boolean(found.is_some()))
         }
         ShapeAction::ReadQuiet => {
             let found = walk_quietly(root, &shape.steps, &mut operands.iter())?;
             Ok(found.unwrap_or_default())
         }
-        ShapeAction::Unset => remove(shape, root, operands),
-        ShapeAction::Store | ShapeAction::Update { .. } | ShapeAction::Step { .. } => write(shape, root, operands),
+        ShapeAction::Unset => remove(script, shape, root, operands),
+        ShapeAction::Store | ShapeAction::Update { .. } | ShapeAction::Step { .. } => {
+            write(script, shape, root, operands)
+        }
     }
 }
 
 /// One element for a quiet reader; `None` when it is missing or the base has no elements.
-fn look(base: &Value, step: ShapeStep, operands: &mut std::slice::Iter<'_, Value>) -> Result<Option<Value>, ErrorKind> {
+fn look(
+    base: &Value,
+    step: ShapeStep,
+    operands: &mut std::slice::Iter<'_, Value>,
+) -> Result<Option<Value>, ErrorKind> {
     let mut operand = || operands.next().cloned().unwrap_or_default();
     match step {
         ShapeStep::Key | ShapeStep::Property => operate::subscript_if_set(base, &operand()),
@@ -131,37 +148,93 @@ fn way<'v>(steps: &[ShapeStep], operands: &'v [Value]) -> (Vec<Step<'v>>, &'v [V
     (path, rest)
 }
 
-fn remove(shape: &PlaceShape, root: &mut Value, operands: &[Value]) -> Result<Value, ErrorKind> {
+/// Changes the place at the end of a path. What leads to the last object on it is only read, since objects are references;
+/// so no object is being changed while another is, even where an object leads to itself.
+fn change<R>(
+    script: &ScriptInner,
+    root: &mut Value,
+    path: &[Step<'_>],
+    change: impl FnOnce(&mut Value) -> Result<R, ErrorKind>,
+) -> Result<R, ErrorKind> {
+    if script.classes.is_empty() {
+        return with_place(root, path, change);
+    }
+    match last_object(root, path)? {
+        Some((mut object, rest)) => with_place(&mut object, rest, change),
+        None => with_place(root, path, change),
+    }
+}
+
+/// The last object on a path, and the path from it.
+fn last_object<'p, 'v>(
+    root: &Value,
+    path: &'p [Step<'v>],
+) -> Result<Option<(Value, &'p [Step<'v>])>, ErrorKind> {
+    let mut place = root.clone();
+    let mut found = None;
+    for (index, step) in path.iter().enumerate() {
+        if place.as_object().is_some() {
+            found = Some((place.clone(), &path[index..]));
+        }
+        let Step::Key(key) = step else { break };
+        match operate::subscript_if_set(&place, key)? {
+            Some(next) => place = next,
+            None => break,
+        }
+    }
+    Ok(found)
+}
+
+fn remove(
+    script: &ScriptInner,
+    shape: &PlaceShape,
+    root: &mut Value,
+    operands: &[Value],
+) -> Result<Value, ErrorKind> {
     let (last, before) = shape.steps.split_last().ok_or(ErrorKind::KeyRange)?;
     // What is not there can't be removed; looking first makes sure that nothing is made on the way.
     if walk_quietly(root, before, &mut operands.iter())?.is_none_or(|base| base.is_none()) {
         return Ok(Value::FALSE);
     }
     let (path, rest) = way(before, operands);
-    let removed = with_place(root, &path, |base| match (last, rest) {
+    let removed = change(script, root, &path, |base| match (last, rest) {
         (ShapeStep::Key | ShapeStep::Property, [key, ..]) => unset_element(base, key),
-        (ShapeStep::Slice, [first, last, by, ..]) => unset_slice(base, bound(first), bound(last), bound(by)),
+        (ShapeStep::Slice, [first, last, by, ..]) => {
+            unset_slice(base, bound(first), bound(last), bound(by))
+        }
         _ => Ok(false),
     })?;
     Ok(Value::boolean(removed))
 }
 
-fn write(shape: &PlaceShape, root: &mut Value, operands: &[Value]) -> Result<Value, ErrorKind> {
+fn write(
+    script: &ScriptInner,
+    shape: &PlaceShape,
+    root: &mut Value,
+    operands: &[Value],
+) -> Result<Value, ErrorKind> {
     if let Some((ShapeStep::Slice, before)) = shape.steps.split_last() {
         let (path, rest) = way(before, operands);
-        let [first, last, by, items] = rest else { return Ok(Value::NONE) };
-        with_place(root, &path, |base| assign_slice(base, bound(first), bound(last), bound(by), items))?;
+        let [first, last, by, items] = rest else {
+            return Ok(Value::NONE);
+        };
+        change(script, root, &path, |base| {
+            assign_slice(base, bound(first), bound(last), bound(by), items)
+        })?;
         return Ok(Value::NONE);
     }
     let (path, rest) = way(&shape.steps, operands);
     let none = Value::NONE;
     let operand = rest.first().unwrap_or(&none);
-    with_place(root, &path, |element| match shape.action {
+    change(script, root, &path, |element| match shape.action {
         ShapeAction::Update { operator } => {
             apply_in_place(operator, element, operand)?;
             Ok(element.clone())
         }
-        ShapeAction::Step { increment, yield_old } => {
+        ShapeAction::Step {
+            increment,
+            yield_old,
+        } => {
             let new = next(increment, element)?;
             let old = std::mem::replace(element, new.clone());
             Ok(if yield_old { old } else { new })

@@ -6,7 +6,7 @@ use crate::execution::running::Running;
 use crate::runtime::Value;
 
 pub(crate) fn undefined(running: &mut Running, name: u32) -> Result<(), Unwind> {
-    let name = running.instance.script.code.tables.name_text(name).into();
+    let name = running.script.code.tables.name_text(name).into();
     Err(Unwind::Error(ErrorKind::UndefinedVariable { name }))
 }
 
@@ -17,13 +17,18 @@ pub(crate) fn cell_new(_: &mut Running) -> Result<Value, Unwind> {
 pub(crate) fn cell_global(running: &mut Running, global: u32) -> Result<Value, Unwind> {
     let index = global as usize;
     while running.globals.len() <= index {
-        running.globals.push(Value::cell(Value::UNDEFINED).map_err(Unwind::Error)?);
+        running
+            .globals
+            .push(Value::cell(Value::UNDEFINED).map_err(Unwind::Error)?);
     }
     Ok(running.globals[index].clone())
 }
 
 pub(crate) fn cell_get(_: &mut Running, cell: &Value) -> Result<Value, Unwind> {
-    Ok(cell.as_cell().map_or(Value::UNDEFINED, crate::runtime::function::VariableCell::get))
+    Ok(cell.as_cell().map_or(
+        Value::UNDEFINED,
+        crate::runtime::function::VariableCell::get,
+    ))
 }
 
 pub(crate) fn cell_set(_: &mut Running, cell: &Value, content: Value) {
@@ -32,8 +37,15 @@ pub(crate) fn cell_set(_: &mut Running, cell: &Value, content: Value) {
     }
 }
 
-pub(crate) fn cell_captured(_: &mut Running, closure: &Value, capture: u32) -> Result<Value, Unwind> {
-    let cell = closure.as_function().and_then(|function| function.cells().get(capture as usize)).cloned();
+pub(crate) fn cell_captured(
+    _: &mut Running,
+    closure: &Value,
+    capture: u32,
+) -> Result<Value, Unwind> {
+    let cell = closure
+        .as_function()
+        .and_then(|function| function.cells().get(capture as usize))
+        .cloned();
     match cell {
         Some(cell) => Ok(cell),
         None => Value::cell(Value::UNDEFINED).map_err(Unwind::Error),
@@ -47,7 +59,11 @@ pub(crate) fn store_predefined(running: &mut Running, variable: u32, content: Va
 }
 
 pub(crate) fn load_static(running: &mut Running, variable: u32) -> Result<Value, Unwind> {
-    Ok(running.statics.get(variable as usize).cloned().unwrap_or_default())
+    Ok(running
+        .statics
+        .get(variable as usize)
+        .cloned()
+        .unwrap_or_default())
 }
 
 pub(crate) fn store_static(running: &mut Running, variable: u32, content: Value) {

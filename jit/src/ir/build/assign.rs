@@ -4,10 +4,13 @@
 //! evaluates its value first.
 
 use super::{FunctionBuilder, Variable};
-use crate::ir::{Operand, Operation, PathStep, Place, PlaceAction, PlaceRoot, Register, Terminator};
+use crate::ir::{
+    Operand, Operation, PathStep, Place, PlaceAction, PlaceRoot, Register, Terminator,
+};
 use crate::source::Span;
 use crate::syntax::ast::{
-    BinaryOperator, DestructureItem, Expression, ExpressionKind, Identifier, Name, Slice, Target, TargetKind,
+    BinaryOperator, DestructureItem, Expression, ExpressionKind, Identifier, Name, Slice, Target,
+    TargetKind,
 };
 
 impl FunctionBuilder<'_, '_> {
@@ -32,11 +35,22 @@ impl FunctionBuilder<'_, '_> {
                 self.destructure(items, Operand::Register(register), span);
                 Operand::Register(register)
             }
-            TargetKind::Subscript(..) | TargetKind::Slice(..) | TargetKind::Property(..) | TargetKind::Value(_) => {
+            TargetKind::Subscript(..)
+            | TargetKind::Slice(..)
+            | TargetKind::Property(..)
+            | TargetKind::Value(_) => {
                 let (place, mut temporaries) = self.place_of_target(target, &[value]);
                 let operand = self.expression(value);
+                let operand = self.apart(operand, &place, span);
                 let action = PlaceAction::Store(operand);
-                self.emit(Operation::Place { into: None, place, action }, span);
+                self.emit(
+                    Operation::Place {
+                        into: None,
+                        place,
+                        action,
+                    },
+                    span,
+                );
                 let result = operand;
                 temporaries.retain(|temporary| *temporary != result);
                 self.discard_all(temporaries, span);
@@ -45,18 +59,64 @@ impl FunctionBuilder<'_, '_> {
         }
     }
 
+    /// The operand, as a copy if it is the variable that the place is in: what is written must not be what it is written
+    /// to.
+    fn apart(&mut self, operand: Operand, place: &Place, span: Span) -> Operand {
+        match (operand, &place.root) {
+            (Operand::Register(register), PlaceRoot::Variable(root)) if register == *root => {
+                Operand::Register(self.copy(operand, span))
+            }
+            _ => operand,
+        }
+    }
+
+    /// Fails when the variable that a place is in holds nothing: what is updated must be there.
+    fn check_root(&mut self, target: &Target, place: &Place) {
+        let base = base_of(target);
+        let TargetKind::Variable(name) = &base.kind else {
+            return;
+        };
+        let register = match place.root {
+            PlaceRoot::Variable(register) => register,
+            PlaceRoot::Cell(_) => self.read_unchecked(name, base.span),
+            _ => return,
+        };
+        self.emit(
+            Operation::CheckDefined {
+                register,
+                name: name.clone(),
+            },
+            base.span,
+        );
+        self.discard(Operand::Register(register), base.span);
+    }
+
     /// `$a = $a . b` as an append, which needs no copy of `$a`.
     fn append_to_self(&mut self, name: &Name, value: &Expression, span: Span) -> Option<Operand> {
-        let ExpressionKind::Binary(BinaryOperator::Concatenate, ..) = &value.kind else { return None };
+        let ExpressionKind::Binary(BinaryOperator::Concatenate, ..) = &value.kind else {
+            return None;
+        };
         let mut operands = Vec::new();
         super::expression::flatten(value, &mut operands);
         let first = operands.first()?;
         let is_self = matches!(&first.kind, ExpressionKind::Variable(first) if first == name);
-        if !is_self || operands[1..].iter().any(|operand| super::effects::writes(operand)) {
+        if !is_self
+            || operands[1..]
+                .iter()
+                .any(|operand| super::effects::writes(operand))
+        {
             return None;
         }
-        let Variable::Local(register) = self.variable(name) else { return None };
-        self.emit(Operation::CheckDefined { register, name: name.clone() }, first.span);
+        let Variable::Local(register) = self.variable(name) else {
+            return None;
+        };
+        self.emit(
+            Operation::CheckDefined {
+                register,
+                name: name.clone(),
+            },
+            first.span,
+        );
         let parts = self.parts(&operands[1..]);
         Some(self.append(register, parts, span))
     }
@@ -66,7 +126,9 @@ impl FunctionBuilder<'_, '_> {
         match self.variable(name) {
             Variable::Local(variable) => self.emit(Operation::Assign { variable, from }, span),
             Variable::Cell(cell) => self.emit(Operation::CellSet { cell, from }, span),
-            Variable::Predefined(index) => self.emit(Operation::StorePredefined { index, from }, span),
+            Variable::Predefined(index) => {
+                self.emit(Operation::StorePredefined { index, from }, span)
+            }
         }
     }
 
@@ -74,7 +136,9 @@ impl FunctionBuilder<'_, '_> {
     fn assigned_value(&mut self, name: &Name, span: Span) -> Operand {
         match self.variable(name) {
             Variable::Local(register) => Operand::Register(register),
-            Variable::Cell(_) | Variable::Predefined(_) => Operand::Register(self.read_unchecked(name, span)),
+            Variable::Cell(_) | Variable::Predefined(_) => {
+                Operand::Register(self.read_unchecked(name, span))
+            }
         }
     }
 
@@ -86,21 +150,37 @@ impl FunctionBuilder<'_, '_> {
         span: Span,
     ) -> Operand {
         match &target.kind {
-            TargetKind::Variable(name) => self.augment_variable(operator, name, value, target.span, span),
+            TargetKind::Variable(name) => {
+                self.augment_variable(operator, name, value, target.span, span)
+            }
             TargetKind::StaticVariable(class, name) => {
                 let right = self.expression(value);
                 let left = self.read_static(class, name, target.span);
                 let result = self.combine(operator, left, right, span);
                 self.store_static(class, name, result, span)
             }
-            TargetKind::Destructure(_) => self.refuse(target.span, "an array of targets takes a plain ="),
-            TargetKind::Subscript(..) | TargetKind::Slice(..) | TargetKind::Property(..) | TargetKind::Value(_) => {
+            TargetKind::Destructure(_) => {
+                self.refuse(target.span, "an array of targets takes a plain =")
+            }
+            TargetKind::Subscript(..)
+            | TargetKind::Slice(..)
+            | TargetKind::Property(..)
+            | TargetKind::Value(_) => {
                 let (place, mut temporaries) = self.place_of_target(target, &[value]);
                 let right = self.expression(value);
+                let right = self.apart(right, &place, span);
                 temporaries.push(right);
+                self.check_root(target, &place);
                 let into = self.temporary();
                 let action = PlaceAction::Update { operator, right };
-                self.emit(Operation::Place { into: Some(into), place, action }, span);
+                self.emit(
+                    Operation::Place {
+                        into: Some(into),
+                        place,
+                        action,
+                    },
+                    span,
+                );
                 self.discard_all(temporaries, span);
                 Operand::Register(into)
             }
@@ -120,11 +200,23 @@ impl FunctionBuilder<'_, '_> {
                 let mut operands = Vec::new();
                 super::expression::flatten(value, &mut operands);
                 let parts = self.parts(&operands);
-                self.emit(Operation::CheckDefined { register: variable, name: name.clone() }, target_span);
+                self.emit(
+                    Operation::CheckDefined {
+                        register: variable,
+                        name: name.clone(),
+                    },
+                    target_span,
+                );
                 return self.append(variable, parts, span);
             }
             let right = self.expression(value);
-            self.emit(Operation::CheckDefined { register: variable, name: name.clone() }, target_span);
+            self.emit(
+                Operation::CheckDefined {
+                    register: variable,
+                    name: name.clone(),
+                },
+                target_span,
+            );
             self.update(operator, variable, right, span);
             return Operand::Register(variable);
         }
@@ -143,7 +235,13 @@ impl FunctionBuilder<'_, '_> {
                 *part = Operand::Register(self.copy(*part, span));
             }
         }
-        self.emit(Operation::Append { variable, parts: parts.clone() }, span);
+        self.emit(
+            Operation::Append {
+                variable,
+                parts: parts.clone(),
+            },
+            span,
+        );
         self.discard_all(parts, span);
         Operand::Register(variable)
     }
@@ -156,16 +254,37 @@ impl FunctionBuilder<'_, '_> {
             right
         };
         if operator == BinaryOperator::Concatenate {
-            self.emit(Operation::Append { variable, parts: vec![right] }, span);
+            self.emit(
+                Operation::Append {
+                    variable,
+                    parts: vec![right],
+                },
+                span,
+            );
         } else {
-            self.emit(Operation::Update { operator, variable, right }, span);
+            self.emit(
+                Operation::Update {
+                    operator,
+                    variable,
+                    right,
+                },
+                span,
+            );
         }
         self.discard(right, span);
     }
 
-    pub(super) fn step(&mut self, increment: bool, prefix: bool, target: &Target, span: Span) -> Operand {
+    pub(super) fn step(
+        &mut self,
+        increment: bool,
+        prefix: bool,
+        target: &Target,
+        span: Span,
+    ) -> Operand {
         match &target.kind {
-            TargetKind::Variable(name) => self.step_variable(increment, prefix, name, target.span, span),
+            TargetKind::Variable(name) => {
+                self.step_variable(increment, prefix, name, target.span, span)
+            }
             TargetKind::StaticVariable(class, name) => {
                 let left = self.read_static(class, name, target.span);
                 let old = Operand::Register(self.copy(left, span));
@@ -175,12 +294,28 @@ impl FunctionBuilder<'_, '_> {
                 self.discard(other, span);
                 wanted
             }
-            TargetKind::Destructure(_) => self.refuse(target.span, "an array of targets can't be counted"),
-            TargetKind::Subscript(..) | TargetKind::Slice(..) | TargetKind::Property(..) | TargetKind::Value(_) => {
+            TargetKind::Destructure(_) => {
+                self.refuse(target.span, "an array of targets can't be counted")
+            }
+            TargetKind::Subscript(..)
+            | TargetKind::Slice(..)
+            | TargetKind::Property(..)
+            | TargetKind::Value(_) => {
                 let (place, temporaries) = self.place_of_target(target, &[]);
+                self.check_root(target, &place);
                 let into = self.temporary();
-                let action = PlaceAction::Step { increment, yield_old: !prefix };
-                self.emit(Operation::Place { into: Some(into), place, action }, span);
+                let action = PlaceAction::Step {
+                    increment,
+                    yield_old: !prefix,
+                };
+                self.emit(
+                    Operation::Place {
+                        into: Some(into),
+                        place,
+                        action,
+                    },
+                    span,
+                );
                 self.discard_all(temporaries, span);
                 Operand::Register(into)
             }
@@ -196,9 +331,21 @@ impl FunctionBuilder<'_, '_> {
         span: Span,
     ) -> Operand {
         if let Variable::Local(variable) = self.variable(name) {
-            self.emit(Operation::CheckDefined { register: variable, name: name.clone() }, target_span);
+            self.emit(
+                Operation::CheckDefined {
+                    register: variable,
+                    name: name.clone(),
+                },
+                target_span,
+            );
             let old = (!prefix).then(|| self.copy(Operand::Register(variable), span));
-            self.emit(Operation::Step { increment, variable }, span);
+            self.emit(
+                Operation::Step {
+                    increment,
+                    variable,
+                },
+                span,
+            );
             return Operand::Register(old.unwrap_or(variable));
         }
         let left = self.read_variable(name, target_span);
@@ -215,7 +362,14 @@ impl FunctionBuilder<'_, '_> {
     /// One more or one less; gives up the operand.
     fn next(&mut self, increment: bool, operand: Operand, span: Span) -> Operand {
         let into = self.temporary();
-        self.emit(Operation::Next { increment, into, operand }, span);
+        self.emit(
+            Operation::Next {
+                increment,
+                into,
+                operand,
+            },
+            span,
+        );
         self.discard(operand, span);
         Operand::Register(into)
     }
@@ -223,7 +377,13 @@ impl FunctionBuilder<'_, '_> {
     /// Takes a value apart. Borrows it.
     pub(super) fn destructure(&mut self, items: &[DestructureItem], value: Operand, span: Span) {
         let source = self.temporary();
-        self.emit(Operation::AsArray { into: source, from: value }, span);
+        self.emit(
+            Operation::AsArray {
+                into: source,
+                from: value,
+            },
+            span,
+        );
         for (index, item) in items.iter().enumerate() {
             let Some(target) = &item.target else { continue };
             if item.rest {
@@ -245,7 +405,14 @@ impl FunctionBuilder<'_, '_> {
         let into = self.temporary();
         let first = Operand::Number(super::exact(index));
         let bounds = [first, Operand::None, Operand::None];
-        self.emit(Operation::Slice { into, base: Operand::Register(source), bounds }, span);
+        self.emit(
+            Operation::Slice {
+                into,
+                base: Operand::Register(source),
+                bounds,
+            },
+            span,
+        );
         self.store_target(target, into, target.span);
     }
 
@@ -260,22 +427,62 @@ impl FunctionBuilder<'_, '_> {
         let base = Operand::Register(source);
         let Some(default) = default else {
             let into = self.temporary();
-            self.emit(Operation::Index { into, base, key, accessor: 0 }, span);
+            self.emit(
+                Operation::Index {
+                    into,
+                    base,
+                    key,
+                    accessor: 0,
+                },
+                span,
+            );
             return into;
         };
         let into = self.temporary();
         let present = self.temporary();
-        let place = Place { root: PlaceRoot::Value(base), path: vec![PathStep::Key(key)], accessor: 0 };
-        self.emit(Operation::Place { into: Some(present), place, action: PlaceAction::Isset }, span);
+        let place = Place {
+            root: PlaceRoot::Value(base),
+            path: vec![PathStep::Key(key)],
+            accessor: 0,
+        };
+        self.emit(
+            Operation::Place {
+                into: Some(present),
+                place,
+                action: PlaceAction::Isset,
+            },
+            span,
+        );
         let (yes, no, done) = (self.new_block(), self.new_block(), self.new_block());
         let condition = Operand::Register(present);
-        self.terminate(Terminator::Branch { condition, then: yes, otherwise: no }, span);
+        self.terminate(
+            Terminator::Branch {
+                condition,
+                then: yes,
+                otherwise: no,
+            },
+            span,
+        );
         self.switch_to(yes);
-        self.emit(Operation::Index { into, base, key, accessor: 0 }, span);
+        self.emit(
+            Operation::Index {
+                into,
+                base,
+                key,
+                accessor: 0,
+            },
+            span,
+        );
         self.terminate(Terminator::Jump(done), span);
         self.switch_to(no);
         let operand = self.expression(default);
-        self.emit(Operation::Copy { into, from: operand }, span);
+        self.emit(
+            Operation::Copy {
+                into,
+                from: operand,
+            },
+            span,
+        );
         self.discard(operand, span);
         self.terminate(Terminator::Jump(done), span);
         self.switch_to(done);
@@ -294,23 +501,39 @@ impl FunctionBuilder<'_, '_> {
                 let left = self.store_static(class, name, Operand::Register(from), span);
                 self.discard(left, span);
             }
-            TargetKind::Subscript(..) | TargetKind::Slice(..) | TargetKind::Property(..) | TargetKind::Value(_) => {
+            TargetKind::Subscript(..)
+            | TargetKind::Slice(..)
+            | TargetKind::Property(..)
+            | TargetKind::Value(_) => {
                 let (place, mut temporaries) = self.place_of_target(target, &[]);
                 temporaries.push(Operand::Register(from));
                 let action = PlaceAction::Store(Operand::Register(from));
-                self.emit(Operation::Place { into: None, place, action }, span);
+                self.emit(
+                    Operation::Place {
+                        into: None,
+                        place,
+                        action,
+                    },
+                    span,
+                );
                 self.discard_all(temporaries, span);
             }
         }
     }
 
     /// A target deeper than a variable as a place whose parts are evaluated, and the temporaries to give up afterwards.
-    pub(super) fn place_of_target(&mut self, target: &Target, later: &[&Expression]) -> (Place, Vec<Operand>) {
+    pub(super) fn place_of_target(
+        &mut self,
+        target: &Target,
+        later: &[&Expression],
+    ) -> (Place, Vec<Operand>) {
         let mut links = Vec::new();
         let mut base = target;
         loop {
             base = match &base.kind {
-                TargetKind::Subscript(inner, _) | TargetKind::Slice(inner, _) | TargetKind::Property(inner, _) => {
+                TargetKind::Subscript(inner, _)
+                | TargetKind::Slice(inner, _)
+                | TargetKind::Property(inner, _) => {
                     links.push(base);
                     inner
                 }
@@ -322,11 +545,21 @@ impl FunctionBuilder<'_, '_> {
         let root = self.target_root(base, &mut temporaries);
         let mut path = Vec::new();
         for (index, link) in links.iter().enumerate() {
-            let mut after: Vec<&Expression> = links[index + 1..].iter().flat_map(|link| keys(link)).collect();
+            let mut after: Vec<&Expression> = links[index + 1..]
+                .iter()
+                .flat_map(|link| keys(link))
+                .collect();
             after.extend_from_slice(later);
             path.push(self.path_step(link, &after, &mut temporaries));
         }
-        (Place { root, path, accessor: self.accessor() }, temporaries)
+        (
+            Place {
+                root,
+                path,
+                accessor: self.accessor(),
+            },
+            temporaries,
+        )
     }
 
     fn target_root(&mut self, base: &Target, temporaries: &mut Vec<Operand>) -> PlaceRoot {
@@ -342,7 +575,12 @@ impl FunctionBuilder<'_, '_> {
         }
     }
 
-    fn path_step(&mut self, link: &Target, later: &[&Expression], temporaries: &mut Vec<Operand>) -> PathStep {
+    fn path_step(
+        &mut self,
+        link: &Target,
+        later: &[&Expression],
+        temporaries: &mut Vec<Operand>,
+    ) -> PathStep {
         match &link.kind {
             TargetKind::Subscript(_, Some(key)) => {
                 let key = self.held(key, later);
@@ -364,13 +602,26 @@ impl FunctionBuilder<'_, '_> {
     }
 }
 
+/// The variable or value that a chain of subscripts begins with.
+fn base_of(target: &Target) -> &Target {
+    let mut base = target;
+    while let TargetKind::Subscript(inner, _)
+    | TargetKind::Slice(inner, _)
+    | TargetKind::Property(inner, _) = &base.kind
+    {
+        base = inner;
+    }
+    base
+}
+
 /// The expressions that one link of a target evaluates.
 fn keys(link: &Target) -> Vec<&Expression> {
     match &link.kind {
         TargetKind::Subscript(_, Some(key)) => vec![key],
-        TargetKind::Slice(_, Slice { first, last, step }) => {
-            [first, last, step].into_iter().filter_map(|bound| bound.as_deref()).collect()
-        }
+        TargetKind::Slice(_, Slice { first, last, step }) => [first, last, step]
+            .into_iter()
+            .filter_map(|bound| bound.as_deref())
+            .collect(),
         _ => Vec::new(),
     }
 }

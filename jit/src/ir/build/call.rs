@@ -3,13 +3,20 @@
 use std::rc::Rc;
 
 use super::FunctionBuilder;
-use crate::ir::{FunctionId, FunctionReference, Operand, Operation, PlaceRoot, Register, Terminator};
+use crate::ir::{
+    FunctionId, FunctionReference, Operand, Operation, PlaceRoot, Register, Terminator,
+};
 use crate::resolve::{Callee, StaticPlace};
 use crate::source::Span;
 use crate::syntax::ast::{self, Argument, Expression, ExpressionKind, Identifier};
 
 impl FunctionBuilder<'_, '_> {
-    pub(super) fn call(&mut self, callee: &Expression, arguments: &[Argument], span: Span) -> Operand {
+    pub(super) fn call(
+        &mut self,
+        callee: &Expression,
+        arguments: &[Argument],
+        span: Span,
+    ) -> Operand {
         if let ExpressionKind::FunctionName { name, builtin } = &callee.kind {
             return self.call_by_name(name, *builtin, arguments, span);
         }
@@ -20,7 +27,13 @@ impl FunctionBuilder<'_, '_> {
             let name = self.property_name(name);
             let into = self.temporary();
             let accessor = self.accessor();
-            let call = Operation::CallMethod { into, object: object_operand, name, accessor, arguments: list };
+            let call = Operation::CallMethod {
+                into,
+                object: object_operand,
+                name,
+                accessor,
+                arguments: list,
+            };
             self.emit(call, span);
             self.discard(list, span);
             self.discard(object_operand, span);
@@ -39,13 +52,26 @@ impl FunctionBuilder<'_, '_> {
     fn call_value(&mut self, callee: Operand, arguments: &[Argument], span: Span) -> Operand {
         let list = self.argument_array(arguments, span);
         let into = self.temporary();
-        self.emit(Operation::CallValue { into, callee, arguments: list }, span);
+        self.emit(
+            Operation::CallValue {
+                into,
+                callee,
+                arguments: list,
+            },
+            span,
+        );
         self.discard(list, span);
         self.discard(callee, span);
         Operand::Register(into)
     }
 
-    fn call_by_name(&mut self, name: &Identifier, builtin: bool, arguments: &[Argument], span: Span) -> Operand {
+    fn call_by_name(
+        &mut self,
+        name: &Identifier,
+        builtin: bool,
+        arguments: &[Argument],
+        span: Span,
+    ) -> Operand {
         let Some(callee) = self.callee(name, builtin) else {
             return self.refuse(name.span, "this function is unknown");
         };
@@ -62,7 +88,9 @@ impl FunctionBuilder<'_, '_> {
     /// A callee by the numbers of the intermediate representation.
     fn reference(&self, callee: Callee) -> Option<FunctionReference> {
         Some(match callee {
-            Callee::User(function) => FunctionReference::User(FunctionId(super::count(function.index()))),
+            Callee::User(function) => {
+                FunctionReference::User(FunctionId(super::count(function.index())))
+            }
             Callee::Builtin(index) => {
                 let name = self.shared.resolved.builtins.get(index as usize)?;
                 FunctionReference::Builtin((self.shared.surroundings.builtin)(name)?)
@@ -80,11 +108,17 @@ impl FunctionBuilder<'_, '_> {
     ) -> Operand {
         let spread = arguments.iter().any(|argument| argument.spread);
         match callee {
-            FunctionReference::User(function) if !spread => self.call_user(function, arguments, span),
+            FunctionReference::User(function) if !spread => {
+                self.call_user(function, arguments, span)
+            }
             FunctionReference::Builtin(index) if !spread => {
                 let operands = self.operands(arguments);
                 let into = self.temporary();
-                let call = Operation::CallBuiltin { into, builtin: index, arguments: operands.clone() };
+                let call = Operation::CallBuiltin {
+                    into,
+                    builtin: index,
+                    arguments: operands.clone(),
+                };
                 self.emit(call, span);
                 self.discard_all(operands, span);
                 Operand::Register(into)
@@ -100,8 +134,16 @@ impl FunctionBuilder<'_, '_> {
     fn call_host(&mut self, index: u32, arguments: &[Argument], span: Span) -> Operand {
         let operands = self.operands(arguments);
         let into = self.temporary();
-        self.emit(Operation::CallHost { into, function: index, arguments: operands.clone() }, span);
-        let terminating = self.shared.surroundings.environment.functions[index as usize].terminating;
+        self.emit(
+            Operation::CallHost {
+                into,
+                function: index,
+                arguments: operands.clone(),
+            },
+            span,
+        );
+        let terminating =
+            self.shared.surroundings.environment.functions[index as usize].terminating;
         if terminating {
             self.terminate(Terminator::Unreachable, span);
             self.start_unreachable();
@@ -114,7 +156,11 @@ impl FunctionBuilder<'_, '_> {
     /// Arguments from left to right, each held while the later ones are evaluated.
     fn operands(&mut self, arguments: &[Argument]) -> Vec<Operand> {
         let values: Vec<&Expression> = arguments.iter().map(|argument| &argument.value).collect();
-        values.iter().enumerate().map(|(index, value)| self.held(value, &values[index + 1..])).collect()
+        values
+            .iter()
+            .enumerate()
+            .map(|(index, value)| self.held(value, &values[index + 1..]))
+            .collect()
     }
 
     fn call_user(&mut self, function: FunctionId, arguments: &[Argument], span: Span) -> Operand {
@@ -122,7 +168,11 @@ impl FunctionBuilder<'_, '_> {
         let Some(declared) = resolved.functions[function.0 as usize].syntax.clone() else {
             return self.refuse(span, "the main program can't be called");
         };
-        let fixed = declared.parameters.iter().filter(|parameter| !parameter.variadic).count();
+        let fixed = declared
+            .parameters
+            .iter()
+            .filter(|parameter| !parameter.variadic)
+            .count();
         let given = arguments.len().min(fixed);
         let mut registers: Vec<Register> = Vec::new();
         for argument in &arguments[..given] {
@@ -141,14 +191,28 @@ impl FunctionBuilder<'_, '_> {
             registers.push(self.owned(rest, span));
         }
         let into = self.temporary();
-        self.emit(Operation::Call { into, function, arguments: registers, this: None }, span);
+        self.emit(
+            Operation::Call {
+                into,
+                function,
+                arguments: registers,
+                this: None,
+            },
+            span,
+        );
         Operand::Register(into)
     }
 
     /// The arguments in an array, for calls whose callee is known only when running.
     fn argument_array(&mut self, arguments: &[Argument], span: Span) -> Operand {
         let into = self.temporary();
-        self.emit(Operation::ArrayNew { into, capacity: super::count(arguments.len()) }, span);
+        self.emit(
+            Operation::ArrayNew {
+                into,
+                capacity: super::count(arguments.len()),
+            },
+            span,
+        );
         for argument in arguments {
             let value = self.expression(&argument.value);
             let operation = if argument.spread {
@@ -163,14 +227,23 @@ impl FunctionBuilder<'_, '_> {
     }
 
     /// A named function as a value.
-    pub(super) fn function_value(&mut self, name: &Identifier, builtin: bool, span: Span) -> Operand {
+    pub(super) fn function_value(
+        &mut self,
+        name: &Identifier,
+        builtin: bool,
+        span: Span,
+    ) -> Operand {
         match self.callee(name, builtin) {
             Some(callee) => Operand::Register(self.copy(Operand::Function(callee), span)),
             None => self.refuse(name.span, "this function is unknown"),
         }
     }
 
-    pub(super) fn anonymous_function(&mut self, function: &Rc<ast::Function>, span: Span) -> Operand {
+    pub(super) fn anonymous_function(
+        &mut self,
+        function: &Rc<ast::Function>,
+        span: Span,
+    ) -> Operand {
         let Some(id) = self.shared.resolved.function_of(function) else {
             return self.refuse(span, "this function was not resolved");
         };
@@ -187,7 +260,14 @@ impl FunctionBuilder<'_, '_> {
         }
         let into = self.temporary();
         let function = FunctionId(super::count(id.index()));
-        self.emit(Operation::Closure { into, function, cells }, span);
+        self.emit(
+            Operation::Closure {
+                into,
+                function,
+                cells,
+            },
+            span,
+        );
         Operand::Register(into)
     }
 
@@ -196,19 +276,35 @@ impl FunctionBuilder<'_, '_> {
         let name = self.property_name(name);
         let into = self.temporary();
         let accessor = self.accessor();
-        self.emit(Operation::Property { into, base: base_operand, name, accessor }, span);
+        self.emit(
+            Operation::Property {
+                into,
+                base: base_operand,
+                name,
+                accessor,
+            },
+            span,
+        );
         self.discard(base_operand, span);
         Operand::Register(into)
     }
 
     fn static_callee(&self, class: &Identifier, name: &Identifier) -> Option<FunctionReference> {
         let scope = crate::resolve::FunctionId::new(self.id);
-        let callee = self.shared.resolved.static_callee(scope, &class.name, &name.name)?;
+        let callee = self
+            .shared
+            .resolved
+            .static_callee(scope, &class.name, &name.name)?;
         self.reference(callee)
     }
 
     /// A static function, or a function of a module, as a value.
-    pub(super) fn static_function(&mut self, class: &Identifier, name: &Identifier, span: Span) -> Operand {
+    pub(super) fn static_function(
+        &mut self,
+        class: &Identifier,
+        name: &Identifier,
+        span: Span,
+    ) -> Operand {
         match self.static_callee(class, name) {
             Some(callee) => Operand::Register(self.copy(Operand::Function(callee), span)),
             None => self.refuse(class.span, "this function is unknown"),
@@ -218,7 +314,11 @@ impl FunctionBuilder<'_, '_> {
     /// The place of `Class::$name` or `module::$name`.
     pub(super) fn static_root(&mut self, class: &Identifier, name: &Identifier) -> PlaceRoot {
         let scope = crate::resolve::FunctionId::new(self.id);
-        match self.shared.resolved.static_place(scope, &class.name, &name.name) {
+        match self
+            .shared
+            .resolved
+            .static_place(scope, &class.name, &name.name)
+        {
             Some(StaticPlace::Class(id)) => PlaceRoot::Static(super::count(id.index())),
             Some(StaticPlace::Module(module, variable)) => {
                 let main = self.shared.resolved.modules[module.index()].main.index();
@@ -228,7 +328,12 @@ impl FunctionBuilder<'_, '_> {
         }
     }
 
-    pub(super) fn read_static(&mut self, class: &Identifier, name: &Identifier, span: Span) -> Operand {
+    pub(super) fn read_static(
+        &mut self,
+        class: &Identifier,
+        name: &Identifier,
+        span: Span,
+    ) -> Operand {
         let into = match self.static_root(class, name) {
             PlaceRoot::Static(index) => {
                 let into = self.temporary();
@@ -238,7 +343,13 @@ impl FunctionBuilder<'_, '_> {
             PlaceRoot::Cell(cell) => {
                 let into = self.temporary();
                 self.emit(Operation::CellGet { into, cell }, span);
-                self.emit(Operation::CheckDefined { register: into, name: name.name.clone() }, span);
+                self.emit(
+                    Operation::CheckDefined {
+                        register: into,
+                        name: name.name.clone(),
+                    },
+                    span,
+                );
                 into
             }
             _ => return Operand::None,

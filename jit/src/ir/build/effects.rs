@@ -25,19 +25,26 @@ pub(super) fn writes(expression: &Expression) -> bool {
         ExpressionKind::Array(items) => items.iter().any(item_writes),
         ExpressionKind::Subscript(base, key) => writes(base) || key.as_deref().is_some_and(writes),
         ExpressionKind::Slice(base, Slice { first, last, step }) => {
-            writes(base) || [first, last, step].into_iter().any(|bound| bound.as_deref().is_some_and(writes))
+            writes(base)
+                || [first, last, step]
+                    .into_iter()
+                    .any(|bound| bound.as_deref().is_some_and(writes))
         }
         ExpressionKind::Property(base, _) => writes(base),
-        ExpressionKind::Call(callee, arguments) => writes(callee) || arguments.iter().any(argument_writes),
+        ExpressionKind::Call(callee, arguments) => {
+            writes(callee) || arguments.iter().any(argument_writes)
+        }
         ExpressionKind::Cache { options, call } => writes(options) || writes(call),
         ExpressionKind::Unary(_, operand) => writes(operand),
         ExpressionKind::Binary(_, left, right)
         | ExpressionKind::And(left, right)
         | ExpressionKind::Or(left, right)
         | ExpressionKind::Coalesce(left, right) => writes(left) || writes(right),
-        ExpressionKind::Conditional { condition, then, otherwise } => {
-            writes(condition) || then.as_deref().is_some_and(writes) || writes(otherwise)
-        }
+        ExpressionKind::Conditional {
+            condition,
+            then,
+            otherwise,
+        } => writes(condition) || then.as_deref().is_some_and(writes) || writes(otherwise),
     }
 }
 

@@ -1,10 +1,13 @@
 //! Expressions: each becomes an operand, a temporary when it is not a constant or a variable.
 
 use super::{FunctionBuilder, Variable};
-use crate::ir::{Operand, Operation, Place, PlaceAction, PlaceRoot, PathStep, Register, RegisterInfo, Terminator};
+use crate::ir::{
+    Operand, Operation, PathStep, Place, PlaceAction, PlaceRoot, Register, RegisterInfo, Terminator,
+};
 use crate::source::Span;
 use crate::syntax::ast::{
-    ArrayItem, BinaryOperator, Expression, ExpressionKind, Name, Piece, Slice, Target, TargetKind, UnaryOperator,
+    ArrayItem, BinaryOperator, Expression, ExpressionKind, Name, Piece, Slice, Target, TargetKind,
+    UnaryOperator,
 };
 
 impl FunctionBuilder<'_, '_> {
@@ -21,28 +24,42 @@ impl FunctionBuilder<'_, '_> {
             ExpressionKind::Variable(name) => self.read_variable(name, span),
             ExpressionKind::Array(items) => self.array(items, span),
             ExpressionKind::Subscript(base, Some(key)) => self.subscript(base, key, span),
-            ExpressionKind::Subscript(_, None) => self.refuse(span, "an empty subscript can only be assigned to"),
+            ExpressionKind::Subscript(_, None) => {
+                self.refuse(span, "an empty subscript can only be assigned to")
+            }
             ExpressionKind::Slice(base, bounds) => self.slice(base, bounds, span),
             ExpressionKind::Property(base, name) => self.property(base, name, span),
             ExpressionKind::StaticVariable(class, name) => self.read_static(class, name, span),
             ExpressionKind::StaticFunction(class, name) => self.static_function(class, name, span),
-            ExpressionKind::FunctionName { name, builtin } => self.function_value(name, *builtin, span),
+            ExpressionKind::FunctionName { name, builtin } => {
+                self.function_value(name, *builtin, span)
+            }
             ExpressionKind::Call(callee, arguments) => self.call(callee, arguments, span),
             ExpressionKind::Function(function) => self.anonymous_function(function, span),
             ExpressionKind::Cache { .. } => self.refuse(span, "cache is not supported yet"),
             ExpressionKind::Unary(operator, operand) => self.unary(*operator, operand, span),
-            ExpressionKind::Binary(BinaryOperator::Concatenate, ..) => self.concatenation(expression),
-            ExpressionKind::Binary(operator, left, right) => self.binary(*operator, left, right, span),
+            ExpressionKind::Binary(BinaryOperator::Concatenate, ..) => {
+                self.concatenation(expression)
+            }
+            ExpressionKind::Binary(operator, left, right) => {
+                self.binary(*operator, left, right, span)
+            }
             ExpressionKind::And(..) | ExpressionKind::Or(..) => self.logic(expression),
             ExpressionKind::Coalesce(left, right) => self.coalesce(left, right, span),
-            ExpressionKind::Conditional { condition, then, otherwise } => {
-                self.conditional(condition, then.as_deref(), otherwise, span)
-            }
+            ExpressionKind::Conditional {
+                condition,
+                then,
+                otherwise,
+            } => self.conditional(condition, then.as_deref(), otherwise, span),
             ExpressionKind::Assign(target, value) => self.assign(target, value, span),
             ExpressionKind::AugmentedAssign(operator, target, value) => {
                 self.augmented_assign(*operator, target, value, span)
             }
-            ExpressionKind::Step { increment, prefix, target } => self.step(*increment, *prefix, target, span),
+            ExpressionKind::Step {
+                increment,
+                prefix,
+                target,
+            } => self.step(*increment, *prefix, target, span),
             ExpressionKind::Isset(target) => self.isset(target, span),
             ExpressionKind::Unset(target) => self.unset(target, span),
         }
@@ -52,7 +69,9 @@ impl FunctionBuilder<'_, '_> {
     pub(super) fn effect(&mut self, expression: &Expression) {
         let operand = match &expression.kind {
             // The old value is not wanted, so it need not be kept.
-            ExpressionKind::Step { increment, target, .. } => self.step(*increment, true, target, expression.span),
+            ExpressionKind::Step {
+                increment, target, ..
+            } => self.step(*increment, true, target, expression.span),
             _ => self.expression(expression),
         };
         self.discard(operand, expression.span);
@@ -66,9 +85,18 @@ impl FunctionBuilder<'_, '_> {
 
     /// Copies a variable that one of the expressions may write.
     pub(super) fn hold(&mut self, operand: Operand, later: &[&Expression], span: Span) -> Operand {
-        let Operand::Register(register) = operand else { return operand };
-        let variable = matches!(self.registers[register.0 as usize], RegisterInfo::Variable(_));
-        if variable && later.iter().any(|expression| super::effects::writes(expression)) {
+        let Operand::Register(register) = operand else {
+            return operand;
+        };
+        let variable = matches!(
+            self.registers[register.0 as usize],
+            RegisterInfo::Variable(_)
+        );
+        if variable
+            && later
+                .iter()
+                .any(|expression| super::effects::writes(expression))
+        {
             return Operand::Register(self.copy(operand, span));
         }
         operand
@@ -104,13 +132,25 @@ impl FunctionBuilder<'_, '_> {
     pub(super) fn read_variable(&mut self, name: &Name, span: Span) -> Operand {
         match self.variable(name) {
             Variable::Local(register) => {
-                self.emit(Operation::CheckDefined { register, name: name.clone() }, span);
+                self.emit(
+                    Operation::CheckDefined {
+                        register,
+                        name: name.clone(),
+                    },
+                    span,
+                );
                 Operand::Register(register)
             }
             Variable::Cell(cell) => {
                 let into = self.temporary();
                 self.emit(Operation::CellGet { into, cell }, span);
-                self.emit(Operation::CheckDefined { register: into, name: name.clone() }, span);
+                self.emit(
+                    Operation::CheckDefined {
+                        register: into,
+                        name: name.clone(),
+                    },
+                    span,
+                );
                 Operand::Register(into)
             }
             Variable::Predefined(index) => {
@@ -133,14 +173,26 @@ impl FunctionBuilder<'_, '_> {
             });
         }
         let into = self.temporary();
-        self.emit(Operation::Interpolate { into, parts: parts.clone() }, span);
+        self.emit(
+            Operation::Interpolate {
+                into,
+                parts: parts.clone(),
+            },
+            span,
+        );
         self.discard_all(parts, span);
         Operand::Register(into)
     }
 
     fn concatenate(&mut self, parts: Vec<Operand>, span: Span) -> Operand {
         let into = self.temporary();
-        self.emit(Operation::Concatenate { into, parts: parts.clone() }, span);
+        self.emit(
+            Operation::Concatenate {
+                into,
+                parts: parts.clone(),
+            },
+            span,
+        );
         for part in parts {
             self.discard(part, span);
         }
@@ -174,20 +226,36 @@ impl FunctionBuilder<'_, '_> {
             match item {
                 ArrayItem::Value(value) => {
                     let operand = self.expression(value);
-                    self.emit(Operation::ArrayPush { array: into, value: operand }, value.span);
+                    self.emit(
+                        Operation::ArrayPush {
+                            array: into,
+                            value: operand,
+                        },
+                        value.span,
+                    );
                     self.discard(operand, value.span);
                 }
                 ArrayItem::Pair(key, value) => {
                     let key_operand = self.held(key, &[value]);
                     let value_operand = self.expression(value);
-                    let insert = Operation::ArrayInsert { array: into, key: key_operand, value: value_operand };
+                    let insert = Operation::ArrayInsert {
+                        array: into,
+                        key: key_operand,
+                        value: value_operand,
+                    };
                     self.emit(insert, key.span);
                     self.discard(key_operand, key.span);
                     self.discard(value_operand, value.span);
                 }
                 ArrayItem::Spread(value) => {
                     let operand = self.expression(value);
-                    self.emit(Operation::ArraySpread { array: into, value: operand }, value.span);
+                    self.emit(
+                        Operation::ArraySpread {
+                            array: into,
+                            value: operand,
+                        },
+                        value.span,
+                    );
                     self.discard(operand, value.span);
                 }
             }
@@ -199,7 +267,15 @@ impl FunctionBuilder<'_, '_> {
         let base_operand = self.held(base, &[key]);
         let key_operand = self.expression(key);
         let into = self.temporary();
-        self.emit(Operation::Index { into, base: base_operand, key: key_operand, accessor: self.accessor() }, span);
+        self.emit(
+            Operation::Index {
+                into,
+                base: base_operand,
+                key: key_operand,
+                accessor: self.accessor(),
+            },
+            span,
+        );
         self.discard(base_operand, span);
         self.discard(key_operand, span);
         Operand::Register(into)
@@ -210,7 +286,14 @@ impl FunctionBuilder<'_, '_> {
         let base_operand = self.held(base, &later);
         let operands = self.bounds(bounds, &[]);
         let into = self.temporary();
-        self.emit(Operation::Slice { into, base: base_operand, bounds: operands }, span);
+        self.emit(
+            Operation::Slice {
+                into,
+                base: base_operand,
+                bounds: operands,
+            },
+            span,
+        );
         self.discard(base_operand, span);
         for operand in operands {
             self.discard(operand, span);
@@ -224,8 +307,10 @@ impl FunctionBuilder<'_, '_> {
         let mut operands = [Operand::None; 3];
         for (index, bound) in all.iter().enumerate() {
             if let Some(bound) = bound {
-                let mut after: Vec<&Expression> =
-                    all[index + 1..].iter().filter_map(|bound| bound.as_deref()).collect();
+                let mut after: Vec<&Expression> = all[index + 1..]
+                    .iter()
+                    .filter_map(|bound| bound.as_deref())
+                    .collect();
                 after.extend_from_slice(later);
                 operands[index] = self.held(bound, &after);
             }
@@ -239,27 +324,60 @@ impl FunctionBuilder<'_, '_> {
             return folded;
         }
         let into = self.temporary();
-        self.emit(Operation::Unary { operator, into, operand: value }, span);
+        self.emit(
+            Operation::Unary {
+                operator,
+                into,
+                operand: value,
+            },
+            span,
+        );
         self.discard(value, span);
         Operand::Register(into)
     }
 
-    fn binary(&mut self, operator: BinaryOperator, left: &Expression, right: &Expression, span: Span) -> Operand {
+    fn binary(
+        &mut self,
+        operator: BinaryOperator,
+        left: &Expression,
+        right: &Expression,
+        span: Span,
+    ) -> Operand {
         let left_operand = self.held(left, &[right]);
         let right_operand = self.expression(right);
         self.combine(operator, left_operand, right_operand, span)
     }
 
     /// `left operator right`; gives up both.
-    pub(super) fn combine(&mut self, operator: BinaryOperator, left: Operand, right: Operand, span: Span) -> Operand {
+    pub(super) fn combine(
+        &mut self,
+        operator: BinaryOperator,
+        left: Operand,
+        right: Operand,
+        span: Span,
+    ) -> Operand {
         if let Some(folded) = super::fold::binary(operator, left, right) {
             return folded;
         }
         let into = self.temporary();
         if operator == BinaryOperator::Concatenate {
-            self.emit(Operation::Concatenate { into, parts: vec![left, right] }, span);
+            self.emit(
+                Operation::Concatenate {
+                    into,
+                    parts: vec![left, right],
+                },
+                span,
+            );
         } else {
-            self.emit(Operation::Binary { operator, into, left, right }, span);
+            self.emit(
+                Operation::Binary {
+                    operator,
+                    into,
+                    left,
+                    right,
+                },
+                span,
+            );
         }
         self.discard(left, span);
         self.discard(right, span);
@@ -272,10 +390,22 @@ impl FunctionBuilder<'_, '_> {
         let (then, otherwise, done) = (self.new_block(), self.new_block(), self.new_block());
         self.condition(expression, then, otherwise);
         self.switch_to(then);
-        self.emit(Operation::Copy { into, from: Operand::Boolean(true) }, span);
+        self.emit(
+            Operation::Copy {
+                into,
+                from: Operand::Boolean(true),
+            },
+            span,
+        );
         self.terminate(Terminator::Jump(done), span);
         self.switch_to(otherwise);
-        self.emit(Operation::Copy { into, from: Operand::Boolean(false) }, span);
+        self.emit(
+            Operation::Copy {
+                into,
+                from: Operand::Boolean(false),
+            },
+            span,
+        );
         self.terminate(Terminator::Jump(done), span);
         self.switch_to(done);
         Operand::Register(into)
@@ -301,7 +431,9 @@ impl FunctionBuilder<'_, '_> {
                 self.switch_to(next);
                 self.condition(right, then, otherwise);
             }
-            ExpressionKind::Unary(UnaryOperator::Not, operand) => self.condition(operand, otherwise, then),
+            ExpressionKind::Unary(UnaryOperator::Not, operand) => {
+                self.condition(operand, otherwise, then)
+            }
             _ => {
                 let operand = self.expression(expression);
                 self.branch(operand, then, otherwise, expression.span);
@@ -326,7 +458,14 @@ impl FunctionBuilder<'_, '_> {
                 Operand::Register(into)
             }
         };
-        self.terminate(Terminator::Branch { condition, then, otherwise }, span);
+        self.terminate(
+            Terminator::Branch {
+                condition,
+                then,
+                otherwise,
+            },
+            span,
+        );
     }
 
     fn conditional(
@@ -350,12 +489,27 @@ impl FunctionBuilder<'_, '_> {
                 let value = self.expression(condition);
                 let value = self.owned(value, condition.span);
                 let truth = self.temporary();
-                self.emit(Operation::Truth { into: truth, operand: Operand::Register(value) }, condition.span);
-                let branch =
-                    Terminator::Branch { condition: Operand::Register(truth), then: yes, otherwise: no };
+                self.emit(
+                    Operation::Truth {
+                        into: truth,
+                        operand: Operand::Register(value),
+                    },
+                    condition.span,
+                );
+                let branch = Terminator::Branch {
+                    condition: Operand::Register(truth),
+                    then: yes,
+                    otherwise: no,
+                };
                 self.terminate(branch, condition.span);
                 self.switch_to(yes);
-                self.emit(Operation::Copy { into, from: Operand::Register(value) }, span);
+                self.emit(
+                    Operation::Copy {
+                        into,
+                        from: Operand::Register(value),
+                    },
+                    span,
+                );
                 self.emit(Operation::Release { register: value }, span);
                 self.terminate(Terminator::Jump(done), span);
                 self.switch_to(no);
@@ -371,7 +525,13 @@ impl FunctionBuilder<'_, '_> {
     /// The value of an expression in a temporary that several paths write.
     fn expression_into(&mut self, expression: &Expression, into: Register) {
         let operand = self.expression(expression);
-        self.emit(Operation::Copy { into, from: operand }, expression.span);
+        self.emit(
+            Operation::Copy {
+                into,
+                from: operand,
+            },
+            expression.span,
+        );
         self.discard(operand, expression.span);
     }
 
@@ -380,11 +540,28 @@ impl FunctionBuilder<'_, '_> {
         let (yes, no, done) = (self.new_block(), self.new_block(), self.new_block());
         let into = self.temporary();
         let present = self.temporary();
-        self.emit(Operation::IsDefined { into: present, operand: value, none_is_missing: true }, left.span);
-        let branch = Terminator::Branch { condition: Operand::Register(present), then: yes, otherwise: no };
+        self.emit(
+            Operation::IsDefined {
+                into: present,
+                operand: value,
+                none_is_missing: true,
+            },
+            left.span,
+        );
+        let branch = Terminator::Branch {
+            condition: Operand::Register(present),
+            then: yes,
+            otherwise: no,
+        };
         self.terminate(branch, left.span);
         self.switch_to(yes);
-        self.emit(Operation::Copy { into, from: Operand::Register(value) }, span);
+        self.emit(
+            Operation::Copy {
+                into,
+                from: Operand::Register(value),
+            },
+            span,
+        );
         self.emit(Operation::Release { register: value }, span);
         self.terminate(Terminator::Jump(done), span);
         self.switch_to(no);
@@ -400,10 +577,19 @@ impl FunctionBuilder<'_, '_> {
         let span = expression.span;
         match &expression.kind {
             ExpressionKind::Variable(name) => self.read_unchecked(name, span),
-            ExpressionKind::Subscript(..) | ExpressionKind::Slice(..) | ExpressionKind::Property(..) => {
+            ExpressionKind::Subscript(..)
+            | ExpressionKind::Slice(..)
+            | ExpressionKind::Property(..) => {
                 let (place, temporaries) = self.place_of_expression(expression);
                 let into = self.temporary();
-                self.emit(Operation::Place { into: Some(into), place, action: PlaceAction::ReadQuiet }, span);
+                self.emit(
+                    Operation::Place {
+                        into: Some(into),
+                        place,
+                        action: PlaceAction::ReadQuiet,
+                    },
+                    span,
+                );
                 self.discard_all(temporaries, span);
                 into
             }
@@ -472,12 +658,21 @@ impl FunctionBuilder<'_, '_> {
                     temporaries.extend(bounds);
                     PathStep::Slice(bounds)
                 }
-                ExpressionKind::Property(_, name) => PathStep::Property(self.string_id(name.name.as_bytes())),
+                ExpressionKind::Property(_, name) => {
+                    PathStep::Property(self.string_id(name.name.as_bytes()))
+                }
                 _ => continue,
             };
             path.push(step);
         }
-        (Place { root, path, accessor: self.accessor() }, temporaries)
+        (
+            Place {
+                root,
+                path,
+                accessor: self.accessor(),
+            },
+            temporaries,
+        )
     }
 
     pub(super) fn discard_all(&mut self, operands: Vec<Operand>, span: Span) {
@@ -498,12 +693,26 @@ impl FunctionBuilder<'_, '_> {
         let into = self.temporary();
         if let TargetKind::Variable(name) = &target.kind {
             let value = self.read_unchecked(name, span);
-            self.emit(Operation::IsDefined { into, operand: value, none_is_missing: false }, span);
+            self.emit(
+                Operation::IsDefined {
+                    into,
+                    operand: value,
+                    none_is_missing: false,
+                },
+                span,
+            );
             self.emit(Operation::Release { register: value }, span);
             return Operand::Register(into);
         }
         let (place, temporaries) = self.place_of_target(target, &[]);
-        self.emit(Operation::Place { into: Some(into), place, action: PlaceAction::Isset }, span);
+        self.emit(
+            Operation::Place {
+                into: Some(into),
+                place,
+                action: PlaceAction::Isset,
+            },
+            span,
+        );
         self.discard_all(temporaries, span);
         Operand::Register(into)
     }
@@ -512,7 +721,14 @@ impl FunctionBuilder<'_, '_> {
         let into = self.temporary();
         if let TargetKind::Variable(name) = &target.kind {
             let value = self.read_unchecked(name, span);
-            self.emit(Operation::IsDefined { into, operand: value, none_is_missing: false }, span);
+            self.emit(
+                Operation::IsDefined {
+                    into,
+                    operand: value,
+                    none_is_missing: false,
+                },
+                span,
+            );
             self.emit(Operation::Release { register: value }, span);
             let undefined = self.temporary();
             self.emit(Operation::LoadUndefined { into: undefined }, span);
@@ -520,7 +736,14 @@ impl FunctionBuilder<'_, '_> {
             return Operand::Register(into);
         }
         let (place, temporaries) = self.place_of_target(target, &[]);
-        self.emit(Operation::Place { into: Some(into), place, action: PlaceAction::Unset }, span);
+        self.emit(
+            Operation::Place {
+                into: Some(into),
+                place,
+                action: PlaceAction::Unset,
+            },
+            span,
+        );
         self.discard_all(temporaries, span);
         Operand::Register(into)
     }
@@ -539,5 +762,8 @@ pub(super) fn flatten<'e>(expression: &'e Expression, operands: &mut Vec<&'e Exp
 }
 
 fn present(bounds: &Slice) -> Vec<&Expression> {
-    [&bounds.first, &bounds.last, &bounds.step].iter().filter_map(|bound| bound.as_deref()).collect()
+    [&bounds.first, &bounds.last, &bounds.step]
+        .iter()
+        .filter_map(|bound| bound.as_deref())
+        .collect()
 }

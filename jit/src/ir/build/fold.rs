@@ -8,11 +8,16 @@ use crate::syntax::ast::{BinaryOperator, UnaryOperator};
 
 /// The operator applied to two constants, if that is a constant.
 pub(super) fn binary(operator: BinaryOperator, left: Operand, right: Operand) -> Option<Operand> {
-    let (Operand::Number(left), Operand::Number(right)) = (left, right) else { return None };
+    let (Operand::Number(left), Operand::Number(right)) = (left, right) else {
+        return None;
+    };
     let number = |number: f64| Some(Operand::Number(canonical(number)));
     let truth = |truth: bool| Some(Operand::Boolean(truth));
     let bits = |integer: i32| Some(Operand::Number(f64::from(integer)));
-    #[expect(clippy::cast_sign_loss, reason = "only the low five bits of the count matter")]
+    #[expect(
+        clippy::cast_sign_loss,
+        reason = "only the low five bits of the count matter"
+    )]
     let count = to_int32(right) as u32;
     match operator {
         BinaryOperator::Power => number(left.powf(right)),
@@ -43,9 +48,13 @@ pub(super) fn binary(operator: BinaryOperator, left: Operand, right: Operand) ->
 /// The operator applied to a constant, if that is a constant.
 pub(super) fn unary(operator: UnaryOperator, operand: Operand) -> Option<Operand> {
     match (operator, operand) {
-        (UnaryOperator::Minus, Operand::Number(number)) => Some(Operand::Number(canonical(-number))),
+        (UnaryOperator::Minus, Operand::Number(number)) => {
+            Some(Operand::Number(canonical(-number)))
+        }
         (UnaryOperator::Plus, Operand::Number(_)) => Some(operand),
-        (UnaryOperator::BitNot, Operand::Number(number)) => Some(Operand::Number(f64::from(!to_int32(number)))),
+        (UnaryOperator::BitNot, Operand::Number(number)) => {
+            Some(Operand::Number(f64::from(!to_int32(number))))
+        }
         (UnaryOperator::Not, Operand::Number(number)) => Some(Operand::Boolean(number == 0.0)),
         (UnaryOperator::Not, Operand::Boolean(truth)) => Some(Operand::Boolean(!truth)),
         (UnaryOperator::Not, Operand::None) => Some(Operand::Boolean(true)),

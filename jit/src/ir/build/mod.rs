@@ -15,8 +15,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::{
-    Block, BlockId, Constant, ConstantId, Function, FunctionId, Instruction, Operand, Operation, Program, Register,
-    RegisterInfo, Terminator,
+    Block, BlockId, Constant, ConstantId, Function, FunctionId, Instruction, Operand, Operation,
+    Program, Register, RegisterInfo, Terminator,
 };
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::resolve::{Environment, FunctionInfo, FunctionKind, Resolved, Storage, VariableId};
@@ -38,7 +38,11 @@ pub struct Surroundings<'a> {
 /// Builds a whole program.
 ///
 /// Constructs that can't be compiled are reported; the result is only to be used when nothing was.
-pub fn build(resolved: &Resolved, surroundings: Surroundings<'_>, diagnostics: &mut Diagnostics) -> Program {
+pub fn build(
+    resolved: &Resolved,
+    surroundings: Surroundings<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Program {
     let mut builder = ProgramBuilder {
         resolved,
         surroundings,
@@ -116,8 +120,13 @@ impl<'p> ProgramBuilder<'p> {
             Some(function) => (&function.parameters, &function.body),
             None => (&[], &module.statements),
         };
-        let variadic = parameters.last().is_some_and(|parameter| parameter.variadic);
-        let required = parameters.iter().filter(|parameter| parameter.default.is_none() && !parameter.variadic).count();
+        let variadic = parameters
+            .last()
+            .is_some_and(|parameter| parameter.variadic);
+        let required = parameters
+            .iter()
+            .filter(|parameter| parameter.default.is_none() && !parameter.variadic)
+            .count();
         let mut builder = FunctionBuilder::new(self, id, info);
         let captures = builder.enter();
         let defaults = builder.defaults(parameters);
@@ -145,7 +154,12 @@ impl<'p> ProgramBuilder<'p> {
         for class in &resolved.classes {
             let scope = class.scope.index();
             let mut variables = Vec::new();
-            for member in class.syntax.members.iter().filter(|member| !member.is_static) {
+            for member in class
+                .syntax
+                .members
+                .iter()
+                .filter(|member| !member.is_static)
+            {
                 if let ast::MemberKind::Variable(name, initial) = &member.kind {
                     let initial = self.initial(scope, initial.as_ref());
                     variables.push((name.name.clone(), member.private, initial));
@@ -155,17 +169,32 @@ impl<'p> ProgramBuilder<'p> {
                 .functions
                 .iter()
                 .filter(|(_, member)| !member.is_static)
-                .map(|(name, member)| (name.clone(), member.private, FunctionId(count(member.function.index()))))
+                .map(|(name, member)| {
+                    (
+                        name.clone(),
+                        member.private,
+                        FunctionId(count(member.function.index())),
+                    )
+                })
                 .collect();
             functions.sort_by(|(one, ..), (other, ..)| one.cmp(other));
-            let constructor = class.constructor.map(|constructor| FunctionId(count(constructor.index())));
+            let constructor = class
+                .constructor
+                .map(|constructor| FunctionId(count(constructor.index())));
             let name = class.syntax.name.name.clone();
-            self.program.classes.push(super::Class { name, variables, functions, constructor });
+            self.program.classes.push(super::Class {
+                name,
+                variables,
+                functions,
+                constructor,
+            });
         }
         for place in &resolved.statics {
             let class = &resolved.classes[place.class.index()];
             let initial = match &class.syntax.members[place.member].kind {
-                ast::MemberKind::Variable(_, initial) => self.initial(class.scope.index(), initial.as_ref()),
+                ast::MemberKind::Variable(_, initial) => {
+                    self.initial(class.scope.index(), initial.as_ref())
+                }
                 ast::MemberKind::Function(_) => Operand::None,
             };
             self.program.statics.push(initial);
@@ -174,7 +203,9 @@ impl<'p> ProgramBuilder<'p> {
 
     /// The value of a constant expression that stands in a class.
     fn initial(&mut self, scope: usize, initial: Option<&Expression>) -> Operand {
-        let Some(initial) = initial else { return Operand::None };
+        let Some(initial) = initial else {
+            return Operand::None;
+        };
         let info = &self.resolved.functions[scope];
         FunctionBuilder::new(self, scope, info).constant(initial)
     }
@@ -188,7 +219,12 @@ impl<'p> ProgramBuilder<'p> {
             .modules
             .iter()
             .find(|module| module.main.index() == main)
-            .and_then(|module| module.variables.iter().find(|imported| imported.inner == variable))
+            .and_then(|module| {
+                module
+                    .variables
+                    .iter()
+                    .find(|imported| imported.inner == variable)
+            })
         {
             main = resolved.modules[imported.module.index()].main.index();
             variable = imported.outer;
@@ -201,7 +237,11 @@ impl<'p> ProgramBuilder<'p> {
 impl<'a, 'p> FunctionBuilder<'a, 'p> {
     fn new(shared: &'a mut ProgramBuilder<'p>, id: usize, info: &'p FunctionInfo) -> Self {
         let span = info.span;
-        let entry = Block { instructions: Vec::new(), terminator: Terminator::Unreachable, terminator_span: span };
+        let entry = Block {
+            instructions: Vec::new(),
+            terminator: Terminator::Unreachable,
+            terminator_span: span,
+        };
         Self {
             shared,
             info,
@@ -228,7 +268,9 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
             .iter()
             .map(|parameter| self.register(RegisterInfo::Variable(name_of(*parameter))))
             .collect();
-        let this = info.this.map(|this| (this, self.register(RegisterInfo::Variable(name_of(this)))));
+        let this = info
+            .this
+            .map(|this| (this, self.register(RegisterInfo::Variable(name_of(this)))));
         self.this = this.map(|(_, register)| register);
         if info.kind != FunctionKind::Main {
             self.emit(Operation::Fuel, span);
@@ -236,17 +278,22 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
         let mut captures = Vec::new();
         for capture in &info.captures {
             let cell = self.register(RegisterInfo::Cell(name_of(capture.inner)));
-            self.variables.insert(name_of(capture.inner), Variable::Cell(cell));
+            self.variables
+                .insert(name_of(capture.inner), Variable::Cell(cell));
             captures.push(cell);
         }
         for (index, variable) in info.variables.iter().enumerate() {
             if self.variables.contains_key(&variable.name) {
                 continue;
             }
-            let parameter = info.parameters.iter().position(|parameter| parameter.index() == index);
+            let parameter = info
+                .parameters
+                .iter()
+                .position(|parameter| parameter.index() == index);
             let parameter = parameter.map(|at| incoming[at]);
-            let parameter =
-                parameter.or(this.filter(|(this, _)| this.index() == index).map(|(_, register)| register));
+            let parameter = parameter.or(this
+                .filter(|(this, _)| this.index() == index)
+                .map(|(_, register)| register));
             let place = match (variable.storage, parameter) {
                 (Storage::Predefined(index), _) => Variable::Predefined(index),
                 (Storage::Local, Some(parameter)) => Variable::Local(parameter),
@@ -264,13 +311,15 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
     fn shared_variable(&mut self, index: usize, from: Option<Register>, span: Span) -> Variable {
         let info = self.info;
         let cell = self.register(RegisterInfo::Cell(info.variables[index].name.clone()));
-        let module_main = self.shared.resolved.modules[info.module.index()].main.index();
+        let module_main = self.shared.resolved.modules[info.module.index()]
+            .main
+            .index();
         let link = info.globals.iter().find(|link| link.inner.index() == index);
         let global = match (link, info.kind) {
             (Some(link), _) => Some(self.shared.global(module_main, link.outer)),
-            (None, FunctionKind::Main) => {
-                info.variable(&info.variables[index].name).map(|id| self.shared.global(self.id, id))
-            }
+            (None, FunctionKind::Main) => info
+                .variable(&info.variables[index].name)
+                .map(|id| self.shared.global(self.id, id)),
             (None, _) => None,
         };
         match global {
@@ -279,7 +328,13 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
         }
         if let Some(parameter) = from {
             let content = self.copy(Operand::Register(parameter), span);
-            self.emit(Operation::CellSet { cell, from: content }, span);
+            self.emit(
+                Operation::CellSet {
+                    cell,
+                    from: content,
+                },
+                span,
+            );
         }
         Variable::Cell(cell)
     }
@@ -290,9 +345,14 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
         if let Some(cell) = self.module_cells.get(&global) {
             return *cell;
         }
-        let name = self.shared.resolved.functions[main].variables[variable.index()].name.clone();
+        let name = self.shared.resolved.functions[main].variables[variable.index()]
+            .name
+            .clone();
         let cell = self.register(RegisterInfo::Cell(name));
-        let fetch = Instruction { operation: Operation::CellGlobal { into: cell, global }, span: self.info.span };
+        let fetch = Instruction {
+            operation: Operation::CellGlobal { into: cell, global },
+            span: self.info.span,
+        };
         self.blocks[0].instructions.insert(0, fetch);
         self.module_cells.insert(global, cell);
         cell
@@ -333,13 +393,18 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
 
     fn emit(&mut self, operation: Operation, span: Span) {
         if !self.ended {
-            self.blocks[self.current].instructions.push(Instruction { operation, span });
+            self.blocks[self.current]
+                .instructions
+                .push(Instruction { operation, span });
         }
     }
 
     fn new_block(&mut self) -> BlockId {
-        let block =
-            Block { instructions: Vec::new(), terminator: Terminator::Unreachable, terminator_span: self.span() };
+        let block = Block {
+            instructions: Vec::new(),
+            terminator: Terminator::Unreachable,
+            terminator_span: self.span(),
+        };
         self.blocks.push(block);
         BlockId(count(self.blocks.len() - 1))
     }
@@ -429,7 +494,12 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
         }
     }
 
-    fn fold_constants(&mut self, operator: ast::BinaryOperator, left: Operand, right: Operand) -> Option<Operand> {
+    fn fold_constants(
+        &mut self,
+        operator: ast::BinaryOperator,
+        left: Operand,
+        right: Operand,
+    ) -> Option<Operand> {
         if operator != ast::BinaryOperator::Concatenate {
             return fold::binary(operator, left, right);
         }
@@ -466,7 +536,9 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
 
     /// Reports a construct that can't be compiled; the operand stands in for its value.
     fn refuse(&mut self, span: Span, message: &'static str) -> Operand {
-        self.shared.diagnostics.report(Diagnostic::error(span, message));
+        self.shared
+            .diagnostics
+            .report(Diagnostic::error(span, message));
         Operand::None
     }
 }

@@ -5,7 +5,9 @@ use std::rc::Rc;
 use super::{FunctionBuilder, Loop};
 use crate::ir::{BlockId, FunctionId, Operand, Operation, Register, RegisterInfo, Terminator};
 use crate::source::Span;
-use crate::syntax::ast::{BinaryOperator, Expression, Import, Statement, StatementKind, SwitchArm, Target};
+use crate::syntax::ast::{
+    BinaryOperator, Expression, Import, Statement, StatementKind, SwitchArm, Target,
+};
 
 impl FunctionBuilder<'_, '_> {
     pub(super) fn statements(&mut self, statements: &[Statement]) {
@@ -28,17 +30,33 @@ impl FunctionBuilder<'_, '_> {
             | StatementKind::Function(_)
             | StatementKind::Class(_)
             | StatementKind::Global(_) => {}
-            StatementKind::If { condition, then, otherwise } => {
+            StatementKind::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 self.if_statement(condition, then, otherwise.as_deref(), span);
             }
-            StatementKind::While { condition, body } => self.while_statement(Some(condition), None, body, span),
-            StatementKind::For { initial, condition, next, body } => {
+            StatementKind::While { condition, body } => {
+                self.while_statement(Some(condition), None, body, span)
+            }
+            StatementKind::For {
+                initial,
+                condition,
+                next,
+                body,
+            } => {
                 if let Some(initial) = initial {
                     self.effect(initial);
                 }
                 self.while_statement(condition.as_ref(), next.as_ref(), body, span);
             }
-            StatementKind::Foreach { subject, key, value, body } => {
+            StatementKind::Foreach {
+                subject,
+                key,
+                value,
+                body,
+            } => {
                 self.foreach_statement(subject, key.as_ref(), value, body, span);
             }
             StatementKind::Forever(body) => self.while_statement(None, None, body, span),
@@ -97,8 +115,12 @@ impl FunctionBuilder<'_, '_> {
         body: &Statement,
         span: Span,
     ) {
-        let (head, round, again, done) =
-            (self.new_block(), self.new_block(), self.new_block(), self.new_block());
+        let (head, round, again, done) = (
+            self.new_block(),
+            self.new_block(),
+            self.new_block(),
+            self.new_block(),
+        );
         self.terminate(Terminator::Jump(head), span);
         self.switch_to(head);
         match condition {
@@ -108,7 +130,11 @@ impl FunctionBuilder<'_, '_> {
         self.switch_to(round);
         self.emit(Operation::Fuel, span);
         let kept = self.kept.len();
-        self.loops.push(Loop { break_to: done, continue_to: Some(again), kept });
+        self.loops.push(Loop {
+            break_to: done,
+            continue_to: Some(again),
+            kept,
+        });
         self.statement(body);
         self.loops.pop();
         self.terminate(Terminator::Jump(again), span);
@@ -138,8 +164,14 @@ impl FunctionBuilder<'_, '_> {
         self.switch_to(head);
         let element = self.temporary();
         let element_key = key.map(|_| self.temporary());
-        let next =
-            Terminator::IterateNext { array, position, key: element_key, value: element, body: round, done };
+        let next = Terminator::IterateNext {
+            array,
+            position,
+            key: element_key,
+            value: element,
+            body: round,
+            done,
+        };
         self.terminate(next, span);
         self.switch_to(round);
         self.emit(Operation::Fuel, span);
@@ -148,7 +180,11 @@ impl FunctionBuilder<'_, '_> {
         }
         self.store_target(value, element, value.span);
         let kept = self.kept.len();
-        self.loops.push(Loop { break_to: done, continue_to: Some(head), kept });
+        self.loops.push(Loop {
+            break_to: done,
+            continue_to: Some(head),
+            kept,
+        });
         self.statement(body);
         self.loops.pop();
         self.terminate(Terminator::Jump(head), span);
@@ -169,11 +205,20 @@ impl FunctionBuilder<'_, '_> {
                 None => default = *body,
             }
         }
-        self.emit(Operation::Release { register: subject_register }, span);
+        self.emit(
+            Operation::Release {
+                register: subject_register,
+            },
+            span,
+        );
         self.terminate(Terminator::Jump(default), span);
         // A switch keeps nothing, so leaving it and leaving the loop around it give up the same.
         let continue_to = self.loops.last().and_then(|outer| outer.continue_to);
-        self.loops.push(Loop { break_to: done, continue_to, kept: self.kept.len() });
+        self.loops.push(Loop {
+            break_to: done,
+            continue_to,
+            kept: self.kept.len(),
+        });
         for (index, arm) in arms.iter().enumerate() {
             self.switch_to(bodies[index]);
             self.statements(&arm.body);
@@ -189,11 +234,26 @@ impl FunctionBuilder<'_, '_> {
         let operand = self.expression(test);
         let equal = self.temporary();
         let left = Operand::Register(subject);
-        self.emit(Operation::Binary { operator: BinaryOperator::Equal, into: equal, left, right: operand }, test.span);
+        self.emit(
+            Operation::Binary {
+                operator: BinaryOperator::Equal,
+                into: equal,
+                left,
+                right: operand,
+            },
+            test.span,
+        );
         self.discard(operand, test.span);
         let (found, next) = (self.new_block(), self.new_block());
         let condition = Operand::Register(equal);
-        self.terminate(Terminator::Branch { condition, then: found, otherwise: next }, test.span);
+        self.terminate(
+            Terminator::Branch {
+                condition,
+                then: found,
+                otherwise: next,
+            },
+            test.span,
+        );
         self.switch_to(found);
         self.emit(Operation::Release { register: subject }, test.span);
         self.terminate(Terminator::Jump(body), test.span);
@@ -201,13 +261,21 @@ impl FunctionBuilder<'_, '_> {
     }
 
     fn leave_loop(&mut self, span: Span, to: impl Fn(&Loop) -> Option<BlockId>) {
-        let found = self.loops.last().and_then(|target| Some((to(target)?, target.kept)));
+        let found = self
+            .loops
+            .last()
+            .and_then(|target| Some((to(target)?, target.kept)));
         let Some((to, kept)) = found else {
             self.refuse(span, "there is no loop here to leave");
             return;
         };
         for index in (kept..self.kept.len()).rev() {
-            self.emit(Operation::Release { register: self.kept[index] }, span);
+            self.emit(
+                Operation::Release {
+                    register: self.kept[index],
+                },
+                span,
+            );
         }
         self.terminate(Terminator::Jump(to), span);
         self.start_unreachable();
@@ -229,10 +297,18 @@ impl FunctionBuilder<'_, '_> {
             other => other,
         };
         for index in (0..self.kept.len()).rev() {
-            self.emit(Operation::Release { register: self.kept[index] }, span);
+            self.emit(
+                Operation::Release {
+                    register: self.kept[index],
+                },
+                span,
+            );
         }
         for index in 0..self.registers.len() {
-            if matches!(self.registers[index], RegisterInfo::Variable(_) | RegisterInfo::Cell(_)) {
+            if matches!(
+                self.registers[index],
+                RegisterInfo::Variable(_) | RegisterInfo::Cell(_)
+            ) {
                 let register = super::register_id(index);
                 self.emit(Operation::Release { register }, span);
             }

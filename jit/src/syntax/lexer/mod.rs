@@ -32,6 +32,7 @@ pub(crate) fn tokenize(text: &[u8], source: SourceId, diagnostics: &mut Diagnost
         list: Vec::new(),
         first_long_string: None,
         unreadable_from: None,
+        broken: false,
         diagnostics,
     };
     while !lexer.diagnostics.is_full() && lexer.skip_blank() {
@@ -53,6 +54,8 @@ struct Lexer<'t> {
     /// The first double-quoted string that spans lines: where a forgotten quote probably is.
     first_long_string: Option<Span>,
     unreadable_from: Option<u32>,
+    /// Whether a mistake was reported since the last token.
+    broken: bool,
     diagnostics: &'t mut Diagnostics,
 }
 
@@ -75,10 +78,12 @@ impl Lexer<'_> {
     }
 
     fn push(&mut self, kind: TokenKind, span: Span) {
-        self.list.push(Token { kind, span });
+        let broken = std::mem::take(&mut self.broken);
+        self.list.push(Token { kind, span, broken });
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {
+        self.broken = true;
         self.diagnostics.report(diagnostic);
     }
 
@@ -88,6 +93,8 @@ impl Lexer<'_> {
             match (self.peek(0), self.peek(1)) {
                 (None, _) => return false,
                 (Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c), _) => self.at += 1,
+                // A no-break space, as text copied from the manual has it.
+                (Some(0xc2), Some(0xa0)) => self.at += 2,
                 (Some(b'/'), Some(b'/')) => self.skip_line(),
                 (Some(b'/'), Some(b'*')) => self.skip_block_comment(),
                 // A byte order mark is no part of the text.

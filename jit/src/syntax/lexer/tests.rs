@@ -97,7 +97,7 @@ fn words_and_comments() {
         "and foreach Foreach $foreach .",
     );
     accepted("a // b\nc /* d\n */ e", "a c e .");
-    accepted("\u{feff}a", "a .");
+    accepted("\u{feff}a\u{a0}b", "a b .");
     accepted("$o->match()", "$o -> match ( ) .");
     refused("yield", "yield .", "`yield` is reserved for a later HSL");
     refused("a /* b", "a .", "this comment has no end");

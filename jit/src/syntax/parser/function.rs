@@ -38,8 +38,19 @@ impl Parser<'_> {
     pub(super) fn anonymous_function(&mut self) -> Parsed<Expression> {
         let start = self.span();
         self.expect_keyword(Keyword::Function)?;
-        if let TokenKind::Name(name) = self.peek() {
-            let message = format!("a function within an expression has no name, here `{name}`");
+        let named = match self.peek() {
+            TokenKind::Name(_) => true,
+            TokenKind::Keyword(_) => {
+                matches!(
+                    self.peek_after(1),
+                    TokenKind::Symbol(Symbol::LeftParenthesis)
+                )
+            }
+            _ => false,
+        };
+        if named {
+            let name = self.peek().describe();
+            let message = format!("a function within an expression has no name, here {name}");
             let diagnostic = Diagnostic::error(self.span(), message)
                 .with_hint("leave the name out, or declare the function as a statement");
             self.report(diagnostic);

@@ -8,7 +8,7 @@
 //!
 //! HSL manual: structures, operators, literals.
 //!
-//! Invariant: each function that may fail has reported the mistake before it returns [`Reported`].
+//! Invariant: each function that may fail has reported the mistake before it returns `Reported`.
 
 mod class;
 mod expression;
@@ -33,7 +33,7 @@ pub const NESTING_COUNT_MAX: u32 = 128;
 /// nesting and two nodes high. Later passes recurse over the tree, so this also bounds their stack.
 pub const TREE_HEIGHT_MAX: u32 = 500;
 /// Octets of one source text.
-pub const SOURCE_OCTETS_MAX: usize = 16 << 20;
+pub const SOURCE_OCTETS_MAX: usize = 1 << 20;
 
 /// A text as far as it could be read.
 #[derive(Clone, Debug, Default)]
@@ -107,9 +107,10 @@ pub fn parse_text(
         in_switch: false,
         silent_from: tokens.unreadable_from.unwrap_or(u32::MAX),
         reported_at: None,
+        // A `$` without a name is a variable without one.
         lost: Lost {
+            names: HashSet::from(["".into()]),
             all: tokens.unreadable_from.is_some(),
-            ..Lost::default()
         },
         diagnostics,
     };
@@ -267,8 +268,10 @@ impl Parser<'_> {
 
     /// Reports, unless it follows from a mistake already reported.
     fn report(&mut self, diagnostic: Diagnostic) -> Reported {
-        let follows =
-            self.reported_at == Some(self.at) || self.silent_from <= diagnostic.span.start;
+        let follows = self.reported_at == Some(self.at)
+            || self.tokens[self.at].broken
+            || self.tokens[self.at.saturating_sub(1)].broken
+            || self.silent_from <= diagnostic.span.start;
         if !follows {
             self.diagnostics.report(diagnostic);
             self.reported_at = Some(self.at);
@@ -326,7 +329,13 @@ impl Parser<'_> {
                 TokenKind::Symbol(Symbol::LeftParenthesis | Symbol::LeftBracket) => {
                     self.skip_brackets();
                 }
-                TokenKind::Keyword(keyword) if keyword.begins_statement() => return,
+                // A reserved word used as a name is the mistake itself and begins nothing.
+                TokenKind::Keyword(keyword)
+                    if keyword.begins_statement()
+                        && (self.reported_at != Some(self.at) || self.line_begins_at(self.at)) =>
+                {
+                    return;
+                }
                 _ => self.advance(),
             }
         }

@@ -201,7 +201,7 @@ impl Parser<'_> {
     }
 
     /// Whether a line end stands between a token and the one before.
-    fn line_begins_at(&self, index: usize) -> bool {
+    pub(super) fn line_begins_at(&self, index: usize) -> bool {
         let before = self.tokens[index.saturating_sub(1)].span.end as usize;
         let here = self.tokens[index].span.start as usize;
         self.text

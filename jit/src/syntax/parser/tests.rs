@@ -83,6 +83,10 @@ fn postfix() {
         "(at (cache (array (\"ttl\" => 1)) (call f 2)) 3)",
     );
     tree("cache [] builtin f();", "(cache (array) (call builtin:f))");
+    tree(
+        "$p = (\"0000\".$hi)[-4:].(\"0000\".$lo)[-4:];",
+        "(= $p (. (slice (. \"0000\" $hi) [(- 4):]) (slice (. \"0000\" $lo) [(- 4):])))",
+    );
     tree("(f())[0];", "(at (call f) 0)");
     tree(
         "isset($a[1]->b); unset(f()->c);",

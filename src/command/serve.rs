@@ -21,6 +21,8 @@ use postern::shard::{self, Admission, Listener, ShardEvent, ShardMessage, ShardP
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::{FAILED, WRONG};
+
 /// What `postern serve` can be told.
 #[derive(Args, Debug)]
 pub(crate) struct ServeArguments {
@@ -58,9 +60,12 @@ pub(crate) fn serve(arguments: ServeArguments) -> ExitCode {
             for diagnostic in diagnostics {
                 eprintln!("{diagnostic}");
             }
-            return ExitCode::from(WRONG_CONFIGURATION);
+            return ExitCode::from(WRONG);
         }
     };
+    for warning in &configuration.warnings {
+        eprintln!("{warning}");
+    }
     match Server::start(&configuration, arguments.log) {
         Ok(server) => server.wait(),
         Err(refusal) => {
@@ -80,7 +85,7 @@ impl Refusal {
     fn configuration(message: impl Display) -> Self {
         Self {
             message: message.to_string(),
-            status: WRONG_CONFIGURATION,
+            status: WRONG,
         }
     }
 
@@ -239,12 +244,6 @@ fn say_ready(addresses: &[SocketAddr]) {
     // Nobody reads standard output: serving goes on.
     let _ = writeln!(stdout, "ready {}", addresses.join(" ")).and_then(|()| stdout.flush());
 }
-
-/// Exit status when the machine stands in the way or a shard fails.
-const FAILED: u8 = 1;
-
-/// Exit status of a wrong configuration.
-const WRONG_CONFIGURATION: u8 = 2;
 
 /// Orders a shard may not have read yet.
 const SHARD_MESSAGES_MAX: usize = 8;

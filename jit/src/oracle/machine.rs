@@ -1,0 +1,88 @@
+//! Builtins, and what they may ask of a run.
+//!
+//! Callbacks and fuel are real. The world stands still: the clock shows the beginning of 1970, and randomness is a sequence
+//! that is the same in every run. So a script that prints either cannot be compared with the compiled code.
+//!
+//! HSL manual: functions.
+
+use super::stop::{Evaluated, fail, refuse};
+use super::walker::Walker;
+use crate::builtins::{self, Machine, Unwind};
+use crate::runtime::Value;
+use crate::source::Span;
+
+impl Walker<'_> {
+    /// Calls the builtin with this number in the registry.
+    pub(super) fn call_builtin(
+        &mut self,
+        number: u32,
+        arguments: &[Value],
+        span: Span,
+    ) -> Evaluated<Value> {
+        let Some(builtin) = builtins::registry().get(number as usize) else {
+            return refuse("no builtin of this number", span);
+        };
+        self.builtin_calls.push(span);
+        let result = builtin.invoke(arguments, self);
+        self.builtin_calls.pop();
+        // Whatever the builtin made of it, a callback that stopped stops the script.
+        if let Some(stop) = self.stopped.take() {
+            return Err(stop);
+        }
+        match result {
+            Ok(value) => Ok(value),
+            Err(Unwind::Error(kind)) => fail(kind, span),
+            Err(Unwind::Ended) => refuse("a builtin ended the script", span),
+        }
+    }
+}
+
+impl Machine for Walker<'_> {
+    fn invoke(&mut self, function: &Value, arguments: &[Value]) -> Result<Value, Unwind> {
+        let span = *self.builtin_calls.last().ok_or(Unwind::Ended)?;
+        self.call(function, arguments.to_vec(), span)
+            .map_err(|stop| {
+                self.stopped = Some(stop);
+                Unwind::Ended
+            })
+    }
+
+    fn charge(&mut self, fuel: u64) -> Result<(), Unwind> {
+        let span = *self.builtin_calls.last().ok_or(Unwind::Ended)?;
+        Walker::charge(self, fuel, span).map_err(|stop| {
+            self.stopped = Some(stop);
+            Unwind::Ended
+        })
+    }
+
+    fn time(&mut self) -> f64 {
+        0.0
+    }
+
+    fn utc_offset(&mut self, _time: f64) -> f64 {
+        0.0
+    }
+
+    fn uptime(&mut self) -> f64 {
+        0.0
+    }
+
+    fn execution_time(&mut self) -> f64 {
+        0.0
+    }
+
+    fn fill_random(&mut self, buffer: &mut [u8]) {
+        for octet in buffer {
+            // A generator of period 2^64; its high octet is random enough for scripts that only must run.
+            self.random = self
+                .random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            *octet = self.random.to_be_bytes()[0];
+        }
+    }
+
+    fn hostname(&mut self) -> &str {
+        "localhost"
+    }
+}

@@ -1,0 +1,208 @@
+//! The state of one run, its beginning and its end.
+//!
+//! In: a program, a host, limits. Out: an [`Outcome`]. Here are what every part of the evaluator needs: frames, fuel, depth
+//! and output; what the parts do is in the files named after them.
+
+use std::collections::{HashMap, HashSet};
+
+use super::definition::Definitions;
+use super::frame::Frame;
+use super::process::Process;
+use super::statement::Flow;
+use super::stop::{At, Evaluated, Stop, fail, refuse};
+use super::{Ending, Limits, OracleHost, Outcome};
+use crate::error::{ErrorKind, ScriptError};
+use crate::runtime::{Heap, Portable, Value, convert};
+use crate::source::Span;
+use crate::syntax::ast::{Name, Program};
+
+/// One run of a program.
+pub(super) struct Walker<'a> {
+    pub(super) host: &'a mut dyn OracleHost,
+    pub(super) limits: Limits,
+    pub(super) definitions: Definitions,
+    /// The main script, then one for each call that is going on.
+    frames: Vec<Frame>,
+    /// The numbers of the functions that are running.
+    pub(super) running: Vec<u32>,
+    /// Static variables in cells, by class and name; made when first used, since their first values are constants.
+    pub(super) statics: HashMap<(u32, Name), Value>,
+    /// Names of context functions, by the number their function values have.
+    pub(super) host_functions: Vec<String>,
+    pub(super) process: Process,
+    /// The calls of builtins that are going on.
+    pub(super) builtin_calls: Vec<Span>,
+    /// Why a function that a builtin called stopped.
+    pub(super) stopped: Option<Box<Stop>>,
+    /// The state of the generator of randomness.
+    pub(super) random: u64,
+    /// Bits of the cells of predefined variables that must stay as they are.
+    read_only: HashSet<u64>,
+    output: Vec<Vec<u8>>,
+    output_octets: usize,
+    fuel_used: u64,
+    depth: u32,
+}
+
+/// What each `echo` counts besides its text, so that printing nothing is bounded too.
+const ECHO_OVERHEAD_OCTETS: usize = 8;
+
+/// Runs a program on a heap of its own.
+pub(super) fn run(program: &Program, host: &mut dyn OracleHost, limits: Limits) -> Outcome {
+    let heap = Heap::new(limits.memory);
+    let entered = heap.enter();
+    let mut walker = Walker::new(program, host, limits);
+    let result = walker.main(program);
+    let ending = match result {
+        Ok(value) => Ending::Finished(value),
+        Err(stop) => match *stop {
+            Stop::Action {
+                name,
+                arguments,
+                span,
+            } => Ending::Action {
+                name,
+                arguments,
+                span,
+            },
+            Stop::Error { kind, span } => Ending::Error(ScriptError {
+                kind,
+                span: Some(span),
+            }),
+            Stop::Refused { reason, span } => Ending::Refused { reason, span },
+        },
+    };
+    let (output, fuel_used) = (std::mem::take(&mut walker.output), walker.fuel_used);
+    drop(walker);
+    let live_values = heap.live();
+    drop(entered);
+    Outcome {
+        output,
+        ending,
+        fuel_used,
+        live_values,
+    }
+}
+
+impl<'a> Walker<'a> {
+    fn new(program: &Program, host: &'a mut dyn OracleHost, limits: Limits) -> Self {
+        let mut definitions = Definitions::default();
+        let scope = definitions.scope(&program.statements, None, None);
+        Self {
+            host,
+            limits,
+            definitions,
+            frames: vec![Frame::new(scope, None)],
+            running: Vec::new(),
+            statics: HashMap::new(),
+            host_functions: Vec::new(),
+            process: Process::default(),
+            builtin_calls: Vec::new(),
+            stopped: None,
+            random: 1,
+            read_only: HashSet::new(),
+            output: Vec::new(),
+            output_octets: 0,
+            fuel_used: 0,
+            depth: 0,
+        }
+    }
+
+    fn main(&mut self, program: &Program) -> Evaluated<Portable> {
+        let Some(first) = program.statements.first() else {
+            return Ok(Portable::None);
+        };
+        self.predefine().at(first.span)?;
+        let value = match self.statements(&program.statements)? {
+            Flow::Return(value) => value,
+            Flow::Next | Flow::Break | Flow::Continue => Value::NONE,
+        };
+        Ok(Portable::copy(&value).unwrap_or(Portable::None))
+    }
+
+    fn predefine(&mut self) -> Result<(), ErrorKind> {
+        for variable in self.host.variables() {
+            let name = Name::from(variable.name.as_str());
+            let cell = Value::cell(variable.value.to_value()?)?;
+            if !variable.writable {
+                self.read_only.insert(cell.bits());
+            }
+            self.main_frame().share(&name, cell);
+        }
+        Ok(())
+    }
+
+    /// The frame of the function that is running.
+    pub(super) fn frame(&mut self) -> &mut Frame {
+        self.frames
+            .last_mut()
+            .expect("the main frame is never popped")
+    }
+
+    /// The same, to look at.
+    pub(super) fn frame_running(&self) -> &Frame {
+        self.frames.last().expect("the main frame is never popped")
+    }
+
+    /// The frame of the main script.
+    pub(super) fn main_frame(&mut self) -> &mut Frame {
+        &mut self.frames[0]
+    }
+
+    /// Whether the main script itself is running.
+    pub(super) fn in_main(&self) -> bool {
+        self.frames.len() == 1
+    }
+
+    pub(super) fn push_frame(&mut self, frame: Frame) {
+        self.frames.push(frame);
+    }
+
+    /// Leaves the frame entered last; never the main one.
+    pub(super) fn pop_frame(&mut self) {
+        if !self.in_main() {
+            self.frames.pop();
+        }
+    }
+
+    /// Whether the variable in this cell must stay as it is.
+    pub(super) fn is_read_only(&self, cell: &Value) -> bool {
+        self.read_only.contains(&cell.bits())
+    }
+
+    /// Uses fuel.
+    pub(super) fn charge(&mut self, units: u64, span: Span) -> Evaluated<()> {
+        let limit = self.limits.fuel;
+        if limit - self.fuel_used < units {
+            self.fuel_used = limit;
+            return fail(ErrorKind::FuelExhausted { limit }, span);
+        }
+        self.fuel_used += units;
+        Ok(())
+    }
+
+    /// Goes one level deeper into the tree; whoever calls it calls [`Self::ascend`] afterwards.
+    pub(super) fn descend(&mut self, span: Span) -> Evaluated<()> {
+        if self.depth >= self.limits.depth {
+            return refuse("nested deeper than the plain evaluator follows", span);
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    pub(super) fn ascend(&mut self) {
+        self.depth -= 1;
+    }
+
+    /// Prints a value.
+    pub(super) fn print(&mut self, value: &Value) -> Result<(), ErrorKind> {
+        let text = convert::text(value)?;
+        let limit = self.limits.output;
+        self.output_octets += text.octets().len() + ECHO_OVERHEAD_OCTETS;
+        if self.output_octets > limit {
+            return Err(ErrorKind::OutputLimit { limit });
+        }
+        self.output.push(text.octets().to_vec());
+        Ok(())
+    }
+}

@@ -1,0 +1,197 @@
+//! Keys of array elements.
+//!
+//! In: any value. Out: the key it stands for, or a script error. A key is borrowed: looking up costs no copy and no count.
+//!
+//! HSL manual, chapter "Operators", "Subscript" (key casting); the range is that of exact integers, not 32 bits.
+
+use super::string;
+use super::value::Value;
+use crate::error::ErrorKind;
+
+/// The greatest absolute value of an integer key: every integer up to it is exactly a double.
+pub const KEY_MAX: i64 = (1 << 53) - 1;
+
+/// The key of an element, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub enum Key<'a> {
+    /// `none`.
+    None,
+    /// An integer of absolute value at most [`KEY_MAX`].
+    Integer(i64),
+    /// The octets of a string that does not look like an integer.
+    Octets(&'a [u8]),
+    /// A string value that does not look like an integer; storing it shares it.
+    String(&'a Value),
+}
+
+impl<'a> Key<'a> {
+    /// The key a value stands for: booleans are 0 and 1, numbers are cut toward zero, strings that look like integers are
+    /// integers, none is itself.
+    ///
+    /// # Errors
+    ///
+    /// If the value is an array, a function or an object, or a number outside the range of keys.
+    pub fn cast(value: &'a Value) -> Result<Self, ErrorKind> {
+        if let Some(number) = value.as_arithmetic() {
+            return Self::from_number(number);
+        }
+        if let Some(octets) = value.as_octets() {
+            return Ok(integer_like(octets).map_or(Key::String(value), Key::Integer));
+        }
+        if value.is_none() {
+            return Ok(Key::None);
+        }
+        Err(ErrorKind::KeyKind { got: value.kind() })
+    }
+
+    /// The key octets stand for.
+    #[must_use]
+    pub fn of(octets: &'a [u8]) -> Self {
+        integer_like(octets).map_or(Key::Octets(octets), Key::Integer)
+    }
+
+    /// The key a position stands for.
+    #[must_use]
+    pub fn at(position: usize) -> Self {
+        Key::Integer(i64::try_from(position).unwrap_or(KEY_MAX))
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "checked against the range")]
+    #[expect(clippy::cast_precision_loss, reason = "KEY_MAX is exactly a double")]
+    fn from_number(number: f64) -> Result<Self, ErrorKind> {
+        if number.trunc().abs() <= KEY_MAX as f64 {
+            Ok(Key::Integer(number as i64))
+        } else {
+            Err(ErrorKind::KeyRange)
+        }
+    }
+
+    /// The key as scripts see it.
+    ///
+    /// # Errors
+    ///
+    /// If the heap exceeds its limit.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "integer keys are exactly doubles"
+    )]
+    pub fn to_value(self) -> Result<Value, ErrorKind> {
+        match self {
+            Key::None => Ok(Value::NONE),
+            Key::Integer(integer) => Ok(Value::number(integer as f64)),
+            Key::Octets(octets) => Value::string(octets),
+            Key::String(value) => Ok(value.clone()),
+        }
+    }
+
+    /// The octets, if it is a string.
+    #[must_use]
+    pub fn octets(self) -> Option<&'a [u8]> {
+        match self {
+            Key::None | Key::Integer(_) => None,
+            Key::Octets(octets) => Some(octets),
+            Key::String(value) => value.as_octets(),
+        }
+    }
+
+    /// Whether both are the same key.
+    #[must_use]
+    pub fn equals(self, other: Key<'_>) -> bool {
+        match (self, other) {
+            (Key::None, Key::None) => true,
+            (Key::Integer(left), Key::Integer(right)) => left == right,
+            (Key::String(left), Key::String(right)) if left.is_same(right) => true,
+            _ => self.octets().is_some() && self.octets() == other.octets(),
+        }
+    }
+
+    pub(super) fn hash(self) -> u32 {
+        match self {
+            Key::None => 1,
+            Key::Integer(integer) => {
+                let mixed = integer.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                u32::try_from(mixed >> 32).unwrap_or(0)
+            }
+            Key::Octets(octets) => string::hash_octets(octets),
+            Key::String(value) => value.as_string().map_or(0, string::HslString::hash),
+        }
+    }
+
+    /// The position this is the key of in a packed array.
+    pub(super) fn position(self) -> Option<usize> {
+        match self {
+            Key::Integer(integer) => usize::try_from(integer).ok(),
+            Key::None | Key::Octets(_) | Key::String(_) => None,
+        }
+    }
+}
+
+/// The integer that octets look like: a minus sign at most, no leading zero, within the range of keys.
+fn integer_like(octets: &[u8]) -> Option<i64> {
+    let digits = octets.strip_prefix(b"-").unwrap_or(octets);
+    let canonical = match digits {
+        [b'0'] => octets.len() == 1,
+        [b'1'..=b'9', rest @ ..] => rest.len() < 16 && rest.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    if !canonical {
+        return None;
+    }
+    let magnitude = digits
+        .iter()
+        .fold(0_i64, |number, digit| number * 10 + i64::from(digit - b'0'));
+    let integer = if digits.len() < octets.len() {
+        -magnitude
+    } else {
+        magnitude
+    };
+    (magnitude <= KEY_MAX).then_some(integer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::heap::Heap;
+
+    #[test]
+    fn keys_are_cast_as_the_manual_says() {
+        let heap = Heap::new(1 << 20);
+        let _entered = heap.enter();
+        let shown = |value: Value| match Key::cast(&value) {
+            Ok(Key::Integer(integer)) => integer.to_string(),
+            Ok(Key::None) => "none".to_owned(),
+            Ok(key) => format!("\"{}\"", key.octets().unwrap_or_default().escape_ascii()),
+            Err(error) => error.to_string(),
+        };
+        let text = |octets: &str| Value::string(octets.as_bytes()).expect("fits");
+        let range = "array key is outside -9007199254740991..9007199254740991";
+        let table = [
+            (text("1"), "1"),
+            (text("-3"), "-3"),
+            (text("0"), "0"),
+            (text("-0"), "\"-0\""),
+            (text("01"), "\"01\""),
+            (text("+1"), "\"+1\""),
+            (text("1.9"), "\"1.9\""),
+            (text(""), "\"\""),
+            (text("-"), "\"-\""),
+            (text("9007199254740991"), "9007199254740991"),
+            (text("9007199254740992"), "\"9007199254740992\""),
+            (text("99999999999999999999"), "\"99999999999999999999\""),
+            (Value::number(1.9), "1"),
+            (Value::number(-1.9), "-1"),
+            (Value::number(1e300), range),
+            (Value::number(f64::NAN), range),
+            (Value::TRUE, "1"),
+            (Value::FALSE, "0"),
+            (Value::NONE, "none"),
+            (
+                Value::array().expect("fits"),
+                "array cannot be an array key",
+            ),
+        ];
+        for (value, expected) in table {
+            assert_eq!(shown(value), expected);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Scripts at work: what they ask is awaited here, what they decide is done here.
+//!
+//! In: a hook's script instance, the connection's facts. Out: a [`Verdict`] or the session's [`Step`]. Guarantees: a
+//! script holds the core for a slice at a time, then every other connection that can go on has its turn; one line of the
+//! log per script error, nothing of it to the client; a connection that is ended meanwhile takes its script along.
+//! Does not: interpret actions (`hook`), or see a script unless one is installed.
+//!
+//! HSL manual: "Connect", "Proxy".
+
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+use postern_jit::execution::{Ending, HostAnswer, HostRequest, Outcome};
+
+use super::transport::ConnectionError;
+use super::{Connection, client_facts};
+use crate::hook::{Facts, Failure, HookInstance, Hooks, Run, Turn, Variable, connect, proxy};
+use crate::log::Level;
+use crate::smtp::command::Command;
+use crate::smtp::extension::Extension;
+use crate::smtp::reply::{self, EightBitText};
+use crate::smtp::session::Step;
+
+/// What becomes of a connection before its greeting.
+pub(super) enum Verdict {
+    /// The client is greeted, with this text behind the host name.
+    Greet(Option<Box<[u8]>>),
+    /// The last reply waits to be sent.
+    Refused,
+}
+
+/// Asks the script of the hook `connect`, if there is one.
+pub(super) async fn connect(connection: &mut Connection) -> Result<Verdict, ConnectionError> {
+    let Some(instance) = connection.hooks().connect.clone() else {
+        return Ok(Verdict::Greet(None));
+    };
+    let ending = drive(connection, &instance, 0).await?;
+    let action = ending.and_then(connect::action).unwrap_or_else(|failure| {
+        connection.report(&instance, &failure);
+        connect::on_error()
+    });
+    match action {
+        connect::Action::Accept(accept) => {
+            if let Some(address) = accept.senderip {
+                connection.rename(address);
+            }
+            if let Some(name) = &accept.senderptr {
+                let line = connection.line(Level::Connection, "client_named");
+                drop(line.map(|line| line.octets("name", name)));
+            }
+            Ok(connection.readmit(accept.reason))
+        }
+        connect::Action::Refuse(refusal) => {
+            connection.replies.push(&refusal.to_reply(None));
+            Ok(Verdict::Refused)
+        }
+    }
+}
+
+/// Asks the script of the hook `proxy` about the first `line_octets` of the receive buffer, a line with its CRLF, and
+/// consumes them.
+pub(super) async fn proxy(
+    connection: &mut Connection,
+    line_octets: usize,
+) -> Result<Step, ConnectionError> {
+    let Some(instance) = connection.hooks().proxy.clone() else {
+        return Ok(Step::Continue);
+    };
+    let ending = drive(connection, &instance, line_octets).await?;
+    let action = ending.and_then(proxy::action).unwrap_or_else(|failure| {
+        connection.report(&instance, &failure);
+        proxy::on_error()
+    });
+    let Connection {
+        receive_buffer,
+        session,
+        replies,
+        ..
+    } = connection;
+    let line = without_end(&receive_buffer.octets()[..line_octets]);
+    let step = match action {
+        proxy::Action::Pass { command, .. } => {
+            session.step(Command::parse(command.as_deref().unwrap_or(line)), replies)
+        }
+        proxy::Action::Reply {
+            reply, disconnect, ..
+        } => {
+            let default = proxy::default_enhanced(line, reply.code);
+            if session.extensions().offers(Extension::EightBitMime) {
+                replies.set_eight_bit_text(EightBitText::Allowed);
+            }
+            let step = session.reply_scripted(&reply.to_reply(default), replies);
+            replies.set_eight_bit_text(EightBitText::Replaced);
+            if disconnect { Step::Close } else { step }
+        }
+    };
+    receive_buffer.consume(line_octets);
+    Ok(step)
+}
+
+/// Runs a script to its end. `line_octets` as in [`proxy`]; the line stays in the receive buffer meanwhile.
+async fn drive(
+    connection: &mut Connection,
+    instance: &HookInstance,
+    line_octets: usize,
+) -> Result<Result<Ending, Failure>, ConnectionError> {
+    let commons = Rc::clone(&connection.commons);
+    let now_us = || commons.clock.measure_us();
+    let mut run = match connection.start(instance, line_octets) {
+        Ok(run) => run,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let mut turn = run.resume(now_us);
+    loop {
+        turn = match turn {
+            Turn::Ended(outcome) => return Ok(Ok(connection.keep(instance, outcome))),
+            Turn::Stopped(failure) => return Ok(Err(failure)),
+            Turn::Asks(request) => match connection.answer(instance, &request, line_octets) {
+                Ok(answer) => run.answer(answer, now_us),
+                Err(error) => run.refuse(error),
+            },
+            Turn::SliceOver => {
+                glommio::executor().yield_now().await;
+                if let Some(interrupt) = connection.transport.interrupted() {
+                    return Err(ConnectionError::Interrupted(interrupt));
+                }
+                run.resume(now_us)
+            }
+        };
+    }
+}
+
+impl Connection {
+    /// The scripts of its profile.
+    pub(super) fn hooks(&self) -> &Hooks {
+        &self.commons.served[self.served].hooks
+    }
+
+    fn start(&mut self, instance: &HookInstance, line_octets: usize) -> Result<Run, Failure> {
+        if instance.reads_any(&[Variable::MessageId, Variable::Transaction]) {
+            let _ = self.transaction_id();
+        }
+        let now_us = self.commons.clock.measure_us();
+        instance.start(&self.facts(instance, line_octets), now_us)
+    }
+
+    fn facts(&self, instance: &HookInstance, line_octets: usize) -> Facts<'_> {
+        const NAME_THE_SERVER: [Variable; 4] = [
+            Variable::Arguments,
+            Variable::Connection,
+            Variable::ServerIp,
+            Variable::ServerPort,
+        ];
+        let server = if instance.reads_any(&NAME_THE_SERVER) {
+            self.transport.local_address()
+        } else {
+            None
+        };
+        Facts {
+            client: self.client,
+            server,
+            server_id: &self.profile().id,
+            session: &self.session,
+            transaction_id: self.session.transaction_id().copied(),
+            command: without_end(&self.receive_buffer.octets()[..line_octets]),
+            context: self.context.as_deref(),
+        }
+    }
+
+    /// Answers what a script asks: so far only `SetSenderIP`.
+    fn answer(
+        &mut self,
+        instance: &HookInstance,
+        request: &HostRequest,
+        line_octets: usize,
+    ) -> Result<HostAnswer, postern_jit::error::ErrorKind> {
+        let address = connect::sender_ip(request)?;
+        if let Some(address) = address {
+            self.rename(address);
+        }
+        Ok(instance.sender_ip_answer(address, &self.facts(instance, line_octets)))
+    }
+
+    /// Takes over what a script left behind.
+    fn keep(&mut self, instance: &HookInstance, mut outcome: Outcome) -> Ending {
+        if let Some(context) = instance.take_context(&mut outcome) {
+            self.context = Some(Box::new(context));
+        }
+        for text in &outcome.output {
+            let line = self.line(Level::Message, "echo");
+            drop(line.map(|line| line.word("hook", instance.hook()).octets("text", text)));
+        }
+        outcome.ending
+    }
+
+    /// Gives the client another address, for the log, later scripts, the session and the trace header.
+    fn rename(&mut self, address: IpAddr) {
+        self.client = SocketAddr::new(address, self.client.port());
+        let facts = client_facts(self.profile(), address);
+        self.session.set_client(facts);
+    }
+
+    /// Counts a client that a script has renamed under its new address, where a limit may be reached.
+    fn readmit(&mut self, text: Option<Box<[u8]>>) -> Verdict {
+        let second = self.commons.clock.now_ms() / 1_000;
+        let Err(excess) = self.permit.transfer(self.client.ip(), second) else {
+            return Verdict::Greet(text);
+        };
+        let reason = excess.reason();
+        self.commons.counters.connections_refused.increment();
+        let line = self.line(Level::Warning, "connection_refused");
+        drop(line.map(|line| line.octets("reason", reason.as_bytes())));
+        self.replies.push(&reply::not_admitted(reason));
+        Verdict::Refused
+    }
+
+    /// The one line of the log about a script error.
+    fn report(&self, instance: &HookInstance, failure: &Failure) {
+        let Some(line) = self.line(Level::Warning, "script_error") else {
+            return;
+        };
+        let profile = self.profile().id.as_bytes();
+        let mut line = line
+            .word("hook", instance.hook())
+            .octets("profile", profile);
+        if let Some(place) = failure.place(instance.sources()) {
+            line = line.octets("at", place.as_bytes());
+        }
+        drop(line.octets("message", failure.to_string().as_bytes()));
+    }
+}
+
+/// A line without its CRLF; nothing stays nothing.
+fn without_end(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r\n").unwrap_or(line)
+}

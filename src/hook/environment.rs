@@ -1,0 +1,259 @@
+//! What a script finds in each hook: its predefined variables and the functions that only it has.
+//!
+//! In: a hook. Out: the [`Environment`] the compiler resolves names against. An index in it is the place of the same
+//! variable or function in the tables below, so that the rest of the folder can match on enums instead of names.
+//! Guarantees: `$context` is the only writable variable. Does not: know values (`variables.rs`) or what the functions
+//! mean (`actions.rs`).
+//!
+//! HSL manual: "Connect", "Proxy"; both the flat variables of their first editions and the arrays of the later ones.
+
+use postern_jit::resolve::{Arity, Environment, HostFunction, PredefinedVariable};
+
+use super::Hook;
+
+/// A predefined variable.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Variable {
+    /// `$arguments`.
+    Arguments,
+    /// `$command`.
+    Command,
+    /// `$connection`.
+    Connection,
+    /// `$context`.
+    Context,
+    /// `$messageid`.
+    MessageId,
+    /// `$saslauthed`.
+    SaslAuthed,
+    /// `$saslusername`.
+    SaslUsername,
+    /// `$senderhelo`.
+    SenderHelo,
+    /// `$senderip`.
+    SenderIp,
+    /// `$senderport`.
+    SenderPort,
+    /// `$serverid`.
+    ServerId,
+    /// `$serverip`.
+    ServerIp,
+    /// `$serverport`.
+    ServerPort,
+    /// `$tlsstarted`.
+    TlsStarted,
+    /// `$transaction`.
+    Transaction,
+}
+
+impl Variable {
+    /// Its name without `$`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Arguments => "arguments",
+            Self::Command => "command",
+            Self::Connection => "connection",
+            Self::Context => "context",
+            Self::MessageId => "messageid",
+            Self::SaslAuthed => "saslauthed",
+            Self::SaslUsername => "saslusername",
+            Self::SenderHelo => "senderhelo",
+            Self::SenderIp => "senderip",
+            Self::SenderPort => "senderport",
+            Self::ServerId => "serverid",
+            Self::ServerIp => "serverip",
+            Self::ServerPort => "serverport",
+            Self::TlsStarted => "tlsstarted",
+            Self::Transaction => "transaction",
+        }
+    }
+
+    /// Whether scripts may assign to it.
+    #[must_use]
+    pub const fn is_writable(self) -> bool {
+        matches!(self, Self::Context)
+    }
+}
+
+/// A function that only scripts of a hook have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Function {
+    /// `Accept([options])`.
+    Accept,
+    /// `Defer([reason, [options]])`.
+    Defer,
+    /// `Pass([options])`.
+    Pass,
+    /// `Reject([reason, [options]])`.
+    Reject,
+    /// `Reply([reason, [options]])`.
+    Reply,
+    /// `SetSenderIP(senderip)`, the only one that returns.
+    SetSenderIp,
+}
+
+impl Function {
+    /// As it is called.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "Accept",
+            Self::Defer => "Defer",
+            Self::Pass => "Pass",
+            Self::Reject => "Reject",
+            Self::Reply => "Reply",
+            Self::SetSenderIp => "SetSenderIP",
+        }
+    }
+
+    const fn arity(self) -> Arity {
+        match self {
+            Self::Accept | Self::Pass => Arity::between(0, 1),
+            Self::Defer | Self::Reject | Self::Reply => Arity::between(0, 2),
+            Self::SetSenderIp => Arity::exactly(1),
+        }
+    }
+
+    /// Whether the script ends where it is called.
+    #[must_use]
+    pub const fn is_terminating(self) -> bool {
+        !matches!(self, Self::SetSenderIp)
+    }
+}
+
+impl Hook {
+    /// Its predefined variables, by index.
+    #[must_use]
+    pub const fn variables(self) -> &'static [Variable] {
+        match self {
+            Self::Connect => &[
+                Variable::MessageId,
+                Variable::SenderIp,
+                Variable::SenderPort,
+                Variable::ServerIp,
+                Variable::ServerPort,
+                Variable::ServerId,
+                Variable::Context,
+                Variable::Arguments,
+                Variable::Connection,
+                Variable::Transaction,
+            ],
+            Self::Proxy => &[
+                Variable::Command,
+                Variable::SenderIp,
+                Variable::SenderPort,
+                Variable::ServerIp,
+                Variable::ServerPort,
+                Variable::ServerId,
+                Variable::SenderHelo,
+                Variable::TlsStarted,
+                Variable::SaslAuthed,
+                Variable::SaslUsername,
+                Variable::Context,
+                Variable::Arguments,
+                Variable::Connection,
+                Variable::Transaction,
+            ],
+        }
+    }
+
+    /// Its own functions, by index.
+    #[must_use]
+    pub const fn functions(self) -> &'static [Function] {
+        match self {
+            Self::Connect => &[
+                Function::Accept,
+                Function::Reject,
+                Function::Defer,
+                Function::SetSenderIp,
+            ],
+            Self::Proxy => &[Function::Pass, Function::Reply],
+        }
+    }
+
+    /// The function with this index.
+    pub(super) fn function(self, index: usize) -> Option<Function> {
+        self.functions().get(index).copied()
+    }
+
+    /// The index of a variable.
+    pub(super) fn index(self, variable: Variable) -> Option<usize> {
+        self.variables().iter().position(|one| *one == variable)
+    }
+
+    /// What its scripts are compiled against.
+    #[must_use]
+    pub fn environment(self) -> Environment {
+        let variables = self.variables().iter().map(|variable| PredefinedVariable {
+            name: variable.name().to_owned(),
+            writable: variable.is_writable(),
+        });
+        let functions = self.functions().iter().map(|function| HostFunction {
+            name: function.name().to_owned(),
+            arity: function.arity(),
+            terminating: function.is_terminating(),
+        });
+        Environment {
+            variables: variables.collect(),
+            functions: functions.collect(),
+            elsewhere: elsewhere(Some(self)),
+        }
+    }
+}
+
+/// What scripts outside of any hook are compiled against.
+#[must_use]
+pub fn core_environment() -> Environment {
+    Environment {
+        elsewhere: elsewhere(None),
+        ..Environment::default()
+    }
+}
+
+/// The functions of the other hooks, so that the compiler can say where they belong.
+fn elsewhere(here: Option<Hook>) -> Vec<(String, String)> {
+    let others = Hook::ALL.into_iter().filter(|hook| Some(*hook) != here);
+    others
+        .flat_map(|hook| {
+            let functions = hook.functions().iter();
+            functions.map(move |function| (function.name().to_owned(), hook.name().to_owned()))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Hook, core_environment};
+
+    #[test]
+    fn only_context_is_writable() {
+        for hook in Hook::ALL {
+            let environment = hook.environment();
+            let writable = environment.variables.iter().filter(|one| one.writable);
+            let names: Vec<&str> = writable.map(|one| one.name.as_str()).collect();
+            assert_eq!(names, ["context"], "{hook:?}");
+        }
+    }
+
+    #[test]
+    fn names_do_not_clash() {
+        for hook in Hook::ALL {
+            let environment = hook.environment();
+            let mut names: Vec<&str> = environment
+                .variables
+                .iter()
+                .map(|one| one.name.as_str())
+                .collect();
+            names.sort_unstable();
+            let count = names.len();
+            names.dedup();
+            assert_eq!(names.len(), count);
+        }
+        assert!(
+            core_environment()
+                .elsewhere
+                .contains(&("SetSenderIP".to_owned(), "connect".to_owned()))
+        );
+    }
+}

@@ -1,0 +1,240 @@
+//! Scripts that decide: what each hook shows them, how they run, what their actions mean.
+//!
+//! ```text
+//! facts of the connection --> variables --> script --> outcome --> action --> what the pump does
+//!                             (inputs)      (run)                  (connect, proxy)
+//! ```
+//!
+//! In: facts, a script instance of the shard. Out: one action per call; a script error or an implicit end becomes the
+//! hook's default here and nowhere else.
+//! Guarantees: no script can write octets to a client except through `smtp::reply`, hand the session more than one line,
+//! or run past its budget. Does not: know sockets or time; whoever drives a [`Run`] passes the clock in and awaits.
+//!
+//! | hook | when | on script error | on implicit end |
+//! | --- | --- | --- | --- |
+//! | `connect` | before the greeting | `Defer()` | `Accept()` |
+//! | `proxy` | per command line, before it is parsed | `Reply` with a generic 421 | `Pass()` |
+//!
+//! HSL manual: "Connect", "Proxy". Reading order: `environment.rs`, `variables.rs`, `run.rs`, `arguments.rs`,
+//! `connect.rs`, `proxy.rs`.
+
+mod arguments;
+pub mod connect;
+mod environment;
+pub mod proxy;
+mod run;
+mod variables;
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use postern_jit::error::{ErrorKind, ScriptError};
+use postern_jit::execution::ScriptInstance;
+use postern_jit::script::Script;
+use postern_jit::source::{SourceMap, Span};
+
+pub use arguments::ScriptedReply;
+pub use environment::{Function, Variable, core_environment};
+pub use run::{Run, Turn};
+pub use variables::{Facts, StoredContext};
+
+/// A point of the session at which a script decides.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Hook {
+    /// Before the greeting.
+    Connect,
+    /// Before a command line is parsed.
+    Proxy,
+}
+
+impl Hook {
+    /// Every hook, in the order of a session.
+    pub const ALL: [Self; 2] = [Self::Connect, Self::Proxy];
+
+    /// Its name in configuration, log and command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
+impl fmt::Display for Hook {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// What one execution of a script may use.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Budget {
+    /// From its start to its end, in milliseconds, whatever it waits for.
+    pub wall_ms_max: u64,
+    /// Of the processor, in milliseconds.
+    pub cpu_ms_max: u64,
+    /// For its values, in bytes.
+    pub memory_bytes_max: usize,
+}
+
+/// A script compiled for a hook. Immutable, shared by all shards.
+#[derive(Clone, Debug)]
+pub struct HookScript {
+    /// The hook it was compiled for.
+    pub hook: Hook,
+    /// Its code.
+    pub script: Script,
+    /// Its texts, to say where an error happened.
+    pub sources: Arc<SourceMap>,
+}
+
+/// The scripts of one profile.
+#[derive(Clone, Debug)]
+pub struct HookScripts {
+    /// Of [`Hook::Connect`].
+    pub connect: Option<HookScript>,
+    /// Of [`Hook::Proxy`].
+    pub proxy: Option<HookScript>,
+    /// What each execution may use.
+    pub budget: Budget,
+}
+
+/// A script on one shard.
+#[derive(Debug)]
+pub struct HookInstance {
+    hook: Hook,
+    instance: ScriptInstance,
+    sources: Arc<SourceMap>,
+    budget: Budget,
+}
+
+/// The scripts of one profile on one shard; with none installed a hook costs one look here.
+#[derive(Debug, Default)]
+pub struct Hooks {
+    /// Of [`Hook::Connect`].
+    pub connect: Option<Rc<HookInstance>>,
+    /// Of [`Hook::Proxy`].
+    pub proxy: Option<Rc<HookInstance>>,
+}
+
+impl Hooks {
+    /// The scripts on this thread.
+    ///
+    /// # Errors
+    ///
+    /// When the constants of a script exceed what values may hold.
+    pub fn new(scripts: &HookScripts) -> Result<Self, ErrorKind> {
+        let instance = |script: &Option<HookScript>| {
+            let instance = script
+                .as_ref()
+                .map(|script| HookInstance::new(script, scripts.budget));
+            instance.transpose().map(|instance| instance.map(Rc::new))
+        };
+        Ok(Self {
+            connect: instance(&scripts.connect)?,
+            proxy: instance(&scripts.proxy)?,
+        })
+    }
+}
+
+impl HookInstance {
+    /// A script on this thread.
+    ///
+    /// # Errors
+    ///
+    /// When the constants of the script exceed what values may hold.
+    pub fn new(script: &HookScript, budget: Budget) -> Result<Self, ErrorKind> {
+        Ok(Self {
+            hook: script.hook,
+            instance: ScriptInstance::new(&script.script)?,
+            sources: Arc::clone(&script.sources),
+            budget,
+        })
+    }
+
+    /// The hook it belongs to.
+    #[must_use]
+    pub fn hook(&self) -> Hook {
+        self.hook
+    }
+
+    /// Its texts.
+    #[must_use]
+    pub fn sources(&self) -> &SourceMap {
+        &self.sources
+    }
+
+    /// Whether it reads one of these variables: what nobody reads need not be found out.
+    #[must_use]
+    pub fn reads_any(&self, variables: &[Variable]) -> bool {
+        let reads = |variable: &Variable| {
+            let index = self.hook.index(*variable);
+            index.is_some_and(|index| self.instance.reads(index))
+        };
+        variables.iter().any(reads)
+    }
+}
+
+/// Why a script was not obeyed. For the log; a client never sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// What went wrong.
+    pub reason: Reason,
+    /// Where, if that is known.
+    pub span: Option<Span>,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reason {
+    /// It used too much of the processor.
+    CpuTime {
+        /// The limit in milliseconds.
+        limit_ms: u64,
+    },
+    /// It, or what it called a hook's function with, is wrong.
+    Script(ErrorKind),
+    /// It took too long.
+    WallTime {
+        /// The limit in milliseconds.
+        limit_ms: u64,
+    },
+}
+
+impl Failure {
+    /// `file:line:column` of the place, from the texts of the script.
+    #[must_use]
+    pub fn place(&self, sources: &SourceMap) -> Option<String> {
+        let span = self.span?;
+        let position = sources.position(span);
+        let name = &sources.source(span.source).name;
+        Some(format!("{name}:{}:{}", position.line, position.column))
+    }
+}
+
+impl From<ScriptError> for Failure {
+    fn from(error: ScriptError) -> Self {
+        Self {
+            reason: Reason::Script(error.kind),
+            span: error.span,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.reason {
+            Reason::CpuTime { limit_ms } => write!(
+                formatter,
+                "script exceeds {limit_ms} ms of CPU; raise script_cpu_ms_max or shorten its loops"
+            ),
+            Reason::Script(kind) => kind.fmt(formatter),
+            Reason::WallTime { limit_ms } => write!(
+                formatter,
+                "script exceeds {limit_ms} ms; raise script_wall_ms_max or let it wait less"
+            ),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Wrong configurations: every error at once, exit status 2, nothing listens and nothing is made.
+
+use super::server::{ENGINE, command, directory};
+
+/// Runs `postern serve` with a configuration that must be refused; what it prints.
+fn refused(configuration: &str) -> String {
+    let directory = directory();
+    let output = command(&directory, configuration)
+        .output()
+        .expect("the command was built");
+    let said = String::from_utf8(output.stderr).expect("it is text");
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(output.stdout.is_empty(), "nothing is ready");
+    assert!(!directory.join("mail").exists(), "nothing is made");
+    std::fs::remove_dir_all(directory).expect("it is ours");
+    said
+}
+
+#[test]
+fn every_error_is_reported_with_its_place() {
+    let said = refused(
+        "[engine]\ncores = \"1\"\nhostnam = \"mx\"\n[[server]]\nid = \"a\"\nlisten = [\"localhost\"]\n\
+         tls = \"starttls\"\ndestination = \"maildir:mail\"\n[server.limits]\nmessage_octet_max = 1\n\
+         errors_per_connection_max = 0\n",
+    );
+    assert_eq!(
+        said,
+        "\
+error: unknown key `hostnam` in [engine]
+ --> postern.toml:3:1
+  |
+3 | hostnam = \"mx\"
+  | ^^^^^^^ did you mean `hostname`?
+error: `localhost` is not an address with a port
+ --> postern.toml:6:11
+  |
+6 | listen = [\"localhost\"]
+  |           ^^^^^^^^^^^ as in 192.0.2.1:25 or [::]:25
+error: tls = \"starttls\" is not supported yet
+ --> postern.toml:7:7
+  |
+7 | tls = \"starttls\"
+  |       ^^^^^^^^^^ only \"off\" is
+error: unknown key `message_octet_max` in [server.limits]
+  --> postern.toml:10:1
+   |
+10 | message_octet_max = 1
+   | ^^^^^^^^^^^^^^^^^ did you mean `message_octets_max`?
+error: `errors_per_connection_max` = 0 is out of range
+  --> postern.toml:11:29
+   |
+11 | errors_per_connection_max = 0
+   |                             ^ 1-1000000000, default 20
+"
+    );
+}
+
+#[test]
+fn broken_syntax_is_shown_with_a_caret() {
+    let said = refused("[engine]\ncores = \"1\n");
+    assert!(said.contains("--> postern.toml:2:"), "{said}");
+    assert!(said.contains("2 | cores = \"1"), "{said}");
+}
+
+#[test]
+fn features_to_come_are_refused_when_they_would_matter() {
+    for (line, word) in [
+        (
+            "proxy_protocol_from = [\"127.0.0.0/8\"]",
+            "proxy_protocol_from",
+        ),
+        ("xclient_from = [\"127.0.0.0/8\"]", "xclient_from"),
+        ("auth_mechanisms = [\"PLAIN\"]", "auth_mechanisms"),
+        ("auth_required = true", "auth_required"),
+        (
+            "destination = \"smtp://127.0.0.1:25\"",
+            "smtp://127.0.0.1:25",
+        ),
+        ("[server.scripts]\nconnect = \"connect.hsl\"", "connect.hsl"),
+    ] {
+        let said = refused(&format!(
+            "{ENGINE}[[server]]\nid = \"a\"\nlisten = [\"127.0.0.1:0\"]\n{line}\n"
+        ));
+        assert!(
+            said.contains(word) && said.contains("not supported yet"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn what_the_machine_lacks_is_said_in_plain_words() {
+    let said = refused(
+        "[engine]\ncores = \"100000\"\n[[server]]\nid = \"a\"\nlisten = [\"127.0.0.1:0\"]\n\
+         destination = \"discard\"\n",
+    );
+    assert!(
+        said.starts_with("error: cores = 100000: the process may use "),
+        "{said}"
+    );
+}
+
+#[test]
+fn servers_and_certificates_are_told_apart() {
+    let said = refused(&format!(
+        "{ENGINE}[[server]]\nid = \"a\"\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"main\"\n\
+         [[server]]\nid = \"a\"\nlisten = []\n"
+    ));
+    for sentence in [
+        "no [[certificate]] is called `main`",
+        "two servers are called `a`",
+        "`listen` names no address",
+    ] {
+        assert!(said.contains(sentence), "{said}");
+    }
+}
+
+#[test]
+fn every_example_loads() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut loaded_count = 0;
+    for example in std::fs::read_dir(folder).expect("there are examples") {
+        let path = example.expect("it is readable").path().join("postern.toml");
+        let loaded = postern::profile::load_file(&path, postern::profile::Overrides::default());
+        let configuration = loaded.unwrap_or_else(|errors| {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            panic!("{}", errors.join("\n"))
+        });
+        assert!(!configuration.profiles.is_empty());
+        loaded_count += 1;
+    }
+    assert!(0 < loaded_count);
+}

@@ -1,0 +1,170 @@
+//! Limits of connections and of time, as clients meet them.
+
+use super::server::{Client, MAILDIR, Server, configuration};
+
+#[test]
+fn connections_of_one_client_are_limited_over_all_shards() {
+    let text = configuration(MAILDIR, "").replace("cores = \"1\"", "cores = \"all\"");
+    let server = Server::start(&text.replace("per_client_max = 1000", "per_client_max = 7"));
+    let mut clients: Vec<Client> = (0..20).map(|_| server.connect()).collect();
+    let mut greeted = Vec::new();
+    for mut client in clients.drain(..) {
+        let line = client
+            .try_line()
+            .expect("it answers in time")
+            .expect("it answers");
+        if line.starts_with("220 ") {
+            greeted.push(client);
+        } else {
+            assert!(line.starts_with("421 4.7.0 "), "{line}");
+            client.expect_close();
+        }
+    }
+    assert_eq!(greeted.len(), 7);
+    let mut leaving = greeted.pop().expect("there are seven");
+    leaving.say("QUIT");
+    leaving.expect("221 ");
+    leaving.expect_close();
+    // The place is free once the server has closed; the client may be quicker.
+    let again = (0..1_000).any(|_| {
+        let mut client = server.connect();
+        client
+            .try_line()
+            .expect("it answers in time")
+            .is_some_and(|line| line.starts_with("220 "))
+    });
+    assert!(again, "the place is free again");
+}
+
+#[test]
+fn all_connections_are_limited() {
+    let server = Server::start(&configuration(MAILDIR, "connections_max = 2"));
+    let mut first = server.connect();
+    first.expect("220 ");
+    let mut second = server.connect();
+    second.expect("220 ");
+    let mut third = server.connect();
+    third.expect("421 4.7.0 ");
+    third.expect_close();
+}
+
+#[test]
+fn an_idle_client_is_told_and_left() {
+    let server = Server::start(&configuration(MAILDIR, "command_timeout_ms = 200"));
+    let mut client = server.greeted();
+    client.expect("421 4.4.2 ");
+    client.expect_close();
+}
+
+#[test]
+fn octets_that_make_no_line_do_not_prolong_the_wait() {
+    let server = Server::start(&configuration(MAILDIR, "command_timeout_ms = 300"));
+    let mut client = server.greeted();
+    // One octet per write until the server has had enough; each comes well within the time-out.
+    let begin = std::time::Instant::now();
+    while client.try_send(b"N") && begin.elapsed().as_secs() < 10 {
+        std::thread::yield_now();
+        if 2_000 <= begin.elapsed().as_millis() {
+            break;
+        }
+    }
+    client.expect("421 4.4.2 ");
+}
+
+#[test]
+fn mail_data_that_stops_coming_is_left() {
+    let server = Server::start(&configuration(MAILDIR, "mail_data_timeout_ms = 200"));
+    let mut client = server.greeted();
+    client.begin_data();
+    client.send(b"half a mess");
+    client.expect("421 4.4.2 ");
+    client.expect_close();
+    assert_eq!(server.messages().len(), 0);
+}
+
+#[test]
+fn a_transaction_that_never_ends_is_left() {
+    let server = Server::start(&configuration(MAILDIR, "transaction_timeout_ms = 300"));
+    let mut client = server.greeted();
+    client.say("MAIL FROM:<a@client.example>");
+    client.expect("250 ");
+    let mut line = String::new();
+    // Commands go on; the transaction they belong to does not.
+    for _ in 0..1_000_000 {
+        if !client.try_send(b"NOOP\r\n") {
+            break;
+        }
+        line = client
+            .try_line()
+            .expect("it answers in time")
+            .unwrap_or_default();
+        if !line.starts_with("250 ") {
+            break;
+        }
+    }
+    assert!(line.starts_with("421 "), "{line}");
+}
+
+#[test]
+fn a_client_that_does_not_read_is_left() {
+    let limits = "write_timeout_ms = 300\nidle_commands_max = 1000000000";
+    let server = Server::start(&configuration(MAILDIR, limits));
+    let mut client = server.greeted();
+    let batch = b"NOOP\r\n".repeat(10_000);
+    // Sending ends when the server stops reading, then closes.
+    let mut sent_count = 0;
+    while client.try_send(&batch) {
+        sent_count += batch.len();
+        assert!(sent_count < 1 << 30, "the server reads without end");
+    }
+    let mut other = server.greeted();
+    other.say("NOOP");
+    other.expect("250 ");
+}
+
+#[test]
+fn pipelined_commands_do_not_hold_up_others() {
+    let server = Server::start(&configuration(MAILDIR, "idle_commands_max = 1000000000"));
+    let mut busy = server.greeted();
+    let mut reader = busy.split();
+    let writing = std::thread::spawn(move || {
+        let batch = b"NOOP\r\n".repeat(10_000);
+        for _ in 0..20 {
+            busy.send(&batch);
+        }
+        busy
+    });
+    let reading = std::thread::spawn(move || {
+        for _ in 0..200_000 {
+            reader.expect("250 ");
+        }
+    });
+    for _ in 0..20 {
+        let mut other = server.greeted();
+        other.say("QUIT");
+        other.expect("221 ");
+    }
+    drop(writing.join().expect("no panic"));
+    reading.join().expect("each command is answered");
+}
+
+#[test]
+fn early_talkers_are_refused() {
+    let server = Server::start(&configuration(MAILDIR, "connections_max = 100000"));
+    // Whether the octets are there before the greeting is the kernel's business; that both outcomes are clean is ours.
+    for _ in 0..50 {
+        let mut client = server.connect();
+        if !client.try_send(b"EHLO client.example\r\n") {
+            continue;
+        }
+        let line = client
+            .try_line()
+            .expect("it answers in time")
+            .expect("it answers");
+        if line.starts_with("554 ") {
+            client.expect_close();
+        } else {
+            assert!(line.starts_with("220 "), "{line}");
+        }
+    }
+}

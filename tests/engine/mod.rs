@@ -1,0 +1,12 @@
+//! The server as an operator sees it: the built command, driven over TCP and signals.
+//!
+//! In: configurations and clients. Out: what the command prints, answers and stores. `server.rs` starts it and talks to
+//! it; each other file is one concern.
+
+mod configuration;
+mod delivery;
+mod descriptors;
+mod dialogues;
+mod limits;
+mod server;
+mod stopping;

@@ -1,0 +1,277 @@
+//! Starts `postern serve` in a directory of its own and talks to it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// A running server; killed and its directory removed when dropped.
+#[derive(Debug)]
+pub(super) struct Server {
+    child: Child,
+    directory: PathBuf,
+    address: SocketAddr,
+}
+
+/// What a server says of itself before tests add to it.
+pub(super) const ENGINE: &str = "[engine]\ncores = \"1\"\nhostname = \"mx.example.org\"\n";
+
+/// A configuration with one server on a free port; `server` and `limits` are lines of TOML.
+pub(super) fn configuration(server: &str, limits: &str) -> String {
+    format!(
+        "{ENGINE}[[server]]\nid = \"test\"\nlisten = [\"127.0.0.1:0\"]\n{server}\n\
+         [server.limits]\nconnections_per_client_max = 1000\n{limits}\n"
+    )
+}
+
+/// A server that stores mail for `example.org` in `mail`.
+pub(super) const MAILDIR: &str =
+    "accept_domains = [\"example.org\"]\ndestination = \"maildir:mail\"";
+
+/// A fresh directory for one test.
+pub(super) fn directory() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("engine-{}-{number}", std::process::id());
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&directory).expect("the target directory is writable");
+    directory
+}
+
+/// The command `postern serve` with this configuration, its output kept.
+pub(super) fn command(directory: &Path, configuration: &str) -> Command {
+    let path = directory.join("postern.toml");
+    fs::write(&path, configuration).expect("the directory is writable");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+    command
+        .arg("serve")
+        .arg("--config")
+        .arg("postern.toml")
+        .current_dir(directory);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+impl Server {
+    /// Starts a server and waits until it is ready.
+    pub(super) fn start(configuration: &str) -> Self {
+        let directory = directory();
+        let log = fs::File::create(directory.join("log")).expect("the directory is writable");
+        let mut child = command(&directory, configuration)
+            .stderr(log)
+            .spawn()
+            .expect("the command was built with the tests");
+        let mut ready = String::new();
+        let stdout = child.stdout.take().expect("it is piped");
+        BufReader::new(stdout)
+            .read_line(&mut ready)
+            .expect("the line is text");
+        let address = ready
+            .strip_prefix("ready ")
+            .and_then(|rest| rest.trim().parse().ok());
+        let Some(address) = address else {
+            let log = fs::read_to_string(directory.join("log")).unwrap_or_default();
+            panic!("the server said {ready:?}: {log}");
+        };
+        Self {
+            child,
+            directory,
+            address,
+        }
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The number of its process.
+    pub(super) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A file of its directory.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// A client that has connected and read nothing.
+    pub(super) fn connect(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// A client that has been greeted and has greeted.
+    pub(super) fn greeted(&self) -> Client {
+        let mut client = self.connect();
+        client.expect("220 ");
+        client.say("HELO client.example");
+        client.expect("250 ");
+        client
+    }
+
+    /// Sends a signal by its number.
+    pub(super) fn signal(&self, signal: rustix::process::Signal) {
+        let process = i32::try_from(self.child.id()).expect("process numbers are small");
+        let process = rustix::process::Pid::from_raw(process).expect("it is not 0");
+        rustix::process::kill_process(process, signal).expect("it is our child");
+    }
+
+    /// Waits for its end.
+    pub(super) fn wait(&mut self) -> ExitStatus {
+        self.child.wait().expect("it is our child")
+    }
+
+    /// What it has logged.
+    pub(super) fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).expect("it is text")
+    }
+
+    /// The messages in `mail/new`, in the order of their names' counts.
+    pub(super) fn messages(&self) -> Vec<Vec<u8>> {
+        let mut messages: Vec<(u64, Vec<u8>)> = fs::read_dir(self.path("mail/new"))
+            .expect("the server has made it")
+            .map(|entry| entry.expect("it is readable").path())
+            .map(|path| (count_of(&path), fs::read(path).expect("it is readable")))
+            .collect();
+        messages.sort();
+        messages.into_iter().map(|(_, message)| message).collect()
+    }
+
+    /// How many files `mail/tmp` has.
+    pub(super) fn unfinished_count(&self) -> usize {
+        fs::read_dir(self.path("mail/tmp"))
+            .expect("the server has made it")
+            .count()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// The shard's count in a file name `SECONDS.PpidQshard_COUNT.host`.
+fn count_of(path: &Path) -> u64 {
+    let name = path.file_name().expect("it is a file").to_string_lossy();
+    let count = name
+        .split('.')
+        .nth(1)
+        .and_then(|unique| unique.split('_').nth(1));
+    count
+        .and_then(|count| count.parse().ok())
+        .unwrap_or_else(|| panic!("strange name {name}"))
+}
+
+/// The content of a stored message, without the trace header fields in front.
+pub(super) fn content(message: &[u8]) -> &[u8] {
+    let mut rest = message;
+    loop {
+        let is_trace = ["Return-Path:", "X-Original-To:", "Received:", " "]
+            .iter()
+            .any(|start| rest.starts_with(start.as_bytes()));
+        let Some(end) = rest
+            .iter()
+            .position(|octet| *octet == b'\n')
+            .filter(|_| is_trace)
+        else {
+            return rest;
+        };
+        rest = &rest[end + 1..];
+    }
+}
+
+/// One connection to a server.
+#[derive(Debug)]
+pub(super) struct Client {
+    stream: TcpStream,
+    received: BufReader<TcpStream>,
+}
+
+impl Client {
+    /// Connects.
+    pub(super) fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_nodelay(true).expect("it is a TCP socket");
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("it is a time");
+        let received = BufReader::new(stream.try_clone().expect("descriptors are left"));
+        Self { stream, received }
+    }
+
+    /// A second client of the same connection, for another thread to read with.
+    pub(super) fn split(&self) -> Self {
+        let stream = self.stream.try_clone().expect("descriptors are left");
+        let received = BufReader::new(stream.try_clone().expect("descriptors are left"));
+        Self { stream, received }
+    }
+
+    /// Sends octets.
+    pub(super) fn send(&mut self, octets: &[u8]) {
+        self.stream.write_all(octets).expect("the server reads");
+    }
+
+    /// Sends octets to a server that may have closed; whether they were taken.
+    pub(super) fn try_send(&mut self, octets: &[u8]) -> bool {
+        self.stream.write_all(octets).is_ok()
+    }
+
+    /// Sends a line.
+    pub(super) fn say(&mut self, line: &str) {
+        self.send(format!("{line}\r\n").as_bytes());
+    }
+
+    /// The next line with its CRLF; none when the server has closed.
+    pub(super) fn try_line(&mut self) -> std::io::Result<Option<String>> {
+        let mut line = Vec::new();
+        let count = self.received.read_until(b'\n', &mut line)?;
+        Ok((0 < count).then(|| String::from_utf8_lossy(&line).into_owned()))
+    }
+
+    /// The next line, which must begin like this.
+    pub(super) fn expect(&mut self, start: &str) -> String {
+        let line = self.try_line().expect("the server answers in time");
+        let line = line.unwrap_or_else(|| panic!("closed instead of {start}"));
+        assert!(
+            line.starts_with(start) && line.ends_with("\r\n"),
+            "{line:?} instead of {start}"
+        );
+        line
+    }
+
+    /// The server closes, having sent nothing more.
+    pub(super) fn expect_close(&mut self) {
+        let mut rest = Vec::new();
+        self.received
+            .read_to_end(&mut rest)
+            .expect("the server closes in time and cleanly");
+        assert!(
+            rest.is_empty(),
+            "{:?} before the close",
+            rest.escape_ascii().to_string()
+        );
+    }
+
+    /// Begins a transaction and gets 354.
+    pub(super) fn begin_data(&mut self) {
+        self.say("MAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>\r\nDATA");
+        self.expect("250 ");
+        self.expect("250 ");
+        self.expect("354 ");
+    }
+
+    /// Closes this side's sending, unless the server has closed already.
+    pub(super) fn end_sending(&self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+}
+
+/// How long a test waits for the server before it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
