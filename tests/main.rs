@@ -1,4 +1,5 @@
-//! Tests of the engine, one binary: dialogues against the protocol core, and the server over TCP.
+//! Tests of the engine, one binary: dialogues against the protocol core, the server over TCP, scripts in it.
 
 mod dialogue;
 mod engine;
+mod hook;
