@@ -79,8 +79,7 @@ impl FromStr for Variable {
 pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
     let (environment, values) = environment(arguments);
     let directory = ScriptDirectory::open(arguments.file.parent().unwrap_or(Path::new("")));
-    let compiled =
-        directory.and_then(|directory| directory.compile(&arguments.file, &environment));
+    let compiled = directory.and_then(|directory| directory.compile(&arguments.file, &environment));
     let compiled = match compiled {
         Ok(compiled) => compiled,
         Err(message) => {
@@ -232,7 +231,11 @@ fn greet(action: &connect::Action) -> Value {
             insert(&mut object, "reason", accept.reason.as_deref().map(lines));
             let address = accept.senderip.as_ref().map(IpAddr::to_string);
             insert(&mut object, "senderip", address.map(Value::from));
-            insert(&mut object, "senderptr", accept.senderptr.as_deref().map(text));
+            insert(
+                &mut object,
+                "senderptr",
+                accept.senderptr.as_deref().map(text),
+            );
             object
         }
         connect::Action::Refuse(reply) => {

@@ -70,7 +70,7 @@ impl ScriptDirectory {
     pub fn compile(&self, file: &Path, environment: &Environment) -> Result<Compiled, String> {
         let cannot_read =
             |error: io::Error| format!("cannot read script {}: {error}", file.display());
-        let text = read(file).map_err(cannot_read)?;
+        let text = File::open(file).and_then(read).map_err(cannot_read)?;
         let real = file.canonicalize().map_err(cannot_read)?;
         let name = self
             .name(&real)
@@ -128,20 +128,19 @@ impl Loader for ScriptDirectory {
         let path = self.real.join(OsStr::from_bytes(path));
         let real = path.canonicalize().map_err(failed)?;
         let name = self.name(&real).ok_or(LoadError::Outside)?;
-        let text = read(&real).map_err(failed)?;
+        // Anything but a regular file could keep the reader waiting.
+        if !real.metadata().map_err(failed)?.is_file() {
+            return Err(LoadError::Unreadable("not a regular file".to_owned()));
+        }
+        let text = File::open(&real).and_then(read).map_err(failed)?;
         Ok(LoadedFile { name, text })
     }
 }
 
-/// Reads a regular file of bounded size; anything else could keep the reader waiting.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let metadata = path.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
+/// Reads a file of bounded size.
+fn read(file: File) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    let octets_max = SCRIPT_OCTETS_MAX + 1;
-    File::open(path)?.take(octets_max).read_to_end(&mut text)?;
+    file.take(SCRIPT_OCTETS_MAX + 1).read_to_end(&mut text)?;
     if SCRIPT_OCTETS_MAX < text.len() as u64 {
         let message = format!("file exceeds {SCRIPT_OCTETS_MAX} octets");
         return Err(io::Error::other(message));

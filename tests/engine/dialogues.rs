@@ -12,7 +12,7 @@ use crate::dialogue::script::{Claim, Dialogue, Event, parse};
 
 /// How the client's octets are cut.
 #[derive(Clone, Copy, Debug)]
-enum Segments {
+pub(crate) enum Segments {
     /// What the dialogue sends at one point, when the server has answered what came before.
     Lockstep,
     /// Everything after the greeting at once.
@@ -38,7 +38,7 @@ fn dialogues_hold_octet_by_octet() {
 
 fn play_all(segments: Segments) {
     let mut servers: HashMap<String, Server> = HashMap::new();
-    for dialogue in dialogues() {
+    for dialogue in dialogues("tests/dialogue") {
         let total: usize = dialogue
             .steps
             .iter()
@@ -52,20 +52,26 @@ fn play_all(segments: Segments) {
         let server = servers
             .entry(dialogue.profile.clone())
             .or_insert_with(|| server_of(&dialogue.profile));
-        Player {
-            dialogue: &dialogue,
-            segments,
-            server,
-            before: server.messages().len(),
-            line: 0,
-            ids: Vec::new(),
-        }
-        .play();
+        play(&dialogue, segments, server);
     }
 }
 
-fn dialogues() -> Vec<Dialogue> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogue");
+/// Plays one dialogue with a running server.
+pub(crate) fn play(dialogue: &Dialogue, segments: Segments, server: &Server) {
+    let mut player = Player {
+        dialogue,
+        segments,
+        server,
+        before: server.messages().len(),
+        line: 0,
+        ids: Vec::new(),
+    };
+    player.play();
+}
+
+/// The dialogues in a folder of the project.
+pub(crate) fn dialogues(folder: &str) -> Vec<Dialogue> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let entries = fs::read_dir(&folder).expect("the folder is readable");
     let mut paths: Vec<_> = entries
         .map(|entry| entry.expect("it is readable").path())

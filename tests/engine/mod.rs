@@ -6,7 +6,7 @@
 mod configuration;
 mod delivery;
 mod descriptors;
-mod dialogues;
+pub(crate) mod dialogues;
 mod limits;
-mod server;
+pub(crate) mod server;
 mod stopping;

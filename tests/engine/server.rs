@@ -10,17 +10,17 @@ use std::time::Duration;
 
 /// A running server; killed and its directory removed when dropped.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     directory: PathBuf,
     address: SocketAddr,
 }
 
 /// What a server says of itself before tests add to it.
-pub(super) const ENGINE: &str = "[engine]\ncores = \"1\"\nhostname = \"mx.example.org\"\n";
+pub(crate) const ENGINE: &str = "[engine]\ncores = \"1\"\nhostname = \"mx.example.org\"\n";
 
 /// A configuration with one server on a free port; `server` and `limits` are lines of TOML.
-pub(super) fn configuration(server: &str, limits: &str) -> String {
+pub(crate) fn configuration(server: &str, limits: &str) -> String {
     format!(
         "{ENGINE}[[server]]\nid = \"test\"\nlisten = [\"127.0.0.1:0\"]\n{server}\n\
          [server.limits]\nconnections_per_client_max = 1000\n{limits}\n"
@@ -28,11 +28,11 @@ pub(super) fn configuration(server: &str, limits: &str) -> String {
 }
 
 /// A server that stores mail for `example.org` in `mail`.
-pub(super) const MAILDIR: &str =
+pub(crate) const MAILDIR: &str =
     "accept_domains = [\"example.org\"]\ndestination = \"maildir:mail\"";
 
 /// A fresh directory for one test.
-pub(super) fn directory() -> PathBuf {
+pub(crate) fn directory() -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = format!("engine-{}-{number}", std::process::id());
@@ -42,7 +42,7 @@ pub(super) fn directory() -> PathBuf {
 }
 
 /// The command `postern serve` with this configuration, its output kept.
-pub(super) fn command(directory: &Path, configuration: &str) -> Command {
+pub(crate) fn command(directory: &Path, configuration: &str) -> Command {
     let path = directory.join("postern.toml");
     fs::write(&path, configuration).expect("the directory is writable");
     let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
@@ -57,7 +57,7 @@ pub(super) fn command(directory: &Path, configuration: &str) -> Command {
 
 impl Server {
     /// Starts a server and waits until it is ready.
-    pub(super) fn start(configuration: &str) -> Self {
+    pub(crate) fn start(configuration: &str) -> Self {
         let directory = directory();
         let log = fs::File::create(directory.join("log")).expect("the directory is writable");
         let mut child = command(&directory, configuration)
@@ -84,27 +84,27 @@ impl Server {
     }
 
     /// Where it listens.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The number of its process.
-    pub(super) fn process(&self) -> u32 {
+    pub(crate) fn process(&self) -> u32 {
         self.child.id()
     }
 
     /// A file of its directory.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
     /// A client that has connected and read nothing.
-    pub(super) fn connect(&self) -> Client {
+    pub(crate) fn connect(&self) -> Client {
         Client::connect(self.address)
     }
 
     /// A client that has been greeted and has greeted.
-    pub(super) fn greeted(&self) -> Client {
+    pub(crate) fn greeted(&self) -> Client {
         let mut client = self.connect();
         client.expect("220 ");
         client.say("HELO client.example");
@@ -113,24 +113,24 @@ impl Server {
     }
 
     /// Sends a signal by its number.
-    pub(super) fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let process = i32::try_from(self.child.id()).expect("process numbers are small");
         let process = rustix::process::Pid::from_raw(process).expect("it is not 0");
         rustix::process::kill_process(process, signal).expect("it is our child");
     }
 
     /// Waits for its end.
-    pub(super) fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().expect("it is our child")
     }
 
     /// What it has logged.
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.path("log")).expect("it is text")
     }
 
     /// The messages in `mail/new`, in the order of their names' counts.
-    pub(super) fn messages(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn messages(&self) -> Vec<Vec<u8>> {
         let mut messages: Vec<(u64, Vec<u8>)> = fs::read_dir(self.path("mail/new"))
             .expect("the server has made it")
             .map(|entry| entry.expect("it is readable").path())
@@ -141,7 +141,7 @@ impl Server {
     }
 
     /// How many files `mail/tmp` has.
-    pub(super) fn unfinished_count(&self) -> usize {
+    pub(crate) fn unfinished_count(&self) -> usize {
         fs::read_dir(self.path("mail/tmp"))
             .expect("the server has made it")
             .count()
@@ -170,7 +170,7 @@ fn count_of(path: &Path) -> u64 {
 }
 
 /// The content of a stored message, without the trace header fields in front.
-pub(super) fn content(message: &[u8]) -> &[u8] {
+pub(crate) fn content(message: &[u8]) -> &[u8] {
     let mut rest = message;
     loop {
         let is_trace = ["Return-Path:", "X-Original-To:", "Received:", " "]
@@ -189,14 +189,14 @@ pub(super) fn content(message: &[u8]) -> &[u8] {
 
 /// One connection to a server.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     stream: TcpStream,
     received: BufReader<TcpStream>,
 }
 
 impl Client {
     /// Connects.
-    pub(super) fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the server listens");
         stream.set_nodelay(true).expect("it is a TCP socket");
         stream
@@ -207,36 +207,36 @@ impl Client {
     }
 
     /// A second client of the same connection, for another thread to read with.
-    pub(super) fn split(&self) -> Self {
+    pub(crate) fn split(&self) -> Self {
         let stream = self.stream.try_clone().expect("descriptors are left");
         let received = BufReader::new(stream.try_clone().expect("descriptors are left"));
         Self { stream, received }
     }
 
     /// Sends octets.
-    pub(super) fn send(&mut self, octets: &[u8]) {
+    pub(crate) fn send(&mut self, octets: &[u8]) {
         self.stream.write_all(octets).expect("the server reads");
     }
 
     /// Sends octets to a server that may have closed; whether they were taken.
-    pub(super) fn try_send(&mut self, octets: &[u8]) -> bool {
+    pub(crate) fn try_send(&mut self, octets: &[u8]) -> bool {
         self.stream.write_all(octets).is_ok()
     }
 
     /// Sends a line.
-    pub(super) fn say(&mut self, line: &str) {
+    pub(crate) fn say(&mut self, line: &str) {
         self.send(format!("{line}\r\n").as_bytes());
     }
 
     /// The next line with its CRLF; none when the server has closed.
-    pub(super) fn try_line(&mut self) -> std::io::Result<Option<String>> {
+    pub(crate) fn try_line(&mut self) -> std::io::Result<Option<String>> {
         let mut line = Vec::new();
         let count = self.received.read_until(b'\n', &mut line)?;
         Ok((0 < count).then(|| String::from_utf8_lossy(&line).into_owned()))
     }
 
     /// The next line, which must begin like this.
-    pub(super) fn expect(&mut self, start: &str) -> String {
+    pub(crate) fn expect(&mut self, start: &str) -> String {
         let line = self.try_line().expect("the server answers in time");
         let line = line.unwrap_or_else(|| panic!("closed instead of {start}"));
         assert!(
@@ -247,7 +247,7 @@ impl Client {
     }
 
     /// The server closes, having sent nothing more.
-    pub(super) fn expect_close(&mut self) {
+    pub(crate) fn expect_close(&mut self) {
         let mut rest = Vec::new();
         self.received
             .read_to_end(&mut rest)
@@ -260,7 +260,7 @@ impl Client {
     }
 
     /// Begins a transaction and gets 354.
-    pub(super) fn begin_data(&mut self) {
+    pub(crate) fn begin_data(&mut self) {
         self.say("MAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>\r\nDATA");
         self.expect("250 ");
         self.expect("250 ");
@@ -268,7 +268,7 @@ impl Client {
     }
 
     /// Closes this side's sending, unless the server has closed already.
-    pub(super) fn end_sending(&self) {
+    pub(crate) fn end_sending(&self) {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 }

@@ -1,0 +1,71 @@
+//! Scripts in the server, as clients and operators see them.
+//!
+//! In: the `.smtp` dialogues of this folder, played over TCP; each `profile:` is a folder with the scripts of that
+//! profile, `connect.hsl` and `proxy.hsl`. `budget.rs` looks at scripts that do not end, `command.rs` at `postern run`
+//! and `postern check`, `load.rs` at scripts that do not compile, `log.rs` at what operators read.
+
+mod budget;
+mod command;
+mod load;
+mod log;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use crate::engine::dialogues::{Segments, dialogues, play};
+use crate::engine::server::{Server, configuration};
+
+#[test]
+fn dialogues_hold_line_by_line() {
+    play_all(Segments::Lockstep);
+}
+
+#[test]
+fn dialogues_hold_at_once() {
+    play_all(Segments::One);
+}
+
+#[test]
+fn dialogues_hold_octet_by_octet() {
+    play_all(Segments::Octets);
+}
+
+fn play_all(segments: Segments) {
+    let mut servers: HashMap<String, Server> = HashMap::new();
+    for dialogue in dialogues("tests/hook") {
+        let server = servers
+            .entry(dialogue.profile.clone())
+            .or_insert_with(|| Server::start(&with_scripts(&dialogue.profile, "")));
+        play(&dialogue, segments, server);
+    }
+}
+
+/// The folder of a profile's scripts.
+fn folder(profile: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    folder.join("tests/hook").join(profile)
+}
+
+/// A configuration with the scripts of a profile; `limits` are lines of TOML.
+fn with_scripts(profile: &str, limits: &str) -> String {
+    let mut server = "accept_domains = [\"example.org\"]\ndestination = \"maildir:mail\"\n\
+                      [server.scripts]\n"
+        .to_owned();
+    let mut count = 0;
+    for hook in ["connect", "proxy"] {
+        let path = folder(profile).join(format!("{hook}.hsl"));
+        if path.exists() {
+            server.push_str(&format!("{hook} = \"{}\"\n", path.display()));
+            count += 1;
+        }
+    }
+    assert!(0 < count, "{profile} has scripts");
+    configuration(&server, limits)
+}
+
+/// Everything a server has logged, after it has stopped.
+fn log_of(mut server: Server) -> String {
+    server.signal(rustix::process::Signal::TERM);
+    assert!(server.wait().success(), "{}", server.log());
+    server.log()
+}
