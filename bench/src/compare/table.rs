@@ -27,13 +27,15 @@ pub(super) fn markdown(
         (format!("{median} ({least}-{most})"), spread.median)
     });
     text.push_str(
-        "\nServer CPU seconds per 100,000 messages: median (least-most), user + system of the median, \
+        "\nServer CPU seconds per 100,000 messages: median (least-most), user + system of the middle run, \
          and the multiple of the first column.\n\n",
     );
     table(&mut text, kinds, cases, measured, |runs| {
         let spread = Spread::of(runs.iter().map(|run| run.cpu_s()));
-        let user = Spread::of(runs.iter().map(|run| run.user_s)).median;
-        let system = Spread::of(runs.iter().map(|run| run.system_s)).median;
+        let mut sorted = runs.to_vec();
+        sorted.sort_by(|one, other| one.cpu_s().total_cmp(&other.cpu_s()));
+        let middle = sorted.get(sorted.len() / 2);
+        let (user, system) = middle.map_or((f64::NAN, f64::NAN), |run| (run.user_s, run.system_s));
         let cell = format!(
             "{:.2} ({:.2}-{:.2}), {user:.2} + {system:.2}",
             spread.median, spread.least, spread.most
