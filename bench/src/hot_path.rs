@@ -148,10 +148,10 @@ impl Core {
 }
 
 const NOOP: &[u8] = b"NOOP\r\n";
-const NOOP_REPLIES: &[u8] = b"250 2.0.0 OK\r\n";
+const NOOP_REPLIES: &[u8] = b"250 2.0.0 Ok\r\n";
 const ENVELOPE: &[u8] = b"MAIL FROM:<sender@client.example> SIZE=1024 BODY=8BITMIME\r\n\
     RCPT TO:<first@example.com>\r\nRCPT TO:<second@example.com>\r\nRSET\r\n";
-const ENVELOPE_REPLIES: &[u8] = b"250 2.1.0 OK\r\n250 2.1.5 OK\r\n250 2.1.5 OK\r\n250 2.0.0 OK\r\n";
+const ENVELOPE_REPLIES: &[u8] = b"250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n250 2.1.5 Ok\r\n250 2.0.0 Ok\r\n";
 
 /// After so many batches every buffer has its final size.
 const WARM_UP_BATCHES_COUNT: u64 = 100;
