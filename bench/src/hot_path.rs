@@ -19,7 +19,7 @@ use postern::smtp::session::{
 };
 
 use crate::failure::Failure;
-use crate::hook_call::Hook;
+use crate::hook_call::CompiledHook;
 
 /// Options of `hot-path`.
 #[derive(Args, Debug)]
@@ -83,10 +83,10 @@ impl Workload {
         }
     }
 
-    fn hook(self) -> Result<Option<Hook>, Failure> {
+    fn hook(self) -> Result<Option<CompiledHook>, Failure> {
         match self {
             Self::Noop | Self::Envelope => Ok(None),
-            Self::NoopProxy | Self::EnvelopeProxy => Hook::proxy_command().map(Some),
+            Self::NoopProxy | Self::EnvelopeProxy => CompiledHook::proxy_command().map(Some),
         }
     }
 }
@@ -96,11 +96,11 @@ struct Core {
     scanner: LineScanner,
     session: Session,
     replies: Replies,
-    hook: Option<Hook>,
+    hook: Option<CompiledHook>,
 }
 
 impl Core {
-    fn new(hook: Option<Hook>) -> Result<Self, Failure> {
+    fn new(hook: Option<CompiledHook>) -> Result<Self, Failure> {
         let accept_domains = AcceptDomains::new(["example.com"])
             .map_err(|error| Failure(format!("pattern {} is no domain", error.index)))?;
         let options = SessionOptions {

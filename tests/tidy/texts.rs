@@ -279,6 +279,33 @@ fn documents_name_files_that_exist() {
     no_complaints("a document names what is there", complaints);
 }
 
+#[test]
+fn attacks_name_tests_that_exist() {
+    let tree = Tree::read();
+    let attacks = tree.file("docs/ATTACKS.md").expect("the attacks");
+    let mut complaints = Vec::new();
+    let mut in_tests = false;
+    for (index, line) in attacks.text.lines().enumerate() {
+        // A list of tests goes on in indented lines.
+        in_tests = line.starts_with("- Tests:") || (in_tests && line.starts_with("  "));
+        if !in_tests {
+            continue;
+        }
+        for name in line
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|name| !name.contains('/'))
+        {
+            let declaration = format!("fn {name}()");
+            if !rust_files(&tree).any(|file| file.text.contains(&declaration)) {
+                complaints.push(format!("docs/ATTACKS.md:{}: no test {name}", index + 1));
+            }
+        }
+    }
+    no_complaints("an attack names the test of its defence", complaints);
+}
+
 /// Whether a word in backquotes is meant as a path from the root.
 fn is_source_path(word: &str) -> bool {
     let roots = [
