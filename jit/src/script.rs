@@ -17,6 +17,7 @@ use crate::ir::{self, Constant, Operand, Operation, PlaceRoot};
 use crate::resolve::{Arity, Environment, Library, Loader, load, resolve};
 use crate::runtime::{FunctionTarget, Portable, Value};
 use crate::source::{SourceId, SourceMap};
+use crate::syntax::ast::BinaryOperator;
 
 /// How to compile.
 #[derive(Clone, Copy, Debug, Default)]
@@ -213,12 +214,14 @@ impl Script {
             return None;
         }
         let surroundings = ir::build::Surroundings {
+            sources,
             environment,
             builtin: builtin_index,
             fixed: options.fixed,
         };
         let program = ir::build::build(&resolved, surroundings, diagnostics);
         report_undefined(&program, diagnostics);
+        report_patterns(&program, diagnostics);
         if diagnostics.has_errors() {
             return None;
         }
@@ -290,6 +293,31 @@ fn report_undefined(program: &ir::Program, diagnostics: &mut Diagnostics) {
     }
 }
 
+/// Warns of regular expressions, known when compiling, that are none.
+fn report_patterns(program: &ir::Program, diagnostics: &mut Diagnostics) {
+    let instructions = program
+        .functions
+        .iter()
+        .flat_map(|function| &function.blocks);
+    for instruction in instructions.flat_map(|block| &block.instructions) {
+        let Operation::Binary {
+            operator: BinaryOperator::Match | BinaryOperator::NotMatch,
+            right: Operand::Constant(id),
+            ..
+        } = &instruction.operation
+        else {
+            continue;
+        };
+        let Constant::String(pattern) = &program.constants[id.0 as usize] else {
+            continue;
+        };
+        if let Some(fault) = builtins::pattern_fault(pattern) {
+            let message = format!("this regular expression is wrong: {fault}");
+            diagnostics.report(Diagnostic::warning(instruction.span, message));
+        }
+    }
+}
+
 /// Which predefined variables a program reads.
 fn reads(program: &ir::Program, count: usize) -> Vec<bool> {
     let mut reads = vec![false; count];
@@ -352,6 +380,7 @@ fn class_data(program: &ir::Program, class: &ir::Class) -> ClassData {
 fn constant_value(program: &ir::Program, constant: &Constant) -> ConstantValue {
     match constant {
         Constant::String(octets) => ConstantValue::Plain(Portable::string(octets)),
+        Constant::Data(content) => ConstantValue::Plain(content.clone()),
         Constant::Array(items) => ConstantValue::Array(
             items
                 .iter()
