@@ -278,12 +278,15 @@ const _: () = {
 mod tests {
     use std::net::{Ipv4Addr, SocketAddr};
     use std::rc::Rc;
+    use std::sync::Arc;
 
     use rustix::event::{EventfdFlags, eventfd};
 
     use super::{Commons, SpareBuffers, Watch, serve};
     use crate::log::{self, Level, ShardLog};
     use crate::metrics::Counters;
+    use crate::profile::{Overrides, load_embedded};
+    use crate::shard::Admission;
     use crate::shard::clock::Clock;
 
     /// The README prints this number; ten thousand idle sessions cost ten thousand of it.
@@ -303,7 +306,10 @@ mod tests {
         let socket = eventfd(0, EventfdFlags::CLOEXEC).expect("a descriptor");
         let client = SocketAddr::from((Ipv4Addr::LOCALHOST, 25));
         // Never polled: only its size is asked for.
-        let future = serve(commons, 0, socket, client);
+        let configuration = load_embedded(Overrides::default()).expect("it is built in");
+        let admission = Arc::new(Admission::new(configuration.profiles[0].limits));
+        let permit = admission.enter(client.ip(), 0).expect("nobody is there");
+        let future = serve(commons, 0, socket, client, permit);
         let bytes = size_of_val(&future);
         assert!(
             bytes <= 3_072,
