@@ -9,9 +9,10 @@
 use std::time::Instant;
 
 use clap::Args;
+use postern::hook;
 use postern_jit::diagnostic::Diagnostics;
 use postern_jit::execution::{Ending, HostAnswer, Input, Limits, ScriptInstance, Step};
-use postern_jit::resolve::{Arity, Environment, HostFunction, NoFiles, PredefinedVariable};
+use postern_jit::resolve::{Environment, NoFiles};
 use postern_jit::runtime::Portable;
 use postern_jit::script::{Options, Script};
 use postern_jit::source::SourceMap;
@@ -107,13 +108,15 @@ impl Workload {
         }
     }
 
-    fn hook(self) -> Result<Hook, Failure> {
+    fn hook(self) -> Result<CompiledHook, Failure> {
         match self {
-            Self::Accept => Hook::connect(ACCEPT, "192.0.2.1", Decision::function("Accept")),
-            Self::ConnectNetwork => {
-                Hook::connect(CONNECT_NETWORK, "192.0.2.1", Decision::function("Accept"))
+            Self::Accept => {
+                CompiledHook::connect(ACCEPT, "192.0.2.1", Decision::function("Accept"))
             }
-            Self::Nat64 => Hook::connect(
+            Self::ConnectNetwork => {
+                CompiledHook::connect(CONNECT_NETWORK, "192.0.2.1", Decision::function("Accept"))
+            }
+            Self::Nat64 => CompiledHook::connect(
                 NAT64,
                 "64:ff9b::c0a8:10b",
                 Decision {
@@ -121,8 +124,8 @@ impl Workload {
                     sender_address: Some("192.168.1.11"),
                 },
             ),
-            Self::ProxyCommand => Hook::proxy_command(),
-            Self::ProxyPrefix => Hook::proxy(PROXY_PREFIX),
+            Self::ProxyCommand => CompiledHook::proxy_command(),
+            Self::ProxyPrefix => CompiledHook::proxy(PROXY_PREFIX),
         }
     }
 }
@@ -147,7 +150,7 @@ impl Decision {
 
 /// A compiled script, ready to be called.
 #[derive(Debug)]
-pub(crate) struct Hook {
+pub(crate) struct CompiledHook {
     environment: Environment,
     instance: ScriptInstance,
     decision: Decision,
@@ -155,14 +158,14 @@ pub(crate) struct Hook {
     code_bytes: usize,
 }
 
-impl Hook {
-    /// The Proxy script that compares `$command`, see [`Hook::require_pass`].
+impl CompiledHook {
+    /// The Proxy script that compares `$command`, see [`CompiledHook::require_pass`].
     pub(crate) fn proxy_command() -> Result<Self, Failure> {
         Self::proxy(PROXY_COMMAND)
     }
 
     fn proxy(text: &str) -> Result<Self, Failure> {
-        let environment = environment(&["command"], &["Pass", "Reply"]);
+        let environment = hook::Hook::Proxy.environment();
         Self::compile(text, environment, "192.0.2.1", Decision::function("Pass"))
     }
 
@@ -171,7 +174,7 @@ impl Hook {
         sender_address: &'static str,
         decision: Decision,
     ) -> Result<Self, Failure> {
-        let environment = environment(&["messageid"], &["Accept", "Reject", "Defer"]);
+        let environment = hook::Hook::Connect.environment();
         Self::compile(text, environment, sender_address, decision)
     }
 
@@ -266,39 +269,6 @@ impl Hook {
             )));
         }
         Ok(())
-    }
-}
-
-/// The connection's variables and `own`; `ending` functions, and `SetSenderIP` which returns.
-fn environment(own: &[&str], ending: &[&str]) -> Environment {
-    let of_connection = [
-        "senderip",
-        "senderport",
-        "serverip",
-        "serverport",
-        "serverid",
-    ];
-    let read_only = of_connection.iter().chain(own).map(|name| (*name, false));
-    let variables = read_only.chain([("context", true)]);
-    let functions = ending
-        .iter()
-        .map(|name| (*name, Arity::between(0, 2), true));
-    let functions = functions.chain([("SetSenderIP", Arity::exactly(1), false)]);
-    Environment {
-        variables: variables
-            .map(|(name, writable)| PredefinedVariable {
-                name: name.into(),
-                writable,
-            })
-            .collect(),
-        functions: functions
-            .map(|(name, arity, terminating)| HostFunction {
-                name: name.into(),
-                arity,
-                terminating,
-            })
-            .collect(),
-        elsewhere: Vec::new(),
     }
 }
 

@@ -19,7 +19,7 @@ use postern::smtp::session::{
 };
 
 use crate::failure::Failure;
-use crate::hook_call::Hook;
+use crate::hook_call::CompiledHook;
 
 /// Options of `hot-path`.
 #[derive(Args, Debug)]
@@ -83,10 +83,10 @@ impl Workload {
         }
     }
 
-    fn hook(self) -> Result<Option<Hook>, Failure> {
+    fn hook(self) -> Result<Option<CompiledHook>, Failure> {
         match self {
             Self::Noop | Self::Envelope => Ok(None),
-            Self::NoopProxy | Self::EnvelopeProxy => Hook::proxy_command().map(Some),
+            Self::NoopProxy | Self::EnvelopeProxy => CompiledHook::proxy_command().map(Some),
         }
     }
 }
@@ -96,11 +96,11 @@ struct Core {
     scanner: LineScanner,
     session: Session,
     replies: Replies,
-    hook: Option<Hook>,
+    hook: Option<CompiledHook>,
 }
 
 impl Core {
-    fn new(hook: Option<Hook>) -> Result<Self, Failure> {
+    fn new(hook: Option<CompiledHook>) -> Result<Self, Failure> {
         let accept_domains = AcceptDomains::new(["example.com"])
             .map_err(|error| Failure(format!("pattern {} is no domain", error.index)))?;
         let options = SessionOptions {
@@ -148,10 +148,10 @@ impl Core {
 }
 
 const NOOP: &[u8] = b"NOOP\r\n";
-const NOOP_REPLIES: &[u8] = b"250 2.0.0 OK\r\n";
+const NOOP_REPLIES: &[u8] = b"250 2.0.0 Ok\r\n";
 const ENVELOPE: &[u8] = b"MAIL FROM:<sender@client.example> SIZE=1024 BODY=8BITMIME\r\n\
     RCPT TO:<first@example.com>\r\nRCPT TO:<second@example.com>\r\nRSET\r\n";
-const ENVELOPE_REPLIES: &[u8] = b"250 2.1.0 OK\r\n250 2.1.5 OK\r\n250 2.1.5 OK\r\n250 2.0.0 OK\r\n";
+const ENVELOPE_REPLIES: &[u8] = b"250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n250 2.1.5 Ok\r\n250 2.0.0 Ok\r\n";
 
 /// After so many batches every buffer has its final size.
 const WARM_UP_BATCHES_COUNT: u64 = 100;

@@ -10,7 +10,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 use clap::Args;
 use postern::delivery::{Destinations, WriterThreads};
@@ -157,13 +158,24 @@ impl Server {
 
     /// Says `ready`, waits for a signal, drains.
     fn wait(self) -> ExitCode {
+        let mut roll = Roll::new(self.shards.len());
         let mut accepting_count = 0;
         let mut running_count = self.shards.len();
         let mut is_stopping = false;
         let mut status = ExitCode::SUCCESS;
         while 0 < running_count {
-            let Ok(event) = self.events.recv() else { break };
+            let event = match self.events.recv_timeout(ROLL_CALL_EVERY) {
+                Ok(event) => event,
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    if !is_stopping && self.call_roll(&mut roll).is_err() {
+                        return ExitCode::from(FAILED);
+                    }
+                    continue;
+                }
+            };
             match event {
+                Event::Shard(ShardEvent::Here(shard)) => roll.answered(shard),
                 Event::Shard(ShardEvent::Accepting) => {
                     accepting_count += 1;
                     if accepting_count == self.shards.len() {
@@ -188,6 +200,23 @@ impl Server {
         self.writers.join();
         self.log.join();
         status
+    }
+
+    /// Asks every shard whether it is there, unless one has not answered for too long.
+    fn call_roll(&self, roll: &mut Roll) -> Result<(), Stuck> {
+        if let Some(shard) = roll.missing() {
+            let seconds = ROLL_CALL_EVERY.as_secs() * u64::from(CALLS_MISSED_MAX);
+            eprintln!(
+                "error: shard {shard} has not answered for {seconds} seconds; the process ends so \
+                 that what supervises it can start it again"
+            );
+            return Err(Stuck);
+        }
+        roll.call();
+        for shard in &self.shards {
+            shard.send(ShardMessage::AreYouThere);
+        }
+        Ok(())
     }
 
     fn stop(&self) {
@@ -245,5 +274,69 @@ fn say_ready(addresses: &[SocketAddr]) {
     let _ = writeln!(stdout, "ready {}", addresses.join(" ")).and_then(|()| stdout.flush());
 }
 
+/// A shard does not answer any more.
+struct Stuck;
+
+/// Which shards have answered lately. A shard that is stuck would leave its share of the clients waiting for ever,
+/// since the kernel goes on giving them to its listeners.
+#[derive(Debug)]
+struct Roll {
+    missed: Vec<u32>,
+}
+
+impl Roll {
+    fn new(shards_count: usize) -> Self {
+        Self {
+            missed: vec![0; shards_count],
+        }
+    }
+
+    fn call(&mut self) {
+        for missed in &mut self.missed {
+            *missed += 1;
+        }
+    }
+
+    fn answered(&mut self, shard: usize) {
+        self.missed[shard] = 0;
+    }
+
+    /// A shard that has missed too many calls.
+    fn missing(&self) -> Option<usize> {
+        self.missed
+            .iter()
+            .position(|missed| CALLS_MISSED_MAX <= *missed)
+    }
+}
+
+/// How often shards are asked whether they are there.
+const ROLL_CALL_EVERY: Duration = Duration::from_secs(5);
+
+/// Calls without an answer after which a shard is taken for stuck. Fewer than [`SHARD_MESSAGES_MAX`], so that asking
+/// never blocks.
+const CALLS_MISSED_MAX: u32 = 6;
+
 /// Orders a shard may not have read yet.
 const SHARD_MESSAGES_MAX: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::{CALLS_MISSED_MAX, Roll, SHARD_MESSAGES_MAX};
+
+    #[test]
+    fn a_shard_that_never_answers_is_missed() {
+        let mut roll = Roll::new(2);
+        for _ in 0..CALLS_MISSED_MAX {
+            assert_eq!(roll.missing(), None);
+            roll.call();
+            roll.answered(0);
+        }
+        assert_eq!(roll.missing(), Some(1));
+        roll.answered(1);
+        assert_eq!(roll.missing(), None);
+        assert!(
+            (CALLS_MISSED_MAX as usize) < SHARD_MESSAGES_MAX,
+            "asking never blocks"
+        );
+    }
+}

@@ -285,7 +285,7 @@ mod tests {
     use super::{Commons, SpareBuffers, Watch, serve};
     use crate::log::{self, Level, ShardLog};
     use crate::metrics::Counters;
-    use crate::profile::{Overrides, load_embedded};
+    use crate::profile::ConnectionLimits;
     use crate::shard::Admission;
     use crate::shard::clock::Clock;
 
@@ -306,9 +306,19 @@ mod tests {
         let socket = eventfd(0, EventfdFlags::CLOEXEC).expect("a descriptor");
         let client = SocketAddr::from((Ipv4Addr::LOCALHOST, 25));
         // Never polled: only its size is asked for.
-        let configuration = load_embedded(Overrides::default()).expect("it is built in");
-        let admission = Arc::new(Admission::new(configuration.profiles[0].limits));
-        let permit = admission.enter(client.ip(), 0).expect("nobody is there");
+        let admission = Arc::new(Admission::new(ConnectionLimits {
+            connections_max: 1,
+            connections_per_client_max: 1,
+            connections_per_client_per_second_max: 0,
+            command_timeout_ms: 1,
+            mail_data_timeout_ms: 1,
+            transaction_timeout_ms: 1,
+            write_timeout_ms: 1,
+            mail_data_octets_per_second_min: 0,
+        }));
+        let permit = admission
+            .enter(client.ip(), 0)
+            .expect("nobody else is here");
         let future = serve(commons, 0, socket, client, permit);
         let bytes = size_of_val(&future);
         assert!(

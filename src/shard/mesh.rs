@@ -17,6 +17,8 @@ use crate::profile::ConnectionLimits;
 /// What the process tells a shard.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ShardMessage {
+    /// Answer, to show that the shard is not stuck.
+    AreYouThere,
     /// Take no more connections, end idle sessions, let transactions finish, then return.
     Stop,
 }

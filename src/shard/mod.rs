@@ -84,6 +84,8 @@ impl std::fmt::Debug for ShardParts {
 pub enum ShardEvent {
     /// It accepts connections on every listener.
     Accepting,
+    /// It answers [`ShardMessage::AreYouThere`], with its number.
+    Here(usize),
     /// It has ended: as told, or with the reason why it could not go on.
     Ended(Result<(), String>),
 }
@@ -193,7 +195,8 @@ impl Shard {
             glommio::spawn_local(async move { acceptor.run().await }).detach();
         }
         (self.report)(ShardEvent::Accepting);
-        let stop = glommio::spawn_local_into(wait_for_stop(self.messages), urgent);
+        let stop = wait_for_stop(self.commons.shard, self.messages, Arc::clone(&self.report));
+        let stop = glommio::spawn_local_into(stop, urgent);
         stop.map_err(|error| format!("cannot start the task for messages: {error}"))?
             .await?;
         for acceptor in &self.acceptors {
@@ -225,15 +228,22 @@ async fn deliver_answers(answers: Mailbox<Answer>, tickets: Rc<Tickets>) {
     }
 }
 
-/// Returns when the shard is told to stop.
-async fn wait_for_stop(messages: Mailbox<ShardMessage>) -> Result<(), String> {
+/// Answers the process; returns when the shard is told to stop.
+async fn wait_for_stop(
+    shard: usize,
+    messages: Mailbox<ShardMessage>,
+    report: Reporter,
+) -> Result<(), String> {
     let failed = |error| format!("cannot wait for messages: {error}");
     let messages = PollableFd::new(messages).map_err(failed)?;
     loop {
         messages.readable().await.map_err(failed)?;
         messages.get_ref().rest();
-        if let Some(ShardMessage::Stop) = messages.get_ref().next() {
-            return Ok(());
+        while let Some(message) = messages.get_ref().next() {
+            match message {
+                ShardMessage::AreYouThere => report(ShardEvent::Here(shard)),
+                ShardMessage::Stop => return Ok(()),
+            }
         }
     }
 }
@@ -281,7 +291,7 @@ async fn drain(commons: &Commons) {
 }
 
 /// How exactly deadlines are kept.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(250);
 
 /// How long a log line may wait for others, so that they are written together.
 const LOG_DELAY: Duration = Duration::from_millis(50);

@@ -196,9 +196,12 @@ impl Server {
         };
         let address = free_address().map_err(|error| failed(&error))?;
         let mut command = Command::new(program);
+        if rustix::process::geteuid().is_root() {
+            command.args(["-u", "nobody"]); // It refuses to serve as root.
+        }
         command.arg(address.to_string()).arg(SMTP_SINK_BACKLOG);
         let child = spawn_on(cpu, &mut command).map_err(|error| failed(&error))?;
-        let server = Self {
+        let mut server = Self {
             kind: Kind::SmtpSink,
             child,
             address,
@@ -208,16 +211,19 @@ impl Server {
     }
 
     /// Connects until it works: the only way to see that a program which says nothing is ready.
-    fn await_accepting(&self) -> Result<(), Failure> {
+    fn await_accepting(&mut self) -> Result<(), Failure> {
         let until = Instant::now() + START_MAX;
         loop {
-            match TcpStream::connect_timeout(&self.address, START_MAX) {
-                Ok(_) => return Ok(()),
-                Err(error) if until < Instant::now() => {
-                    return Err(Failure::of(self.kind.name(), error));
-                }
-                Err(_) => std::thread::yield_now(),
+            let Err(error) = TcpStream::connect_timeout(&self.address, START_MAX) else {
+                return Ok(());
+            };
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(Failure::of(self.kind.name(), status));
             }
+            if until < Instant::now() {
+                return Err(Failure::of(self.kind.name(), error));
+            }
+            std::thread::yield_now();
         }
     }
 

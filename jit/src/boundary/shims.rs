@@ -33,8 +33,8 @@ trait IntoRaw {
     /// The word; a failure is noted in the execution.
     fn into_raw(self, running: &mut Running) -> Self::Raw;
 
-    /// The word for a call that panicked.
-    fn panicked() -> Self::Raw;
+    /// The word for a call that did not come to its end.
+    fn unfinished() -> Self::Raw;
 }
 
 impl IntoRaw for Result<Value, Unwind> {
@@ -50,7 +50,7 @@ impl IntoRaw for Result<Value, Unwind> {
         }
     }
 
-    fn panicked() -> u64 {
+    fn unfinished() -> u64 {
         FAILED
     }
 }
@@ -68,7 +68,7 @@ impl IntoRaw for Result<(), Unwind> {
         }
     }
 
-    fn panicked() -> u64 {
+    fn unfinished() -> u64 {
         1
     }
 }
@@ -80,7 +80,7 @@ impl IntoRaw for bool {
         u64::from(self)
     }
 
-    fn panicked() -> u64 {
+    fn unfinished() -> u64 {
         0
     }
 }
@@ -92,7 +92,7 @@ impl IntoRaw for f64 {
         self
     }
 
-    fn panicked() -> Self {
+    fn unfinished() -> Self {
         0.0
     }
 }
@@ -104,7 +104,7 @@ impl IntoRaw for i64 {
         self
     }
 
-    fn panicked() -> Self {
+    fn unfinished() -> Self {
         -1
     }
 }
@@ -114,7 +114,7 @@ impl IntoRaw for () {
 
     fn into_raw(self, _: &mut Running) {}
 
-    fn panicked() {}
+    fn unfinished() {}
 }
 
 /// Calls the safe function; a panic is kept for [`super::enter`].
@@ -128,11 +128,20 @@ unsafe fn guarded<T: IntoRaw>(
 ) -> T::Raw {
     // SAFETY: 1; the state is the first field of the running execution, so the pointer is one to both.
     let running = unsafe { &mut *state.cast::<Running>() };
+    if running.must_rest()
+        && let Err(unwind) = running.rest()
+    {
+        running.fail(unwind);
+        return T::unfinished();
+    }
     match catch_unwind(AssertUnwindSafe(|| call(running))) {
-        Ok(outcome) => outcome.into_raw(running),
+        Ok(outcome) => {
+            running.lend();
+            outcome.into_raw(running)
+        }
         Err(panic) => {
             running.panic = Some(panic);
-            T::panicked()
+            T::unfinished()
         }
     }
 }

@@ -282,4 +282,30 @@ mod tests {
         assert_eq!(arity("pack"), (1, None));
         assert_eq!(arity("time"), (0, Some(0)));
     }
+
+    /// Every example, through the parser and the plain evaluator.
+    #[test]
+    fn examples_are_true() {
+        use crate::diagnostic::Diagnostics;
+        use crate::oracle::{self, Limits, NoHost};
+        use crate::source::SourceMap;
+        use crate::syntax::parser;
+
+        for builtin in registry() {
+            for (expression, expected) in builtin.examples {
+                assert!(expression.contains(builtin.name), "{expression}");
+                let mut sources = SourceMap::new();
+                let text = format!("echo {expression};");
+                let id = sources.add("example", text.as_bytes()).expect("short");
+                let mut diagnostics = Diagnostics::default();
+                let program = parser::parse(&sources, id, &mut diagnostics);
+                let faults = diagnostics.render(&sources);
+                assert_eq!(diagnostics.iter().count(), 0, "{faults}");
+                let outcome = oracle::run(&program, &mut NoHost, Limits::default());
+                let ending = &outcome.ending;
+                let printed: Vec<&[u8]> = outcome.output.iter().map(Vec::as_slice).collect();
+                assert_eq!(printed, [expected.as_bytes()], "{expression}: {ending:?}");
+            }
+        }
+    }
 }

@@ -15,6 +15,7 @@ use crate::builtins::Unwind;
 use crate::error::{ErrorKind, ScriptError};
 use crate::ir::FunctionId;
 use crate::runtime::Value;
+use crate::runtime::heap::take_work;
 use crate::runtime::portable::Snapshot;
 use crate::script::ScriptInner;
 
@@ -36,6 +37,9 @@ pub(crate) struct Running {
     pub(crate) entries: usize,
     pub(crate) limits: Limits,
     fuel_left: u64,
+    /// Units taken from this slice for work on large values. They shorten the slice and are given back with the next: how
+    /// much is copied depends on who else holds a value, and the fuel of a script must not.
+    lent: u64,
     pub(crate) output: Vec<Vec<u8>>,
     output_octets: usize,
     pub(crate) ending: Option<Ending>,
@@ -65,6 +69,7 @@ impl Running {
             active: vec![false; functions],
             entries: 0,
             fuel_left: 0,
+            lent: 0,
             limits: Limits::default(),
             output: Vec::new(),
             output_octets: 0,
@@ -87,6 +92,7 @@ impl Running {
         self.entries = 0;
         self.fuel_left = limits.fuel - slice;
         self.limits = limits;
+        self.lent = 0;
         self.output_octets = 0;
         self.ending = None;
         self.started = Instant::now();
@@ -160,12 +166,18 @@ impl Running {
 
     /// Units of fuel used so far.
     pub(super) fn fuel_used(&self) -> u64 {
-        let left = u64::try_from(self.state.fuel).unwrap_or(0);
+        let left = u64::try_from(self.state.fuel.saturating_add_unsigned(self.lent)).unwrap_or(0);
         self.limits.fuel - self.fuel_left - left
     }
 
     /// Called with the slice overdrawn: takes what is missing from the next slice, parking in between, or fails.
     pub(crate) fn refuel(&mut self) -> Result<(), Unwind> {
+        self.state.fuel = self.state.fuel.saturating_add_unsigned(self.lent);
+        self.lent = 0;
+        if self.state.fuel >= 0 {
+            // Only work on values shortened this slice: its fuel is still there after the pause.
+            return self.rest();
+        }
         while self.state.fuel < 0 {
             let slice = self.limits.fuel_per_slice.min(self.fuel_left);
             if slice == 0 {
@@ -181,6 +193,31 @@ impl Running {
             self.state.fuel = self.state.fuel.saturating_add_unsigned(slice);
         }
         Ok(())
+    }
+
+    /// Shortens the slice by the work that values took since this was last called.
+    pub(crate) fn lend(&mut self) {
+        let work = take_work();
+        if work != 0 {
+            self.lent = self.lent.saturating_add(work);
+            self.state.fuel = self.state.fuel.saturating_sub_unsigned(work);
+        }
+    }
+
+    /// Whether work on values alone has used up more than a slice.
+    pub(crate) fn must_rest(&self) -> bool {
+        self.lent > self.limits.fuel_per_slice
+    }
+
+    /// Parks once, and gets back what was lent.
+    pub(crate) fn rest(&mut self) -> Result<(), Unwind> {
+        let parked = self.park(Parked::OutOfFuel);
+        self.state.fuel = self.state.fuel.saturating_add_unsigned(self.lent);
+        self.lent = 0;
+        match parked {
+            Resume::Cancel(error) => Err(self.cancelled(error)),
+            Resume::Go | Resume::Answer(_) => Ok(()),
+        }
     }
 
     /// Takes fuel for something expensive.

@@ -147,11 +147,15 @@ impl Walker<'_> {
         key: &Value,
         span: Span,
     ) -> Evaluated<Option<Value>> {
-        if base.kind() == Kind::Object {
-            let key = Key::cast(key).at(span)?;
-            return self.member(base, key).at(span);
+        match base.kind() {
+            Kind::Object => {
+                let key = Key::cast(key).at(span)?;
+                self.member(base, key).at(span)
+            }
+            Kind::String | Kind::Array => operate::subscript_if_set(base, key).at(span),
+            // Where there are no elements, it does not matter whether the key could be one.
+            Kind::None | Kind::Boolean | Kind::Number | Kind::Function => Ok(None),
         }
-        operate::subscript_if_set(base, key).at(span)
     }
 
     fn slice(&mut self, base: &Expression, slice: &Slice, span: Span) -> Evaluated<Value> {
@@ -248,41 +252,40 @@ impl Walker<'_> {
     }
 
     fn coalesce(&mut self, left: &Expression, right: &Expression) -> Evaluated<Value> {
-        match self.if_set(left)? {
+        match self.if_set(left, left.span)? {
             Some(value) if !value.is_none() => Ok(value),
             _ => self.expression(right),
         }
     }
 
     /// The value of a chain of variables, elements, slices and properties, if everything on the way is there. The keys are
-    /// evaluated in any case, and must not fail. Any other expression always has a value.
-    fn if_set(&mut self, expression: &Expression) -> Evaluated<Option<Value>> {
+    /// evaluated in any case, and must not fail. Any other expression always has a value. `span` is that of the whole chain.
+    fn if_set(&mut self, expression: &Expression, span: Span) -> Evaluated<Option<Value>> {
         self.descend(expression.span)?;
-        let value = self.if_set_here(expression);
+        let value = self.if_set_here(expression, span);
         self.ascend();
         value
     }
 
-    fn if_set_here(&mut self, expression: &Expression) -> Evaluated<Option<Value>> {
-        let span = expression.span;
+    fn if_set_here(&mut self, expression: &Expression, span: Span) -> Evaluated<Option<Value>> {
         match &expression.kind {
             ExpressionKind::Variable(name) => Ok(self.frame().read(name)),
             ExpressionKind::Subscript(base, Some(key)) => {
-                let base = self.if_set(base)?;
+                let base = self.if_set(base, span)?;
                 let key = self.expression(key)?;
                 base.map_or(Ok(None), |base| self.element_if_set(&base, &key, span))
             }
             ExpressionKind::Slice(base, slice) => {
-                let base = self.if_set(base)?;
+                let base = self.if_set(base, span)?;
                 let values = self.slice_values(slice)?;
                 base.map_or(Ok(None), |base| slice_if_set(&base, &values, span))
             }
             ExpressionKind::Property(base, name) => {
-                let base = self.if_set(base)?;
+                let base = self.if_set(base, span)?;
                 base.map_or(Ok(None), |base| self.named_if_set(&base, &name.name, span))
             }
             ExpressionKind::StaticVariable(class, name) => {
-                let cell = self.static_cell(class, name, span)?;
+                let cell = self.static_cell(class, name, expression.span)?;
                 let value = cell
                     .as_cell()
                     .map(crate::runtime::function::VariableCell::get);

@@ -392,55 +392,6 @@ impl HslArray {
         Ok(result)
     }
 
-    /// This array with the elements from `start` (inclusive) to `end` (exclusive) replaced by those of `items`, or by it as
-    /// one element if it is not an array. Integer keys are numbered anew, string keys stay.
-    ///
-    /// # Errors
-    ///
-    /// If the array exceeds [`ARRAY_LENGTH_MAX`] or the heap its limit.
-    pub fn with_slice(&self, start: usize, end: usize, items: &Value) -> Result<Value, ErrorKind> {
-        heap::record_elements(self.entries.len().max(self.len()));
-        let mut result = Value::array_with_capacity(self.len() + 1)?;
-        let array = result.array_mut()?;
-        let mut elements = self.iter();
-        for (key, value) in elements.by_ref().take(start) {
-            array.add(key, value)?;
-        }
-        match items.as_array() {
-            Some(items) => array.extend(items)?,
-            None => array.append(items.clone())?,
-        }
-        for (key, value) in elements.skip(end.saturating_sub(start)) {
-            array.add(key, value)?;
-        }
-        Ok(result)
-    }
-
-    /// This array without the elements a slice selects. Keys stay.
-    ///
-    /// # Errors
-    ///
-    /// If the heap exceeds its limit.
-    pub fn without_slice(&self, bounds: &Bounds) -> Result<Value, ErrorKind> {
-        heap::record_elements(self.entries.len().max(self.len()));
-        let mut result = Value::array()?;
-        let array = result.array_mut()?;
-        for (index, (key, value)) in self.iter().enumerate() {
-            if !bounds.contains(index) {
-                array.set(key, value.clone())?;
-            }
-        }
-        Ok(result)
-    }
-
-    /// Adds an element under its own key if that is a string, otherwise under the next integer.
-    fn add(&mut self, key: Key<'_>, value: &Value) -> Result<(), ErrorKind> {
-        match key {
-            Key::Integer(_) => self.append(value.clone()),
-            Key::None | Key::Octets(_) | Key::String(_) => self.set(key, value.clone()),
-        }
-    }
-
     fn positions(&self) -> Result<HeapVec<u32>, ErrorKind> {
         let mut positions = HeapVec::with_capacity(self.len())?;
         for (position, entry) in (0_u32..).zip(self.entries.iter()) {

@@ -446,7 +446,11 @@ pub fn subscript(base: &Value, key: &Value) -> Result<Value, ErrorKind> {
 ///
 /// If the key cannot be one, or the heap exceeds its limit.
 pub fn subscript_if_set(base: &Value, key: &Value) -> Result<Option<Value>, ErrorKind> {
-    element(base, Key::cast(key)?)
+    match base.kind() {
+        // What has no elements is not asked for one, so that any key will do.
+        Kind::None | Kind::Boolean | Kind::Number | Kind::Function => Ok(None),
+        Kind::String | Kind::Array | Kind::Object => element(base, Key::cast(key)?),
+    }
 }
 
 fn element(base: &Value, key: Key<'_>) -> Result<Option<Value>, ErrorKind> {

@@ -1,4 +1,4 @@
-//! What `[first:last:step]` selects.
+//! What `[first:last:step]` selects, and arrays with such a part replaced or removed.
 //!
 //! In: a length and the three indexes as scripts give them. Out: [`Bounds`] that lie inside the length, so that whoever
 //! applies them cannot go astray. Negative indexes count from the end; indexes beyond either end are clamped; a selection
@@ -6,6 +6,9 @@
 //!
 //! HSL manual, chapter "Operators", "Slicing".
 
+use super::array::HslArray;
+use super::heap;
+use super::key::Key;
 use super::value::Value;
 use crate::error::ErrorKind;
 
@@ -113,6 +116,57 @@ fn index(value: &Value) -> Result<isize, ErrorKind> {
         .as_arithmetic()
         .map(|number| number as isize)
         .ok_or(ErrorKind::SliceIndex { got: value.kind() })
+}
+
+impl HslArray {
+    /// This array with the elements from `start` (inclusive) to `end` (exclusive) replaced by those of `items`, or by it as
+    /// one element if it is not an array. Integer keys are numbered anew, string keys stay.
+    ///
+    /// # Errors
+    ///
+    /// If the array exceeds [`ARRAY_LENGTH_MAX`] or the heap its limit.
+    pub fn with_slice(&self, start: usize, end: usize, items: &Value) -> Result<Value, ErrorKind> {
+        heap::record_elements(self.len());
+        let mut result = Value::array_with_capacity(self.len() + 1)?;
+        let array = result.array_mut()?;
+        let mut elements = self.iter();
+        for (key, value) in elements.by_ref().take(start) {
+            array.add(key, value)?;
+        }
+        match items.as_array() {
+            Some(items) => array.extend(items)?,
+            None => array.append(items.clone())?,
+        }
+        for (key, value) in elements.skip(end.saturating_sub(start)) {
+            array.add(key, value)?;
+        }
+        Ok(result)
+    }
+
+    /// This array without the elements a slice selects. Keys stay.
+    ///
+    /// # Errors
+    ///
+    /// If the heap exceeds its limit.
+    pub fn without_slice(&self, bounds: &Bounds) -> Result<Value, ErrorKind> {
+        heap::record_elements(self.len());
+        let mut result = Value::array()?;
+        let array = result.array_mut()?;
+        for (index, (key, value)) in self.iter().enumerate() {
+            if !bounds.contains(index) {
+                array.set(key, value.clone())?;
+            }
+        }
+        Ok(result)
+    }
+
+    /// Adds an element under its own key if that is a string, otherwise under the next integer.
+    fn add(&mut self, key: Key<'_>, value: &Value) -> Result<(), ErrorKind> {
+        match key {
+            Key::Integer(_) => self.append(value.clone()),
+            Key::None | Key::Octets(_) | Key::String(_) => self.set(key, value.clone()),
+        }
+    }
 }
 
 #[cfg(test)]
