@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::builtins;
 use crate::codegen::{self, Code};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::error::ErrorKind;
 use crate::execution::STACK_BYTES;
 use crate::infer::{Inference, Kinds, infer, transfer};
@@ -220,7 +220,12 @@ impl Script {
             fixed: options.fixed,
         };
         let program = ir::build::build(&resolved, surroundings, diagnostics);
-        report_undefined(&program, diagnostics);
+        let severity = if environment.tolerates_undefined {
+            Severity::Warning
+        } else {
+            Severity::Error
+        };
+        report_undefined(&program, severity, diagnostics);
         report_patterns(&program, diagnostics);
         if diagnostics.has_errors() {
             return None;
@@ -270,7 +275,7 @@ fn arity(builtin: &builtins::Builtin) -> Arity {
 }
 
 /// Reports each read of a variable that has no value on any path that leads there.
-fn report_undefined(program: &ir::Program, diagnostics: &mut Diagnostics) {
+fn report_undefined(program: &ir::Program, severity: Severity, diagnostics: &mut Diagnostics) {
     for function in &program.functions {
         let inferred = infer(function, Inference::On);
         for (block, state) in function.blocks.iter().zip(&inferred.entry) {
@@ -282,10 +287,12 @@ fn report_undefined(program: &ir::Program, diagnostics: &mut Diagnostics) {
                     && state[register.0 as usize].is(Kinds::UNDEFINED)
                 {
                     let message = format!("variable `${name}` has no value here");
-                    diagnostics.report(
-                        Diagnostic::error(instruction.span, message)
-                            .with_expected("an assignment on some path that leads here"),
-                    );
+                    let found = match severity {
+                        Severity::Error => Diagnostic::error(instruction.span, message),
+                        Severity::Warning => Diagnostic::warning(instruction.span, message),
+                    };
+                    let expected = "an assignment on some path that leads here";
+                    diagnostics.report(found.with_expected(expected));
                 }
                 transfer(function, &mut state, &instruction.operation, Inference::On);
             }

@@ -198,6 +198,8 @@ impl Hook {
             variables: variables.collect(),
             functions: functions.collect(),
             elsewhere: elsewhere(Some(self)),
+            // The hook's action on script errors is what the manual promises for it.
+            tolerates_undefined: true,
         }
     }
 }

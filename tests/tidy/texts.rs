@@ -189,6 +189,7 @@ const UNITS: &[&str] = &[
 /// Folders that a runner reads whole, by extension.
 const READ_WHOLE: &[(&str, &str, &str)] = &[
     ("tests/dialogue", "smtp", "tests/dialogue/mod.rs"),
+    ("tests/hook", "smtp", "tests/hook/mod.rs"),
     ("jit/tests/conformance", "hsl", "jit/tests/conformance.rs"),
 ];
 
