@@ -152,6 +152,7 @@ const UNSAFE: &[(&str, &str)] = &[
         "empties the heap of an execution that was given up",
     ),
     ("jit/src/runtime/array.rs", "a heap object"),
+    ("jit/src/runtime/blocks.rs", "the memory under the heap"),
     ("jit/src/runtime/function.rs", "a heap object"),
     ("jit/src/runtime/heap.rs", "the heap itself"),
     ("jit/src/runtime/object.rs", "a heap object"),
