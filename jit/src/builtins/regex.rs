@@ -359,8 +359,8 @@ mod tests {
     #[test]
     fn octets_that_are_no_text_match_themselves() {
         assert!(is_match(b"\xff+", b"a\xff\xffb").expect("a pattern"));
-        assert!(is_match("/^.$/u".as_bytes(), "å".as_bytes()).expect("a pattern"));
-        assert!(!is_match(b"^.$", "å".as_bytes()).expect("a pattern"));
+        assert!(is_match("/^.$/u".as_bytes(), "\u{e5}".as_bytes()).expect("a pattern"));
+        assert!(!is_match(b"^.$", "\u{e5}".as_bytes()).expect("a pattern"));
     }
 
     #[test]
