@@ -1,5 +1,5 @@
-//! Tests of the engine, one binary: dialogues against the protocol core, the server over TCP, scripts in it, and the
-//! house rules.
+//! Tests of the engine, one binary: dialogues against the protocol core, the server over TCP, scripts in it, and the house
+//! rules.
 
 mod dialogue;
 mod engine;

@@ -92,6 +92,11 @@ pub enum ErrorKind {
     },
     /// A number that cannot be the key of an array element.
     KeyRange,
+    /// A regular expression took more steps than a match may.
+    MatchSteps {
+        /// The limit in steps.
+        limit: u32,
+    },
     /// The script's values take more memory than they may.
     MemoryLimit {
         /// The limit in bytes.
@@ -150,6 +155,11 @@ pub enum ErrorKind {
     OutputLimit {
         /// The limit in octets.
         limit: usize,
+    },
+    /// A regular expression is wrong, or does not fit its subject.
+    Pattern {
+        /// What is wrong.
+        fault: Box<str>,
     },
     /// A private member was used from outside its class.
     PrivateMember {
@@ -306,6 +316,13 @@ impl fmt::Display for ErrorKind {
                 formatter,
                 "operator {operator} does not work on {left} and {right}"
             ),
+            Self::MatchSteps { limit } => {
+                write!(
+                    formatter,
+                    "regular expression takes more than {limit} steps"
+                )
+            }
+            Self::Pattern { fault } => write!(formatter, "regular expression: {fault}"),
             Self::PrivateMember { name } => write!(formatter, "member \"{name}\" is private"),
             Self::Recursion => {
                 formatter.write_str("function calls itself; recursion is not allowed")

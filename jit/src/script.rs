@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::builtins;
 use crate::codegen::{self, Code};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::error::ErrorKind;
 use crate::execution::STACK_BYTES;
 use crate::infer::{Inference, Kinds, infer, transfer};
@@ -17,6 +17,7 @@ use crate::ir::{self, Constant, Operand, Operation, PlaceRoot};
 use crate::resolve::{Arity, Environment, Library, Loader, load, resolve};
 use crate::runtime::{FunctionTarget, Portable, Value};
 use crate::source::{SourceId, SourceMap};
+use crate::syntax::ast::BinaryOperator;
 
 /// How to compile.
 #[derive(Clone, Copy, Debug, Default)]
@@ -213,12 +214,19 @@ impl Script {
             return None;
         }
         let surroundings = ir::build::Surroundings {
+            sources,
             environment,
             builtin: builtin_index,
             fixed: options.fixed,
         };
         let program = ir::build::build(&resolved, surroundings, diagnostics);
-        report_undefined(&program, diagnostics);
+        let severity = if environment.tolerates_undefined {
+            Severity::Warning
+        } else {
+            Severity::Error
+        };
+        report_undefined(&program, severity, diagnostics);
+        report_patterns(&program, diagnostics);
         if diagnostics.has_errors() {
             return None;
         }
@@ -267,7 +275,7 @@ fn arity(builtin: &builtins::Builtin) -> Arity {
 }
 
 /// Reports each read of a variable that has no value on any path that leads there.
-fn report_undefined(program: &ir::Program, diagnostics: &mut Diagnostics) {
+fn report_undefined(program: &ir::Program, severity: Severity, diagnostics: &mut Diagnostics) {
     for function in &program.functions {
         let inferred = infer(function, Inference::On);
         for (block, state) in function.blocks.iter().zip(&inferred.entry) {
@@ -279,13 +287,40 @@ fn report_undefined(program: &ir::Program, diagnostics: &mut Diagnostics) {
                     && state[register.0 as usize].is(Kinds::UNDEFINED)
                 {
                     let message = format!("variable `${name}` has no value here");
-                    diagnostics.report(
-                        Diagnostic::error(instruction.span, message)
-                            .with_expected("an assignment on some path that leads here"),
-                    );
+                    let found = match severity {
+                        Severity::Error => Diagnostic::error(instruction.span, message),
+                        Severity::Warning => Diagnostic::warning(instruction.span, message),
+                    };
+                    let expected = "an assignment on some path that leads here";
+                    diagnostics.report(found.with_expected(expected));
                 }
                 transfer(function, &mut state, &instruction.operation, Inference::On);
             }
+        }
+    }
+}
+
+/// Warns of regular expressions, known when compiling, that are none.
+fn report_patterns(program: &ir::Program, diagnostics: &mut Diagnostics) {
+    let instructions = program
+        .functions
+        .iter()
+        .flat_map(|function| &function.blocks);
+    for instruction in instructions.flat_map(|block| &block.instructions) {
+        let Operation::Binary {
+            operator: BinaryOperator::Match | BinaryOperator::NotMatch,
+            right: Operand::Constant(id),
+            ..
+        } = &instruction.operation
+        else {
+            continue;
+        };
+        let Constant::String(pattern) = &program.constants[id.0 as usize] else {
+            continue;
+        };
+        if let Some(fault) = builtins::pattern_fault(pattern) {
+            let message = format!("this regular expression is wrong: {fault}");
+            diagnostics.report(Diagnostic::warning(instruction.span, message));
         }
     }
 }
@@ -352,6 +387,7 @@ fn class_data(program: &ir::Program, class: &ir::Class) -> ClassData {
 fn constant_value(program: &ir::Program, constant: &Constant) -> ConstantValue {
     match constant {
         Constant::String(octets) => ConstantValue::Plain(Portable::string(octets)),
+        Constant::Data(content) => ConstantValue::Plain(content.clone()),
         Constant::Array(items) => ConstantValue::Array(
             items
                 .iter()

@@ -393,6 +393,7 @@ mod compiled {
                 function("Change", Arity::exactly(1), false),
             ],
             elsewhere: Vec::new(),
+            ..Environment::default()
         }
     }
 

@@ -61,6 +61,7 @@ fn environment() -> Environment {
             terminating("Defer"),
         ],
         elsewhere: vec![("Pass".into(), "the proxy hook".into())],
+        ..Environment::default()
     }
 }
 

@@ -36,6 +36,7 @@ fn environment() -> Environment {
             function("Ask", Arity::exactly(1), false),
         ],
         elsewhere: Vec::new(),
+        ..Environment::default()
     }
 }
 

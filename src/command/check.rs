@@ -61,7 +61,8 @@ pub(crate) fn check(arguments: &CheckArguments) -> ExitCode {
 fn check_script(file: &Path, context: Option<Context>) -> Vec<Diagnostic> {
     let context = context.unwrap_or_else(|| context_of(file));
     let directory = ScriptDirectory::open(file.parent().unwrap_or(Path::new("")));
-    let compiled = directory.and_then(|directory| directory.compile(file, &context.environment()));
+    let compiled =
+        directory.and_then(|directory| directory.compile(file, &context.environment(), &[]));
     match compiled {
         Ok(compiled) => compiled.diagnostics,
         Err(message) => vec![Diagnostic::without_place(message, "")],

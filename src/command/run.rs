@@ -79,7 +79,8 @@ impl FromStr for Variable {
 pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
     let (environment, values) = environment(arguments);
     let directory = ScriptDirectory::open(arguments.file.parent().unwrap_or(Path::new("")));
-    let compiled = directory.and_then(|directory| directory.compile(&arguments.file, &environment));
+    let compiled =
+        directory.and_then(|directory| directory.compile(&arguments.file, &environment, &[]));
     let compiled = match compiled {
         Ok(compiled) => compiled,
         Err(message) => {

@@ -198,6 +198,8 @@ impl Hook {
             variables: variables.collect(),
             functions: functions.collect(),
             elsewhere: elsewhere(Some(self)),
+            // The hook's action on script errors is what the manual promises for it.
+            tolerates_undefined: true,
         }
     }
 }
@@ -224,7 +226,31 @@ fn elsewhere(here: Option<Hook>) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
+    use postern_jit::runtime::Portable;
+
     use super::{Hook, core_environment};
+
+    #[test]
+    fn what_the_listeners_agree_on_is_fixed() {
+        let listen = |addresses: &[&str]| -> Vec<SocketAddr> {
+            addresses
+                .iter()
+                .map(|address| address.parse().expect("an address"))
+                .collect()
+        };
+        let fixed = |addresses: &[&str]| Hook::Proxy.fixed("mx:1", &listen(addresses)).len();
+        assert_eq!(fixed(&["192.0.2.1:25"]), 3);
+        assert_eq!(fixed(&["192.0.2.1:25", "192.0.2.1:2525"]), 2);
+        assert_eq!(fixed(&["192.0.2.1:25", "192.0.2.2:25"]), 2);
+        assert_eq!(fixed(&["0.0.0.0:25"]), 2);
+        assert_eq!(fixed(&["192.0.2.1:0"]), 2);
+        assert_eq!(fixed(&[]), 1);
+        let (id, name) = &Hook::Connect.fixed("mx:1", &[])[0];
+        assert_eq!(Hook::Connect.environment().variables[*id].name, "serverid");
+        assert_eq!(*name, Portable::string("mx:1"));
+    }
 
     #[test]
     fn only_context_is_writable() {

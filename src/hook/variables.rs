@@ -263,6 +263,30 @@ fn address_value(address: IpAddr) -> Portable {
     Portable::string(AddressText::of(address).as_octets())
 }
 
+impl Hook {
+    /// Variables that are the same for every client of a server: its id, and its address and port where all that it
+    /// listens on agree and say which. They become constants of the compiled code.
+    #[must_use]
+    pub fn fixed(self, server_id: &str, listen: &[SocketAddr]) -> Vec<(usize, Portable)> {
+        let ip = listen.first().map(SocketAddr::ip);
+        let ip = ip.filter(|ip| !ip.is_unspecified() && listen.iter().all(|one| one.ip() == *ip));
+        let port = listen.first().map(SocketAddr::port);
+        let port = port.filter(|port| *port != 0 && listen.iter().all(|one| one.port() == *port));
+        let id = Some((Variable::ServerId, Portable::string(server_id)));
+        let ip = ip.map(|ip| {
+            (
+                Variable::ServerIp,
+                Portable::string(AddressText::of(ip).as_octets()),
+            )
+        });
+        let port = port.map(|port| (Variable::ServerPort, Portable::Number(f64::from(port))));
+        let known = [id, ip, port].into_iter().flatten();
+        known
+            .filter_map(|(variable, value)| Some((self.index(variable)?, value)))
+            .collect()
+    }
+}
+
 /// The canonical text of an address.
 struct AddressText {
     octets: [u8; ADDRESS_OCTETS_MAX],

@@ -101,6 +101,7 @@ pub fn load_text(
         data_dir: &engine.data_dir,
         hostname: &engine.hostname,
         certificates: &certificates,
+        listen_is_replaced: !engine.listen.is_empty(),
         scripts_directory: scripts_directory.as_deref(),
     };
     let mut profiles: Vec<Profile> = Vec::new();

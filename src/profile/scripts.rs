@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use postern_jit::diagnostic::Diagnostics;
 use postern_jit::execution::ScriptInstance;
 use postern_jit::resolve::{Environment, LoadError, LoadedFile, Loader};
+use postern_jit::runtime::Portable;
 use postern_jit::script::{Options, Script};
 use postern_jit::source::{SourceId, SourceMap};
 
@@ -67,7 +68,12 @@ impl ScriptDirectory {
     /// # Errors
     ///
     /// A sentence that says why the file cannot be read.
-    pub fn compile(&self, file: &Path, environment: &Environment) -> Result<Compiled, String> {
+    pub fn compile(
+        &self,
+        file: &Path,
+        environment: &Environment,
+        fixed: &[(usize, Portable)],
+    ) -> Result<Compiled, String> {
         let cannot_read =
             |error: io::Error| format!("cannot read script {}: {error}", file.display());
         let text = File::open(file).and_then(read).map_err(cannot_read)?;
@@ -85,7 +91,10 @@ impl ScriptDirectory {
             main,
             environment,
             &mut self.clone(),
-            Options::default(),
+            Options {
+                fixed,
+                ..Options::default()
+            },
             &mut found,
         );
         found.sort();

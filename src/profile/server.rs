@@ -29,6 +29,8 @@ pub(super) struct Surroundings<'f> {
     pub(super) hostname: &'f str,
     /// Ids of the certificates of the file.
     pub(super) certificates: &'f [String],
+    /// Whether the command line gives other addresses to listen on than the file.
+    pub(super) listen_is_replaced: bool,
     /// Where `include` and `import` of scripts resolve, if the file says.
     pub(super) scripts_directory: Option<&'f Path>,
 }
@@ -46,7 +48,9 @@ pub(super) fn server(
     let relay_from = networks(section, "relay_from", report);
     let destination = destination(section, surroundings, report);
     let early_talker = early_talker(section, report);
-    let [connect, proxy] = scripts(section, surroundings, report);
+    let listens_as_written = !surroundings.listen_is_replaced;
+    let fixed_listen: &[SocketAddr] = if listens_as_written { &listen } else { &[] };
+    let [connect, proxy] = scripts(section, (&id, fixed_listen), surroundings, report);
     let table = section.table("limits", report);
     let mut table = LimitTable { table, report };
     let session_limits = table.session();
@@ -376,6 +380,7 @@ fn early_talker(section: &mut Section<'_>, report: &mut Report<'_>) -> EarlyTalk
 /// `[server.scripts]`: one script per hook, compiled.
 fn scripts(
     section: &mut Section<'_>,
+    server: (&str, &[SocketAddr]),
     surroundings: &Surroundings<'_>,
     report: &mut Report<'_>,
 ) -> [Option<HookScript>; 2] {
@@ -384,7 +389,7 @@ fn scripts(
     };
     let scripts = Hook::ALL.map(|hook| {
         let path = table.string(hook.name(), report)?;
-        hook_script(hook, &path, surroundings, report)
+        hook_script(hook, &path, server, surroundings, report)
     });
     table.finish(report);
     scripts
@@ -393,13 +398,16 @@ fn scripts(
 fn hook_script(
     hook: Hook,
     path: &Spanned<String>,
+    (id, listen): (&str, &[SocketAddr]),
     surroundings: &Surroundings<'_>,
     report: &mut Report<'_>,
 ) -> Option<HookScript> {
     let file = surroundings.directory.join(&path.value);
     let directory = surroundings.scripts_directory.or(file.parent());
     let directory = ScriptDirectory::open(directory.unwrap_or(Path::new("")));
-    let compiled = directory.and_then(|directory| directory.compile(&file, &hook.environment()));
+    let compiled = directory.and_then(|directory| {
+        directory.compile(&file, &hook.environment(), &hook.fixed(id, listen))
+    });
     let compiled = match compiled {
         Ok(compiled) => compiled,
         Err(error) => {

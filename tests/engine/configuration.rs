@@ -76,7 +76,6 @@ fn features_to_come_are_refused_when_they_would_matter() {
             "destination = \"smtp://127.0.0.1:25\"",
             "smtp://127.0.0.1:25",
         ),
-        ("[server.scripts]\nconnect = \"connect.hsl\"", "connect.hsl"),
     ] {
         let said = refused(&format!(
             "{ENGINE}[[server]]\nid = \"a\"\nlisten = [\"127.0.0.1:0\"]\n{line}\n"

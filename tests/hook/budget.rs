@@ -45,7 +45,9 @@ fn endless_scripts_get_421_while_others_are_answered() {
     innocent.say("NOOP");
     innocent.expect("250 ");
     assert_eq!(
-        log_of(server).matches("script exceeds 300 ms of CPU").count(),
+        log_of(server)
+            .matches("script exceeds 300 ms of CPU")
+            .count(),
         SPINNING_COUNT
     );
 }

@@ -30,6 +30,36 @@ fn dialogues_hold_octet_by_octet() {
     play_all(Segments::Octets);
 }
 
+/// The example of the project, as a client sees it.
+#[test]
+fn the_example_works() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hooks");
+    let scripts = format!(
+        "destination = \"discard\"\n[server.scripts]\nconnect = \"{0}/connect.hsl\"\nproxy = \"{0}/proxy.hsl\"",
+        folder.display()
+    );
+    let server = Server::start(&configuration(&scripts, ""));
+    let mut client = server.connect();
+    client.expect("220 mx.example.org ESMTP, welcome 127.0.0.1\r\n");
+    for (line, reply) in [
+        ("XPING", "250 2.0.0 pong 1\r\n"),
+        ("XPING", "250 2.0.0 pong 2\r\n"),
+        ("XASK", "350 say something\r\n"),
+        ("XPING", "250 2.0.0 you said: XPING\r\n"),
+        (
+            "VRFY a",
+            "252 2.1.5 Cannot VRFY user, but will take message\r\n",
+        ),
+        (
+            "HELO client.example",
+            "250-mx.example.org greets client.example\r\n",
+        ),
+    ] {
+        client.say(line);
+        client.expect(reply);
+    }
+}
+
 fn play_all(segments: Segments) {
     let mut servers: HashMap<String, Server> = HashMap::new();
     for dialogue in dialogues("tests/hook") {

@@ -20,9 +20,11 @@ mod json;
 mod mathematical;
 mod misc;
 mod pack;
+pub(crate) mod regex;
 mod string;
 
 pub use call::{Call, Machine, Unwind};
+pub(crate) use regex::pattern_fault;
 
 use crate::runtime::{Kind, Kinds};
 
@@ -186,7 +188,7 @@ pub fn builtin(name: &str) -> Option<&'static Builtin> {
     find(name).map(|index| &REGISTRY[index])
 }
 
-const CHAPTERS: [&[Builtin]; 12] = [
+const CHAPTERS: [&[Builtin]; 13] = [
     array::BUILTINS,
     cryptographic::BUILTINS,
     csv::BUILTINS,
@@ -198,6 +200,7 @@ const CHAPTERS: [&[Builtin]; 12] = [
     mathematical::BUILTINS,
     misc::BUILTINS,
     pack::BUILTINS,
+    regex::BUILTINS,
     string::BUILTINS,
 ];
 

@@ -12,6 +12,7 @@
 
 use std::rc::Rc;
 
+use crate::runtime::Portable;
 use crate::source::Span;
 use crate::syntax::ast::{BinaryOperator, Name, UnaryOperator};
 
@@ -64,6 +65,8 @@ pub struct Class {
 pub enum Constant {
     /// Octets.
     String(Rc<[u8]>),
+    /// What a data file held.
+    Data(Portable),
     /// An array of constants: keys (absent: the next index) and values in order.
     Array(Vec<(Option<Operand>, Operand)>),
 }

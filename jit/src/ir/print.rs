@@ -11,6 +11,7 @@ pub fn print(program: &Program) -> String {
     for (index, constant) in program.constants.iter().enumerate() {
         let content = match constant {
             Constant::String(octets) => format!("\"{}\"", octets.escape_ascii()),
+            Constant::Data(_) => "data".to_owned(),
             Constant::Array(items) => format!("array of {}", items.len()),
         };
         let _ = writeln!(text, "constant c{index} = {content}");

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use super::stop::{At, Evaluated, fail, refuse};
 use super::walker::Walker;
+use crate::builtins::regex;
 use crate::error::ErrorKind;
 use crate::runtime::{FunctionTarget, Key, Kind, Value, compare, convert, operate};
 use crate::source::Span;
@@ -215,9 +216,6 @@ impl Walker<'_> {
         }
         let left = self.expression(left)?;
         let right = self.expression(right)?;
-        if matches!(operator, BinaryOperator::Match | BinaryOperator::NotMatch) {
-            return refuse("regular expressions are not evaluated", span);
-        }
         apply(operator, &left, &right).at(span)
     }
 
@@ -363,11 +361,8 @@ pub(super) fn apply(
         BinaryOperator::NotIdentical => {
             boolean(compare::strict_equal(left, right).map(|equal| !equal))
         }
-        BinaryOperator::Match | BinaryOperator::NotMatch => Err(ErrorKind::Operator {
-            operator: "=~",
-            left: left.kind(),
-            right: right.kind(),
-        }),
+        BinaryOperator::Match => boolean(regex::matches("=~", left, right)),
+        BinaryOperator::NotMatch => boolean(regex::matches("!~", left, right).map(|found| !found)),
         BinaryOperator::BitAnd => operate::bit_and(left, right),
         BinaryOperator::BitXor => operate::bit_xor(left, right),
         BinaryOperator::BitOr => operate::bit_or(left, right),

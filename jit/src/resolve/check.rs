@@ -51,7 +51,12 @@ impl Resolver<'_> {
 
     fn never_set(&self, id: FunctionId, name: &str, span: Span) -> Diagnostic {
         let function = self.table.function(id);
-        let diagnostic = Diagnostic::error(span, format!("`${name}` is read and set nowhere"));
+        let message = format!("`${name}` is read and set nowhere");
+        let diagnostic = if self.environment.tolerates_undefined {
+            Diagnostic::warning(span, message)
+        } else {
+            Diagnostic::error(span, message)
+        };
         let main = self.table.modules[function.module.index()].main;
         let in_main = self.is_set_in(main, name) || self.environment.variable(name).is_some();
         if function.kind == FunctionKind::Anonymous

@@ -90,6 +90,9 @@ pub struct Environment {
     pub functions: Vec<HostFunction>,
     /// Functions that other hooks have, each with the names of those hooks: only for better messages.
     pub elsewhere: Vec<(String, String)>,
+    /// Whether reading a variable that never has a value is only warned about when compiling. It is a script error when
+    /// it happens either way; a hook may have a documented action for that.
+    pub tolerates_undefined: bool,
 }
 
 impl Environment {

@@ -49,6 +49,7 @@ fn environment() -> Environment {
             terminating: true,
         }],
         elsewhere: vec![],
+        ..Environment::default()
     }
 }
 

@@ -3,8 +3,8 @@
 //! In: [`Reply`]. Out: lines that end with CRLF, appended to one buffer.
 //!
 //! Guarantees: each reply is well-formed whatever its text: every line has the code, all but the
-//! last a hyphen; LF in a text starts a further line, CR is dropped, other control octets become a
-//! space, octets over 127 become `?` unless the client asked for them; no line exceeds 512 octets,
+//! last a hyphen; LF in a text starts a further line, CR is dropped, HT stays, other control octets become
+//! a space, octets over 127 become `?` unless the client asked for them; no line exceeds 512 octets,
 //! no reply the bounds of `crate::limits`. Allocates only while the buffer grows to the size that a
 //! session needs.
 //!
@@ -200,7 +200,7 @@ impl<'octets> ReplyWriter<'octets> {
             match octet {
                 b'\n' => self.start_line(),
                 b'\r' => {}
-                b' '..=b'~' => self.push(octet),
+                b'\t' | b' '..=b'~' => self.push(octet),
                 0x80.. if self.eight_bit_text == EightBitText::Allowed => self.push(octet),
                 0x80.. => self.push(b'?'),
                 _ => self.push(b' '),
@@ -353,7 +353,7 @@ mod tests {
                 "550-5.7.1 one\r\n550-5.7.1 250 Ok\r\n550 5.7.1 \r\n",
             ),
             (b"a\rb", "550 5.7.1 ab\r\n"),
-            (b"a\0b\tc\x7fd", "550 5.7.1 a b c d\r\n"),
+            (b"a\0b\tc\x7fd", "550 5.7.1 a b\tc d\r\n"),
             (b"\xc3\xa9", "550 5.7.1 ??\r\n"),
             (b"\n", "550-5.7.1 \r\n550 5.7.1 \r\n"),
         ];
@@ -497,7 +497,7 @@ mod tests {
                 let separator = if index + 1 == lines.len() { ' ' } else { '-' };
                 prop_assert!(line.starts_with(&format!("{number}{separator}{enhanced}")), "{line}");
                 prop_assert!(line.len() + 2 <= limits::REPLY_LINE_OCTETS_MAX);
-                prop_assert!(line.bytes().all(|octet| (b' '..=b'~').contains(&octet)));
+                prop_assert!(line.bytes().all(|octet| matches!(octet, b'\t' | b' '..=b'~')));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Operators, texts, arrays, iteration and output.
 
-use crate::builtins::Unwind;
+use crate::builtins::{Unwind, regex};
 use crate::error::ErrorKind;
 use crate::execution::running::Running;
 use crate::runtime::{Value, compare, convert, operate, string};
@@ -74,15 +74,10 @@ pub(crate) fn apply(
         BinaryOperator::BitAnd => operate::bit_and(left, right),
         BinaryOperator::BitXor => operate::bit_xor(left, right),
         BinaryOperator::BitOr => operate::bit_or(left, right),
-        BinaryOperator::Match | BinaryOperator::NotMatch => Err(ErrorKind::Operator {
-            operator: if operator == BinaryOperator::Match {
-                "=~"
-            } else {
-                "!~"
-            },
-            left: left.kind(),
-            right: right.kind(),
-        }),
+        BinaryOperator::Match => regex::matches("=~", left, right).map(Value::boolean),
+        BinaryOperator::NotMatch => {
+            regex::matches("!~", left, right).map(|found| Value::boolean(!found))
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod assign;
 mod call;
+mod data;
 mod effects;
 mod expression;
 mod fold;
@@ -21,7 +22,7 @@ use super::{
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::resolve::{Environment, FunctionInfo, FunctionKind, Resolved, Storage, VariableId};
 use crate::runtime::Portable;
-use crate::source::Span;
+use crate::source::{SourceMap, Span};
 use crate::syntax::ast::{self, Expression, ExpressionKind, Name, Statement};
 
 /// What a program finds outside of itself.
@@ -31,6 +32,8 @@ pub struct Surroundings<'a> {
     pub environment: &'a Environment,
     /// The index of a builtin in the registry, by name.
     pub builtin: fn(&str) -> Option<u32>,
+    /// The texts, for data files.
+    pub sources: &'a SourceMap,
     /// Predefined variables whose value is known, by index in the environment.
     pub fixed: &'a [(usize, Portable)],
 }
@@ -506,7 +509,7 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
         let text = |operand: Operand| match operand {
             Operand::Constant(id) => match &self.shared.program.constants[id.0 as usize] {
                 Constant::String(octets) => Some(octets.to_vec()),
-                Constant::Array(_) => None,
+                Constant::Array(_) | Constant::Data(_) => None,
             },
             Operand::Number(number) => Some(crate::runtime::number::text(number).to_vec()),
             _ => None,

@@ -81,9 +81,7 @@ impl FunctionBuilder<'_, '_> {
                 let function = FunctionId(super::count(main));
                 self.emit(Operation::RunModule { function }, span);
             }
-            None => {
-                self.refuse(span, "import of data is not supported yet");
-            }
+            None => self.import_data(import, span),
         }
     }
 
