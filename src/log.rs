@@ -213,7 +213,7 @@ impl Line<'_> {
         self
     }
 
-    /// Adds octets of anybody: printable ASCII as it is, the rest escaped, quoted, cut at [`VALUE_OCTETS_MAX`].
+    /// Adds octets of anybody: printable ASCII as it is, the rest escaped, quoted, cut at 256 octets.
     #[must_use]
     pub fn octets(self, key: &str, value: &[u8]) -> Self {
         let value = &value[..value.len().min(VALUE_OCTETS_MAX)];

@@ -91,7 +91,7 @@ pub(super) fn has_word(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(start, _)| {
         let before = line[..start].chars().next_back();
         let after = line[start + word.len()..].chars().next();
-        !before.is_some_and(is_part) && !(ends_in_part && after.is_some_and(is_part))
+        !(before.is_some_and(is_part) || ends_in_part && after.is_some_and(is_part))
     })
 }
 

@@ -124,7 +124,7 @@ impl HslArray {
     ///
     /// # Errors
     ///
-    /// If the array exceeds [`ARRAY_LENGTH_MAX`] or the heap its limit.
+    /// If the array exceeds [`ARRAY_LENGTH_MAX`](super::array::ARRAY_LENGTH_MAX) or the heap its limit.
     pub fn with_slice(&self, start: usize, end: usize, items: &Value) -> Result<Value, ErrorKind> {
         heap::record_elements(self.len());
         let mut result = Value::array_with_capacity(self.len() + 1)?;
