@@ -1,16 +1,13 @@
 //! Assignments: to variables, to places, to several at once.
 //!
 //! Order: the keys of the target from left to right, then the value, then the store. A destructuring assignment
-//! evaluates its value first.
+//! evaluates its value first (`destructure.rs`).
 
 use super::{FunctionBuilder, Variable};
-use crate::ir::{
-    Operand, Operation, PathStep, Place, PlaceAction, PlaceRoot, Register, Terminator,
-};
+use crate::ir::{Operand, Operation, PathStep, Place, PlaceAction, PlaceRoot, Register};
 use crate::source::Span;
 use crate::syntax::ast::{
-    BinaryOperator, DestructureItem, Expression, ExpressionKind, Identifier, Name, Slice, Target,
-    TargetKind,
+    BinaryOperator, Expression, ExpressionKind, Identifier, Name, Slice, Target, TargetKind,
 };
 
 impl FunctionBuilder<'_, '_> {
@@ -372,153 +369,6 @@ impl FunctionBuilder<'_, '_> {
         );
         self.discard(operand, span);
         Operand::Register(into)
-    }
-
-    /// Takes a value apart. Borrows it.
-    pub(super) fn destructure(&mut self, items: &[DestructureItem], value: Operand, span: Span) {
-        let source = self.temporary();
-        self.emit(
-            Operation::AsArray {
-                into: source,
-                from: value,
-            },
-            span,
-        );
-        for (index, item) in items.iter().enumerate() {
-            let Some(target) = &item.target else { continue };
-            if item.rest {
-                self.destructure_rest(target, source, index, span);
-                continue;
-            }
-            let key = match &item.key {
-                Some(key) => self.expression(key),
-                None => Operand::Number(super::exact(index)),
-            };
-            let element = self.element_or_default(source, key, item.default.as_ref(), target.span);
-            self.discard(key, target.span);
-            self.store_target(target, element, target.span);
-        }
-        self.emit(Operation::Release { register: source }, span);
-    }
-
-    fn destructure_rest(&mut self, target: &Target, source: Register, index: usize, span: Span) {
-        let into = self.temporary();
-        let first = Operand::Number(super::exact(index));
-        let bounds = [first, Operand::None, Operand::None];
-        self.emit(
-            Operation::Slice {
-                into,
-                base: Operand::Register(source),
-                bounds,
-            },
-            span,
-        );
-        self.store_target(target, into, target.span);
-    }
-
-    /// The element of an array, or the default where it is missing; a temporary.
-    fn element_or_default(
-        &mut self,
-        source: Register,
-        key: Operand,
-        default: Option<&Expression>,
-        span: Span,
-    ) -> Register {
-        let base = Operand::Register(source);
-        let Some(default) = default else {
-            let into = self.temporary();
-            self.emit(
-                Operation::Index {
-                    into,
-                    base,
-                    key,
-                    accessor: 0,
-                },
-                span,
-            );
-            return into;
-        };
-        let into = self.temporary();
-        let present = self.temporary();
-        let place = Place {
-            root: PlaceRoot::Value(base),
-            path: vec![PathStep::Key(key)],
-            accessor: 0,
-        };
-        self.emit(
-            Operation::Place {
-                into: Some(present),
-                place,
-                action: PlaceAction::Isset,
-            },
-            span,
-        );
-        let (yes, no, done) = (self.new_block(), self.new_block(), self.new_block());
-        let condition = Operand::Register(present);
-        self.terminate(
-            Terminator::Branch {
-                condition,
-                then: yes,
-                otherwise: no,
-            },
-            span,
-        );
-        self.switch_to(yes);
-        self.emit(
-            Operation::Index {
-                into,
-                base,
-                key,
-                accessor: 0,
-            },
-            span,
-        );
-        self.terminate(Terminator::Jump(done), span);
-        self.switch_to(no);
-        let operand = self.expression(default);
-        self.emit(
-            Operation::Copy {
-                into,
-                from: operand,
-            },
-            span,
-        );
-        self.discard(operand, span);
-        self.terminate(Terminator::Jump(done), span);
-        self.switch_to(done);
-        into
-    }
-
-    /// Puts a temporary into any target; consumes it.
-    pub(super) fn store_target(&mut self, target: &Target, from: Register, span: Span) {
-        match &target.kind {
-            TargetKind::Variable(name) => self.store_variable(name, from, span),
-            TargetKind::Destructure(items) => {
-                self.destructure(items, Operand::Register(from), span);
-                self.emit(Operation::Release { register: from }, span);
-            }
-            TargetKind::StaticVariable(class, name) => {
-                let left = self.store_static(class, name, Operand::Register(from), span);
-                self.discard(left, span);
-            }
-            TargetKind::Subscript(..)
-            | TargetKind::Slice(..)
-            | TargetKind::Property(..)
-            | TargetKind::Value(_) => {
-                let (place, mut temporaries) = self.place_of_target(target, &[]);
-                temporaries.push(Operand::Register(from));
-                let action = PlaceAction::Store(Operand::Register(from));
-                self.emit(
-                    Operation::Place {
-                        into: None,
-                        place,
-                        action,
-                    },
-                    span,
-                );
-                self.discard_all(temporaries, span);
-            }
-        }
     }
 
     /// A target deeper than a variable as a place whose parts are evaluated, and the temporaries to give up afterwards.

@@ -6,10 +6,13 @@
 
 mod assign;
 mod call;
+mod choice;
 mod data;
+mod destructure;
 mod effects;
 mod expression;
 mod fold;
+mod quiet;
 mod statement;
 
 use std::collections::HashMap;
