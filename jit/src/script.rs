@@ -286,6 +286,10 @@ fn report_undefined(program: &ir::Program, severity: Severity, diagnostics: &mut
                 if let Operation::CheckDefined { register, name } = &instruction.operation
                     && state[register.0 as usize].is(Kinds::UNDEFINED)
                 {
+                    // The resolver has told of names that are set nowhere.
+                    if diagnostics.iter().any(|one| one.span == instruction.span) {
+                        continue;
+                    }
                     let message = format!("variable `${name}` has no value here");
                     let found = match severity {
                         Severity::Error => Diagnostic::error(instruction.span, message),

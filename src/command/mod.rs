@@ -24,7 +24,7 @@ pub(crate) enum Context {
 
 impl Context {
     /// The hook, if it is one.
-    fn hook(self) -> Option<Hook> {
+    pub(super) fn hook(self) -> Option<Hook> {
         match self {
             Self::Core => None,
             Self::Connect => Some(Hook::Connect),

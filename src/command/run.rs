@@ -138,6 +138,9 @@ fn environment(arguments: &RunArguments) -> (Environment, Vec<Portable>) {
         match known {
             Some(index) => values[index] = value.clone(),
             None => {
+                if arguments.context.hook().is_some() {
+                    eprintln!("warning: --var {name}: no server gives its scripts this variable");
+                }
                 environment.variables.push(PredefinedVariable {
                     name: name.clone(),
                     writable: false,

@@ -19,7 +19,7 @@ use postern::log::{self, Level, LogThread};
 use postern::mailbox::{MailboxSender, mailbox};
 use postern::profile::{self, Configuration, Overrides};
 use postern::shard::{self, Admission, Listener, ShardEvent, ShardMessage, ShardParts, placement};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::{FAILED, WRONG};
@@ -252,11 +252,12 @@ fn bind_all(
 
 /// Turns signals into events, on a thread that lives as long as the process.
 fn watch_signals(events: Sender<Event>) -> Result<(), Refusal> {
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(Refusal::machine)?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(Refusal::machine)?;
     let thread = std::thread::Builder::new().name("postern-signals".to_owned());
     thread
         .spawn(move || {
-            for _ in signals.forever() {
+            // The configuration is read once: what others take for an order to reload it is no reason to end.
+            for _ in signals.forever().filter(|signal| *signal != SIGHUP) {
                 if events.send(Event::Signal).is_err() {
                     return;
                 }

@@ -51,6 +51,10 @@ pub(super) async fn connect(connection: &mut Connection) -> Result<Verdict, Conn
             Ok(connection.readmit(accept.reason))
         }
         connect::Action::Refuse(refusal) => {
+            connection.commons.counters.connections_refused.increment();
+            let line = connection.line(Level::Message, "connection_refused");
+            let code = refusal.code.number();
+            drop(line.map(|line| line.word("hook", instance.hook()).word("code", code)));
             connection.replies.push(&refusal.to_reply(None));
             Ok(Verdict::Refused)
         }

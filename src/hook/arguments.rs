@@ -3,7 +3,8 @@
 //! In: the arguments of a call, as data. Out: reasons, options, reply codes, or the script error that names the
 //! argument and what it must be. Guarantees: what comes out suits the action: the reply's code has the action's class and
 //! its enhanced code the same class; a command is one line.
-//! Does not: know options it is not asked for; as in the manual's engine they are ignored.
+//! An option that the function does not have is an error too: a misspelt one must not turn a refusal into consent.
+//! Does not: act on any of it.
 //!
 //! HSL manual: "Connect", "Proxy" (functions); RFC 5321 §4.2.1 (codes), RFC 3463 §2 (enhanced codes).
 
@@ -45,6 +46,7 @@ impl<'call> Arguments<'call> {
     /// The reply of a call `function([reason, [options]])`; `classes` are those its code may have.
     pub(super) fn reply(
         self,
+        known: OptionNames,
         default: ReplyCode,
         classes: &[ReplyClass],
     ) -> Result<ScriptedReply, ErrorKind> {
@@ -52,7 +54,7 @@ impl<'call> Arguments<'call> {
             Some(value) => Some(self.text("reason", value)?),
             None => None,
         };
-        let (code, enhanced) = self.options(1)?.reply_codes(default, classes)?;
+        let (code, enhanced) = self.options(1, known)?.reply_codes(default, classes)?;
         Ok(ScriptedReply {
             code,
             enhanced,
@@ -61,16 +63,39 @@ impl<'call> Arguments<'call> {
     }
 
     /// The options array at `index`; without one, no options.
-    pub(super) fn options(self, index: usize) -> Result<Options<'call>, ErrorKind> {
+    pub(super) fn options(
+        self,
+        index: usize,
+        known: OptionNames,
+    ) -> Result<Options<'call>, ErrorKind> {
         let elements = match self.values.get(index) {
             None => &[],
             Some(Portable::Array(elements)) => elements.as_slice(),
             Some(other) => return Err(self.kind("options", Kinds::ARRAY, other)),
         };
+        self.only_known("options", elements, known)?;
         Ok(Options {
             arguments: self,
             elements,
         })
+    }
+
+    fn only_known(
+        self,
+        argument: &'static str,
+        elements: &[(PortableKey, Portable)],
+        known: OptionNames,
+    ) -> Result<(), ErrorKind> {
+        let is_known = |key: &PortableKey| match key {
+            PortableKey::String(octets) => {
+                known.names.iter().any(|name| name.as_bytes() == &**octets)
+            }
+            PortableKey::None | PortableKey::Integer(_) => false,
+        };
+        if elements.iter().all(|(key, _)| is_known(key)) {
+            return Ok(());
+        }
+        Err(self.value(argument, known.requirement))
     }
 
     /// A string, or an array of strings joined by LF.
@@ -110,6 +135,20 @@ impl<'call> Arguments<'call> {
         }
     }
 }
+
+/// The options that a function has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OptionNames {
+    pub(super) names: &'static [&'static str],
+    /// As it reads after "must be".
+    pub(super) requirement: &'static str,
+}
+
+/// The parts of `reply_codes`.
+const REPLY_CODES: OptionNames = OptionNames {
+    names: &["code", "enhanced"],
+    requirement: "made of code and enhanced, nothing else",
+};
 
 /// The options array of one call.
 #[derive(Clone, Copy, Debug)]
@@ -186,6 +225,8 @@ impl<'call> Options<'call> {
             Some(Portable::Array(codes)) => codes,
             Some(other) => return Err(self.arguments.kind("reply_codes", Kinds::ARRAY, other)),
         };
+        self.arguments
+            .only_known("reply_codes", codes, REPLY_CODES)?;
         let code = match element(codes, "code") {
             None => default,
             Some(number) => {

@@ -11,7 +11,7 @@ use postern_jit::error::{ErrorKind, ScriptError};
 use postern_jit::execution::{Ending, HostRequest};
 use postern_jit::runtime::{Kinds, Portable};
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, OptionNames};
 use super::variables::parse_address;
 use super::{Failure, Function, Hook, ScriptedReply};
 use crate::smtp::reply::{ReplyClass, ReplyCode};
@@ -90,17 +90,19 @@ fn decode(function: Option<Function>, values: &[Portable]) -> Result<Action, Err
         values,
     };
     Ok(match function {
-        Some(function @ Function::Reject) => Action::Refuse(
-            arguments(function)
-                .reply(ReplyCode::NO_MAIL_SERVICE, &[ReplyClass::PermanentFailure])?,
-        ),
+        Some(function @ Function::Reject) => Action::Refuse(arguments(function).reply(
+            REFUSAL_OPTIONS,
+            ReplyCode::NO_MAIL_SERVICE,
+            &[ReplyClass::PermanentFailure],
+        )?),
         Some(function @ Function::Defer) => Action::Refuse(arguments(function).reply(
+            REFUSAL_OPTIONS,
             ReplyCode::SERVICE_NOT_AVAILABLE,
             &[ReplyClass::TransientFailure],
         )?),
         Some(Function::Accept | Function::Pass | Function::Reply | Function::SetSenderIp)
         | None => {
-            let options = arguments(Function::Accept).options(0)?;
+            let options = arguments(Function::Accept).options(0, ACCEPT_OPTIONS)?;
             Action::Accept(Accept {
                 reason: options.text("reason")?,
                 senderip: options.address("senderip")?,
@@ -109,6 +111,18 @@ fn decode(function: Option<Function>, values: &[Portable]) -> Result<Action, Err
         }
     })
 }
+
+/// The options of `Reject` and `Defer`.
+const REFUSAL_OPTIONS: OptionNames = OptionNames {
+    names: &["reply_codes"],
+    requirement: "made of reply_codes, nothing else",
+};
+
+/// The options of `Accept`.
+const ACCEPT_OPTIONS: OptionNames = OptionNames {
+    names: &["reason", "senderip", "senderptr"],
+    requirement: "made of reason, senderip and senderptr, nothing else",
+};
 
 #[cfg(test)]
 mod tests {
@@ -168,8 +182,8 @@ mod tests {
         }
         assert!(reject(&[("code", Portable::string("550"))]).is_err());
         assert!(
-            reject(&[("cod", Portable::string("550"))]).is_ok(),
-            "not asked for"
+            reject(&[("cod", Portable::string("550"))]).is_err(),
+            "a misspelt part is not passed over"
         );
     }
 

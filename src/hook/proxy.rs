@@ -10,7 +10,7 @@ use postern_jit::error::{ErrorKind, ScriptError};
 use postern_jit::execution::Ending;
 use postern_jit::runtime::Portable;
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, OptionNames};
 use super::{Failure, Function, Hook, ScriptedReply};
 use crate::smtp::reply::{EnhancedCode, ReplyClass, ReplyCode, default_enhanced_code};
 
@@ -94,9 +94,9 @@ fn decode(function: Option<Function>, values: &[Portable]) -> Result<Action, Err
     Ok(match function {
         Some(function @ Function::Reply) => {
             let arguments = arguments(function);
-            let options = arguments.options(1)?;
+            let options = arguments.options(1, REPLY_OPTIONS)?;
             Action::Reply {
-                reply: arguments.reply(ReplyCode::OK, &REPLY_CLASSES)?,
+                reply: arguments.reply(REPLY_OPTIONS, ReplyCode::OK, &REPLY_CLASSES)?,
                 disconnect: options.boolean("disconnect")?,
                 next: options.boolean("next")?,
             }
@@ -109,7 +109,7 @@ fn decode(function: Option<Function>, values: &[Portable]) -> Result<Action, Err
             | Function::SetSenderIp,
         )
         | None => {
-            let options = arguments(Function::Pass).options(0)?;
+            let options = arguments(Function::Pass).options(0, PASS_OPTIONS)?;
             Action::Pass {
                 command: options.command()?.map(Box::from),
                 next: options.boolean("next")?,
@@ -117,6 +117,18 @@ fn decode(function: Option<Function>, values: &[Portable]) -> Result<Action, Err
         }
     })
 }
+
+/// The options of `Reply`.
+const REPLY_OPTIONS: OptionNames = OptionNames {
+    names: &["disconnect", "next", "reply_codes"],
+    requirement: "made of disconnect, next and reply_codes, nothing else",
+};
+
+/// The options of `Pass`.
+const PASS_OPTIONS: OptionNames = OptionNames {
+    names: &["command", "next"],
+    requirement: "made of command and next, nothing else",
+};
 
 /// `Reply` may have any code.
 const REPLY_CLASSES: [ReplyClass; 4] = [
@@ -161,7 +173,13 @@ mod tests {
     fn options_have_their_kinds() {
         assert!(pass("next", Portable::Boolean(true)).is_ok());
         assert!(pass("next", Portable::Number(1.0)).is_err());
-        assert!(pass("nxet", Portable::Number(1.0)).is_ok(), "not asked for");
+        assert_eq!(
+            pass("nxet", Portable::Boolean(true)),
+            Err(
+                "Pass(): argument \"options\" must be made of command and next, nothing else"
+                    .to_owned()
+            )
+        );
         assert!(decode(Some(Function::Pass), &[Portable::Boolean(true)]).is_err());
     }
 

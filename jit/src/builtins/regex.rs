@@ -139,11 +139,24 @@ fn build(pattern: &[u8]) -> Result<Regex, ErrorKind> {
     }
     let text = source(body, utf)?;
     let greed = if ungreedy { "(?U)" } else { "" };
+    let limit = format!("(*LIMIT_MATCH={MATCH_STEPS_MAX}){greed}");
     builder
-        .build(&format!("(*LIMIT_MATCH={MATCH_STEPS_MAX}){greed}{text}"))
+        .build(&format!("{limit}{text}"))
         .map_err(|error| ErrorKind::Pattern {
-            fault: error.to_string().into(),
+            fault: located(&error, limit.len()).into(),
         })
+}
+
+/// What is wrong with a pattern, and where: PCRE2 counts from what was put before it.
+fn located(error: &pcre2::Error, before: usize) -> String {
+    let text = error.to_string();
+    match error.offset() {
+        Some(offset) => text.replace(
+            &format!("at offset {offset}"),
+            &format!("at offset {}", offset.saturating_sub(before)),
+        ),
+        None => text,
+    }
 }
 
 /// The pattern and its modifiers: `/pattern/modifiers`, or all of it without.

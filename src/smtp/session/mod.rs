@@ -147,9 +147,12 @@ impl Session {
     }
 
     /// Says what a script decided instead of taking the line; the state stays as it is. A 5yz reply
-    /// counts as an error of the client, a 421 closes.
+    /// counts as an error of the client, a 421 closes. The line counts as a command without a transaction.
     pub fn reply_scripted(&mut self, reply: &Reply<'_>, replies: &mut Replies) -> Step {
         self.counters.commands_count = self.counters.commands_count.saturating_add(1);
+        if let Err(step) = self.count_idle_command(replies) {
+            return step;
+        }
         self.answer(reply, replies)
     }
 
