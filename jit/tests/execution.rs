@@ -366,3 +366,38 @@ fn copying_large_values_shortens_the_slice_and_costs_no_fuel() {
     );
     assert!(50 <= slices, "{slices} slices without a loop");
 }
+
+/// A script that is told to end does nothing further, wherever it stands: the texts differ in which calls follow.
+#[test]
+fn a_cancelled_script_ends_wherever_it_is_parked() {
+    let texts = [
+        "$s = str_repeat(\"a\", 800000); $n = 0; forever { $t = $s . \"x\"; $n += 1; \
+         if ($t) { $q = 1; } else { $context = \"wrong\"; echo \"wrong\"; Stop(); } }",
+        "$a = array_range(0, 50000); forever { $b = $a; $b[0] = 1; foreach ($b as $v) { if ($v == 9) break; } }",
+        "$s = str_repeat(\"a\", 800000); forever { $t = $s . \"x\"; $f = function () closure ($t) { return $t; }; $f(); }",
+        "forever { }",
+        "forever { $x = pcre_match(\"a+\", str_repeat(\"a\", 100000)); }",
+    ];
+    let limits = Limits {
+        fuel_per_slice: 100,
+        ..Limits::default()
+    };
+    for text in texts {
+        let instance = instance(text);
+        for parks in [1, 2, 3, 7, 20] {
+            let mut execution = start(&instance, limits);
+            for _ in 0..parks {
+                assert!(matches!(execution.resume(), Step::OutOfFuel), "{text}");
+            }
+            let Step::Finished(outcome) = execution.fail(ErrorKind::Recursion) else {
+                panic!("not ended after {parks} slices: {text}");
+            };
+            assert_eq!(outcome.output, Vec::<Vec<u8>>::new(), "{text}");
+            assert!(outcome.written.is_empty(), "{text}");
+            assert_eq!(error(outcome), ErrorKind::Recursion, "{text}");
+            let mut dropped = start(&instance, limits);
+            assert!(matches!(dropped.resume(), Step::OutOfFuel));
+            drop(dropped);
+        }
+    }
+}

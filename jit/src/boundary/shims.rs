@@ -30,6 +30,10 @@ use crate::runtime::layout::FAILED;
 trait IntoRaw {
     type Raw;
 
+    /// Whether generated code looks at the word for a failure. A script is only parked, and only made to end, in calls that
+    /// can say so: the result of any other is taken for what it is.
+    const CAN_FAIL: bool;
+
     /// The word; a failure is noted in the execution.
     fn into_raw(self, running: &mut Running) -> Self::Raw;
 
@@ -39,6 +43,7 @@ trait IntoRaw {
 
 impl IntoRaw for Result<Value, Unwind> {
     type Raw = u64;
+    const CAN_FAIL: bool = true;
 
     fn into_raw(self, running: &mut Running) -> u64 {
         match self {
@@ -57,6 +62,7 @@ impl IntoRaw for Result<Value, Unwind> {
 
 impl IntoRaw for Result<(), Unwind> {
     type Raw = u64;
+    const CAN_FAIL: bool = true;
 
     fn into_raw(self, running: &mut Running) -> u64 {
         match self {
@@ -75,6 +81,7 @@ impl IntoRaw for Result<(), Unwind> {
 
 impl IntoRaw for bool {
     type Raw = u64;
+    const CAN_FAIL: bool = false;
 
     fn into_raw(self, _: &mut Running) -> u64 {
         u64::from(self)
@@ -87,6 +94,7 @@ impl IntoRaw for bool {
 
 impl IntoRaw for f64 {
     type Raw = Self;
+    const CAN_FAIL: bool = false;
 
     fn into_raw(self, _: &mut Running) -> Self {
         self
@@ -99,6 +107,7 @@ impl IntoRaw for f64 {
 
 impl IntoRaw for i64 {
     type Raw = Self;
+    const CAN_FAIL: bool = false;
 
     fn into_raw(self, _: &mut Running) -> Self {
         self
@@ -111,6 +120,7 @@ impl IntoRaw for i64 {
 
 impl IntoRaw for () {
     type Raw = ();
+    const CAN_FAIL: bool = false;
 
     fn into_raw(self, _: &mut Running) {}
 
@@ -128,11 +138,15 @@ unsafe fn guarded<T: IntoRaw>(
 ) -> T::Raw {
     // SAFETY: 1; the state is the first field of the running execution, so the pointer is one to both.
     let running = unsafe { &mut *state.cast::<Running>() };
-    if running.must_rest()
-        && let Err(unwind) = running.rest()
-    {
-        running.fail(unwind);
-        return T::unfinished();
+    if T::CAN_FAIL {
+        if running.must_rest()
+            && let Err(unwind) = running.rest()
+        {
+            running.fail(unwind);
+        }
+        if running.ending_now {
+            return T::unfinished();
+        }
     }
     match catch_unwind(AssertUnwindSafe(|| call(running))) {
         Ok(outcome) => {
@@ -141,6 +155,8 @@ unsafe fn guarded<T: IntoRaw>(
         }
         Err(panic) => {
             running.panic = Some(panic);
+            // A call that can't say so has panicked too: the next one that can ends the script.
+            running.end_now();
             T::unfinished()
         }
     }

@@ -133,8 +133,11 @@ impl fmt::Debug for YielderPointer {
 }
 
 impl Running {
-    /// Parks the script until it is resumed.
+    /// Parks the script until it is resumed. One that must end is not parked any more.
     pub(super) fn park(&mut self, why: Parked) -> Resume {
+        if self.ending_now {
+            return Resume::Cancel(None);
+        }
         // SAFETY: the pointer was set by the fibre that owns this execution and is running right now, on whose stack this
         // call is; it is cleared before that fibre ends.
         let yielder = unsafe { self.yielder.0.as_ref() };

@@ -296,8 +296,8 @@ impl Execution {
 
 impl Drop for Execution {
     fn drop(&mut self) {
-        // Every park answers a cancellation by leaving, so this ends after a bounded number of rounds; a script that
-        // was never resumed leaves at once.
+        // A script that is told to end is not parked again, so this is one round; one that was never resumed leaves at
+        // once.
         while self.heap.is_some() {
             let step = self.step(Resume::Cancel(None));
             drop(step);

@@ -37,6 +37,9 @@ pub(crate) struct Running {
     pub(crate) entries: usize,
     pub(crate) limits: Limits,
     fuel_left: u64,
+    /// Set when the script must end, and never cleared: from then on every call that can fail fails, nothing parks any more,
+    /// and the next round of a loop asks for fuel that it does not get.
+    pub(crate) ending_now: bool,
     /// Units taken from this slice for work on large values. They shorten the slice and are given back with the next: how
     /// much is copied depends on who else holds a value, and the fuel of a script must not.
     lent: u64,
@@ -69,6 +72,7 @@ impl Running {
             active: vec![false; functions],
             entries: 0,
             fuel_left: 0,
+            ending_now: false,
             lent: 0,
             limits: Limits::default(),
             output: Vec::new(),
@@ -92,6 +96,7 @@ impl Running {
         self.entries = 0;
         self.fuel_left = limits.fuel - slice;
         self.limits = limits;
+        self.ending_now = false;
         self.lent = 0;
         self.output_octets = 0;
         self.ending = None;
@@ -172,6 +177,9 @@ impl Running {
 
     /// Called with the slice overdrawn: takes what is missing from the next slice, parking in between, or fails.
     pub(crate) fn refuel(&mut self) -> Result<(), Unwind> {
+        if self.ending_now {
+            return Err(Unwind::Ended);
+        }
         self.state.fuel = self.state.fuel.saturating_add_unsigned(self.lent);
         self.lent = 0;
         if self.state.fuel >= 0 {
@@ -204,6 +212,12 @@ impl Running {
         }
     }
 
+    /// Makes the script end wherever it is.
+    pub(crate) fn end_now(&mut self) {
+        self.ending_now = true;
+        self.state.fuel = i64::MIN / 2;
+    }
+
     /// Whether work on values alone has used up more than a slice.
     pub(crate) fn must_rest(&self) -> bool {
         self.lent > self.limits.fuel_per_slice
@@ -211,10 +225,9 @@ impl Running {
 
     /// Parks once, and gets back what was lent.
     pub(crate) fn rest(&mut self) -> Result<(), Unwind> {
-        let parked = self.park(Parked::OutOfFuel);
         self.state.fuel = self.state.fuel.saturating_add_unsigned(self.lent);
         self.lent = 0;
-        match parked {
+        match self.park(Parked::OutOfFuel) {
             Resume::Cancel(error) => Err(self.cancelled(error)),
             Resume::Go | Resume::Answer(_) => Ok(()),
         }
@@ -222,6 +235,9 @@ impl Running {
 
     /// Takes fuel for something expensive.
     pub(crate) fn charge(&mut self, fuel: u64) -> Result<(), Unwind> {
+        if self.ending_now {
+            return Err(Unwind::Ended);
+        }
         self.state.fuel = self.state.fuel.saturating_sub_unsigned(fuel);
         if self.state.fuel < 0 {
             self.refuel()
@@ -249,11 +265,13 @@ impl Running {
         answer.value.to_value().map_err(Unwind::Error)
     }
 
+    /// Notes why the script must end and makes sure that it does.
     fn cancelled(&mut self, error: Option<ErrorKind>) -> Unwind {
-        match error {
-            Some(kind) => Unwind::Error(kind),
-            None => Unwind::Ended,
+        if let Some(kind) = error {
+            self.fail(Unwind::Error(kind));
         }
+        self.end_now();
+        Unwind::Ended
     }
 
     /// Prints one line.

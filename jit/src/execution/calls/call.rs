@@ -36,7 +36,7 @@ pub(crate) fn call_host(
         .get(function)
         .copied()
         .unwrap_or(false);
-    if terminating {
+    if terminating && running.ending.is_none() {
         running.ending = Some(Ending::Action {
             function,
             arguments,
