@@ -12,7 +12,7 @@ use crate::codegen::{self, Code};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::error::ErrorKind;
 use crate::execution::STACK_BYTES;
-use crate::infer::{Inference, Kinds, infer, transfer};
+use crate::infer::{Inference, Kinds, infer, size, transfer};
 use crate::ir::{self, Constant, Operand, Operation, PlaceRoot};
 use crate::resolve::{Arity, Environment, Library, Loader, load, resolve};
 use crate::runtime::{FunctionTarget, Portable, Value};
@@ -225,6 +225,10 @@ impl Script {
         } else {
             Severity::Error
         };
+        refuse_large(&program, diagnostics);
+        if diagnostics.has_errors() {
+            return None;
+        }
         report_undefined(&program, severity, diagnostics);
         report_patterns(&program, diagnostics);
         if diagnostics.has_errors() {
@@ -274,14 +278,48 @@ fn arity(builtin: &builtins::Builtin) -> Arity {
     }
 }
 
+/// Refuses functions that would take too long to compile.
+fn refuse_large(program: &ir::Program, diagnostics: &mut Diagnostics) {
+    for function in &program.functions {
+        let instructions: usize = function
+            .blocks
+            .iter()
+            .map(|block| block.instructions.len())
+            .sum();
+        let large = if INSTRUCTIONS_MAX < instructions {
+            format!("has {instructions} instructions and {INSTRUCTIONS_MAX} is the limit")
+        } else if FUNCTION_SIZE_MAX < size(function) {
+            let (blocks, product) = (function.blocks.len(), size(function));
+            let variables = product / blocks.max(1);
+            format!(
+                "has {blocks} branches times {variables} variables and {FUNCTION_SIZE_MAX} is the limit of the product"
+            )
+        } else {
+            continue;
+        };
+        let name = function.name.as_deref().unwrap_or("the main program");
+        diagnostics.report(
+            Diagnostic::error(function.span, format!("{name} {large}"))
+                .with_expected("smaller functions"),
+        );
+    }
+}
+
+/// Instructions of one function: the code generator takes some microseconds for each.
+const INSTRUCTIONS_MAX: usize = 150_000;
+
+/// Branches times variables of one function: register allocation takes time and memory for each pair.
+const FUNCTION_SIZE_MAX: usize = 1_000_000;
+
 /// Reports each read of a variable that has no value on any path that leads there.
 fn report_undefined(program: &ir::Program, severity: Severity, diagnostics: &mut Diagnostics) {
     for function in &program.functions {
         let inferred = infer(function, Inference::On);
-        for (block, state) in function.blocks.iter().zip(&inferred.entry) {
-            let Some(mut state) = state.clone() else {
+        let mut state = vec![Kinds::NOTHING; function.registers.len()];
+        for (number, block) in function.blocks.iter().enumerate() {
+            if !inferred.enter(number, &mut state) {
                 continue;
-            };
+            }
             for instruction in &block.instructions {
                 if let Operation::CheckDefined { register, name } = &instruction.operation
                     && state[register.0 as usize].is(Kinds::UNDEFINED)

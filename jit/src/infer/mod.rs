@@ -10,7 +10,9 @@ mod transfer;
 pub use lattice::Kinds;
 pub use transfer::{each_read, each_written, operand_kinds, transfer};
 
-use crate::ir::{Block, BlockId, Function, Operand, RegisterInfo, Terminator};
+use std::collections::BTreeSet;
+
+use crate::ir::{Block, BlockId, Function, Operand, Operation, Register, RegisterInfo, Terminator};
 
 /// Whether to infer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -41,23 +43,117 @@ pub type State = Vec<Kinds>;
 /// What is known of one function.
 #[derive(Debug)]
 pub struct Inferred {
-    /// Per block: the kinds of each register when control enters it; `None` for a block that is never reached.
-    pub entry: Vec<Option<State>>,
+    /// The registers that more than one block knows. All others are written and read in one block, so that nothing is to
+    /// be known of them where it begins; the tables below would be as large as the function squared with them.
+    crossing: Vec<u32>,
+    /// Per block: the kinds of each crossing register when control enters it; `None` for a block that is never reached.
+    entry: Vec<Option<Box<[Kinds]>>>,
     /// Per register: how it is held.
     pub representation: Vec<Representation>,
 }
 
-/// Infers one function. O(blocks x registers x kinds) at worst.
+impl Inferred {
+    /// Puts the kinds of the crossing registers at the beginning of a block into a state of all registers; false when the
+    /// block is never reached.
+    #[must_use]
+    pub fn enter(&self, block: usize, state: &mut State) -> bool {
+        let Some(kinds) = self.entry.get(block).and_then(Option::as_deref) else {
+            return false;
+        };
+        for (register, kinds) in self.crossing.iter().zip(kinds) {
+            state[*register as usize] = *kinds;
+        }
+        true
+    }
+}
+
+/// Infers one function. O(blocks x crossing registers x kinds) at worst.
 #[must_use]
 pub fn infer(function: &Function, inference: Inference) -> Inferred {
-    let entry = flow(function, inference);
-    let representation = match inference {
-        Inference::On => represent(function, &entry),
-        Inference::Off => function.registers.iter().map(boxed).collect(),
-    };
-    Inferred {
+    let crossing = crossing(function);
+    let entry = flow(function, &crossing, inference);
+    let mut inferred = Inferred {
+        crossing,
         entry,
-        representation,
+        representation: function.registers.iter().map(boxed).collect(),
+    };
+    if inference == Inference::On {
+        inferred.representation = represent(function, &inferred);
+    }
+    inferred
+}
+
+/// Blocks times crossing registers: what inference and register allocation take time and memory for.
+#[must_use]
+pub fn size(function: &Function) -> usize {
+    function
+        .blocks
+        .len()
+        .saturating_mul(crossing(function).len())
+}
+
+/// The registers that are read or written in more than one block, in order.
+fn crossing(function: &Function) -> Vec<u32> {
+    const NOWHERE: u32 = u32::MAX;
+    const SEVERAL: u32 = u32::MAX - 1;
+    let mut home = vec![NOWHERE; function.registers.len()];
+    let mut note = |register: Register, block: u32| {
+        let home = &mut home[register.0 as usize];
+        *home = if *home == NOWHERE || *home == block {
+            block
+        } else {
+            SEVERAL
+        };
+    };
+    let incoming = (0..function.parameters_count).map(Register);
+    for register in incoming
+        .chain(function.this)
+        .chain(function.captures.iter().copied())
+    {
+        note(register, SEVERAL);
+    }
+    for (block, number) in function.blocks.iter().zip(0..) {
+        for instruction in &block.instructions {
+            each_read(&instruction.operation, &mut |register| {
+                note(register, number)
+            });
+            each_written(&instruction.operation, &mut |register| {
+                note(register, number)
+            });
+            if let Operation::Release { register } = instruction.operation {
+                note(register, number);
+            }
+        }
+        each_at_end(&block.terminator, &mut |register| note(register, number));
+    }
+    let several = home.iter().zip(0..).filter(|(home, _)| **home == SEVERAL);
+    several.map(|(_, register)| register).collect()
+}
+
+/// Calls back for each register a terminator reads or writes; what it writes is known in the next block only.
+fn each_at_end(terminator: &Terminator, found: &mut dyn FnMut(Register)) {
+    match terminator {
+        Terminator::Branch {
+            condition: Operand::Register(register),
+            ..
+        }
+        | Terminator::Return(Operand::Register(register)) => found(*register),
+        Terminator::IterateNext {
+            array,
+            position,
+            key,
+            value,
+            ..
+        } => {
+            found(*array);
+            found(*position);
+            found(*value);
+            key.iter().copied().for_each(found);
+        }
+        Terminator::Branch { .. }
+        | Terminator::Return(_)
+        | Terminator::Jump(_)
+        | Terminator::Unreachable => {}
     }
 }
 
@@ -91,47 +187,65 @@ fn initial_kinds(info: &RegisterInfo) -> Kinds {
     }
 }
 
-fn flow(function: &Function, inference: Inference) -> Vec<Option<State>> {
-    let mut entry: Vec<Option<State>> = vec![None; function.blocks.len()];
-    entry[0] = Some(initial(function));
-    let mut pending = vec![0_usize];
-    while let Some(index) = pending.pop() {
-        let Some(mut state) = entry[index].clone() else {
-            continue;
-        };
+fn flow(function: &Function, crossing: &[u32], inference: Inference) -> Vec<Option<Box<[Kinds]>>> {
+    let mut entry: Vec<Option<Box<[Kinds]>>> = vec![None; function.blocks.len()];
+    let mut state = initial(function);
+    entry[0] = Some(
+        crossing
+            .iter()
+            .map(|register| state[*register as usize])
+            .collect(),
+    );
+    // Blocks are numbered about in the order of control, so the lowest pending one is the one whose predecessors are done.
+    let mut pending = BTreeSet::from([0_usize]);
+    while let Some(index) = pending.pop_first() {
+        let Some(kinds) = &entry[index] else { continue };
+        for (register, kinds) in crossing.iter().zip(kinds) {
+            state[*register as usize] = *kinds;
+        }
         let block = &function.blocks[index];
         for instruction in &block.instructions {
             transfer(function, &mut state, &instruction.operation, inference);
         }
-        for (successor, state) in leave(block, state, inference) {
-            let slot = &mut entry[successor.0 as usize];
-            if join(slot, state) {
-                pending.push(successor.0 as usize);
+        leave(block, &mut state, inference, &mut |successor, state| {
+            let successor = successor.0 as usize;
+            if join(&mut entry[successor], crossing, state) {
+                pending.insert(successor);
             }
-        }
+        });
     }
     entry
 }
 
 /// Joins a state into that of a block; tells whether anything became possible that was not.
-fn join(slot: &mut Option<State>, state: State) -> bool {
+fn join(slot: &mut Option<Box<[Kinds]>>, crossing: &[u32], state: &State) -> bool {
     let Some(known) = slot else {
-        *slot = Some(state);
+        *slot = Some(
+            crossing
+                .iter()
+                .map(|register| state[*register as usize])
+                .collect(),
+        );
         return true;
     };
     let mut grew = false;
-    for (known, new) in known.iter_mut().zip(state) {
-        let joined = known.or(new);
+    for (known, register) in known.iter_mut().zip(crossing) {
+        let joined = known.or(state[*register as usize]);
         grew |= joined != *known;
         *known = joined;
     }
     grew
 }
 
-/// The successors of a block, each with the state in which it is entered.
-fn leave(block: &Block, mut state: State, inference: Inference) -> Vec<(BlockId, State)> {
+/// Calls back for each successor of a block with the state in which it is entered.
+fn leave(
+    block: &Block,
+    state: &mut State,
+    inference: Inference,
+    enter: &mut dyn FnMut(BlockId, &State),
+) {
     match &block.terminator {
-        Terminator::Jump(to) => vec![(*to, state)],
+        Terminator::Jump(to) => enter(*to, state),
         Terminator::Branch {
             condition,
             then,
@@ -141,10 +255,11 @@ fn leave(block: &Block, mut state: State, inference: Inference) -> Vec<(BlockId,
                 (Operand::Boolean(truth), Inference::On) => Some(*truth),
                 _ => None,
             };
-            match known {
-                Some(true) => vec![(*then, state)],
-                Some(false) => vec![(*otherwise, state)],
-                None => vec![(*then, state.clone()), (*otherwise, state)],
+            if known != Some(false) {
+                enter(*then, state);
+            }
+            if known != Some(true) {
+                enter(*otherwise, state);
             }
         }
         Terminator::IterateNext {
@@ -154,24 +269,22 @@ fn leave(block: &Block, mut state: State, inference: Inference) -> Vec<(BlockId,
             done,
             ..
         } => {
-            let left = state.clone();
-            let any = Kinds::ANY;
-            let key_kinds = match inference {
-                Inference::On => Kinds::NUMBER.or(Kinds::STRING),
-                Inference::Off => any,
-            };
-            state[value.0 as usize] = any;
+            enter(*done, state);
+            state[value.0 as usize] = Kinds::ANY;
             if let Some(key) = key {
-                state[key.0 as usize] = key_kinds;
+                state[key.0 as usize] = match inference {
+                    Inference::On => Kinds::NUMBER.or(Kinds::STRING).or(Kinds::NONE),
+                    Inference::Off => Kinds::ANY,
+                };
             }
-            vec![(*body, state), (*done, left)]
+            enter(*body, state);
         }
-        Terminator::Return(_) | Terminator::Unreachable => Vec::new(),
+        Terminator::Return(_) | Terminator::Unreachable => {}
     }
 }
 
 /// A register is held as a number (or truth value) when everything ever written to it is one, and nothing reads it before.
-fn represent(function: &Function, entry: &[Option<State>]) -> Vec<Representation> {
+fn represent(function: &Function, inferred: &Inferred) -> Vec<Representation> {
     let count = function.registers.len();
     let mut written = vec![Kinds::NOTHING; count];
     let parameters = function.parameters_count as usize;
@@ -179,10 +292,11 @@ fn represent(function: &Function, entry: &[Option<State>]) -> Vec<Representation
         *kinds = Kinds::ANY;
     }
     let mut read_undefined = vec![false; count];
-    for (block, state) in function.blocks.iter().zip(entry) {
-        let Some(mut state) = state.clone() else {
+    let mut state = initial(function);
+    for (number, block) in function.blocks.iter().enumerate() {
+        if !inferred.enter(number, &mut state) {
             continue;
-        };
+        }
         for instruction in &block.instructions {
             each_read(&instruction.operation, &mut |register| {
                 let index = register.0 as usize;

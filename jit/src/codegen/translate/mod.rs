@@ -117,7 +117,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             function,
             id,
             inferred,
-            state: State::new(),
+            state: vec![Kinds::NOTHING; function.registers.len()],
             variables,
             blocks,
             execution,
@@ -132,12 +132,11 @@ impl<'a, 'b> Translator<'a, 'b> {
     fn block(&mut self, index: usize) {
         let block = self.blocks[index];
         self.builder.switch_to_block(block);
-        let Some(state) = self.inferred.entry[index].clone() else {
+        if !self.inferred.enter(index, &mut self.state) {
             self.builder.set_cold_block(block);
             self.unreachable();
             return;
-        };
-        self.state = state;
+        }
         let source = &self.function.blocks[index];
         for instruction in &source.instructions {
             self.instruction(instruction);

@@ -216,6 +216,9 @@ impl FunctionBuilder<'_, '_> {
     }
 
     fn array(&mut self, items: &[ArrayItem], span: Span) -> Operand {
+        if let Some(constant) = self.known_array(items) {
+            return constant;
+        }
         let into = self.temporary();
         let capacity = u32::try_from(items.len()).unwrap_or(u32::MAX);
         self.emit(Operation::ArrayNew { into, capacity }, span);

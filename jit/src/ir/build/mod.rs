@@ -540,6 +540,42 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
         Operand::Constant(self.add_constant(Constant::Array(elements)))
     }
 
+    /// An array literal whose elements are all known, as a constant: it is made once, not element by element at each run.
+    fn known_array(&mut self, items: &[ast::ArrayItem]) -> Option<Operand> {
+        let mut elements = Vec::with_capacity(items.len());
+        for item in items {
+            elements.push(match item {
+                ast::ArrayItem::Value(value) => (None, self.known(value)?),
+                ast::ArrayItem::Pair(key, value) => {
+                    let key = match &key.kind {
+                        ExpressionKind::String(_) => self.known(key)?,
+                        ExpressionKind::Number(number) if number.abs() < KEY_MAX => {
+                            Operand::Number(*number)
+                        }
+                        _ => return None,
+                    };
+                    (Some(key), self.known(value)?)
+                }
+                ast::ArrayItem::Spread(_) => return None,
+            });
+        }
+        // A short one costs less made than copied where it is going to be changed.
+        (KNOWN_ARRAY_MIN <= elements.len())
+            .then(|| Operand::Constant(self.add_constant(Constant::Array(elements))))
+    }
+
+    /// The value of a literal.
+    fn known(&mut self, expression: &Expression) -> Option<Operand> {
+        match &expression.kind {
+            ExpressionKind::None => Some(Operand::None),
+            ExpressionKind::Boolean(truth) => Some(Operand::Boolean(*truth)),
+            ExpressionKind::Number(number) => Some(Operand::Number(*number)),
+            ExpressionKind::String(octets) => Some(self.string_constant(octets)),
+            ExpressionKind::Array(items) => self.known_array(items),
+            _ => None,
+        }
+    }
+
     /// Reports a construct that can't be compiled; the operand stands in for its value.
     fn refuse(&mut self, span: Span, message: &'static str) -> Operand {
         self.shared
@@ -548,6 +584,12 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
         Operand::None
     }
 }
+
+/// From so many elements on a literal array is a constant.
+const KNOWN_ARRAY_MIN: usize = 4;
+
+/// Numbers within are keys for sure.
+const KEY_MAX: f64 = 9_007_199_254_740_991.0;
 
 fn count(count: usize) -> u32 {
     u32::try_from(count).expect("counts are bounded by the source's size")
