@@ -81,7 +81,7 @@ impl IntoRaw for Result<(), Unwind> {
 
 impl IntoRaw for bool {
     type Raw = u64;
-    const CAN_FAIL: bool = false;
+    const CAN_FAIL: Self = false;
 
     fn into_raw(self, _: &mut Running) -> u64 {
         u64::from(self)

@@ -49,7 +49,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
 ];
 
 /// The steps one match may take: PCRE2's own measure, a few million a second.
-pub(crate) const MATCH_STEPS_MAX: u32 = 1_000_000;
+pub(crate) const MATCH_STEPS_MAX: u32 = 200_000;
 
 /// Patterns a thread keeps compiled.
 const PATTERNS_KEPT_MAX: usize = 256;

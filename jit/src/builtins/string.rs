@@ -148,8 +148,10 @@ fn strlen(call: &mut Call<'_>) -> Result<Value, Unwind> {
 
 fn str_repeat(call: &mut Call<'_>) -> Result<Value, Unwind> {
     let (octets, times) = (call.octets(0), to_count(call.number(1)));
+    // What is too long fails before it is paid for.
+    let repeated = operate::repeat_string(octets, times)?;
     call.charge_octets(octets.len().saturating_mul(times))?;
-    Ok(operate::repeat_string(octets, times)?)
+    Ok(repeated)
 }
 
 fn str_replace(call: &mut Call<'_>) -> Result<Value, Unwind> {
@@ -380,8 +382,16 @@ mod tests {
     #[test]
     fn long_work_is_paid_for() {
         on_heap(|| {
-            let repeated = run("str_repeat", &[text("x".repeat(100)), n(1e7)]);
-            assert!(repeated.contains("units of fuel"), "{repeated}");
+            let repeat = |times| {
+                let builtin = crate::builtins::builtin("str_repeat").expect("there");
+                let mut bench = crate::builtins::call::tests::bench();
+                bench.fuel = 100_000;
+                let arguments = [text("x".repeat(100)), n(times)];
+                crate::builtins::call::tests::shown(builtin.invoke(&arguments, &mut bench))
+            };
+            let (unpaid, too_long) = (repeat(1e5), repeat(1e7));
+            assert!(unpaid.contains("units of fuel"), "{unpaid:.99}");
+            assert!(too_long.contains("exceeds"), "{too_long:.99}");
         });
     }
 

@@ -19,6 +19,9 @@ use super::string;
 use super::value::Value;
 use crate::error::ErrorKind;
 
+/// Octets that a repeated string grows by at a time.
+const REPEAT_BLOCK_OCTETS: usize = 4096;
+
 fn mismatch(operator: &'static str, left: &Value, right: &Value) -> ErrorKind {
     ErrorKind::Operator {
         operator,
@@ -225,9 +228,13 @@ pub fn repeat_string(octets: &[u8], times: usize) -> Result<Value, ErrorKind> {
     if octets.is_empty() {
         return Ok(builder.finish());
     }
-    for _ in 0..times {
-        builder.push(octets)?;
+    // Whole blocks at a time: octet by octet is slow.
+    let in_block = (REPEAT_BLOCK_OCTETS / octets.len()).clamp(1, times.max(1));
+    let block = octets.repeat(in_block);
+    for _ in 0..times / in_block {
+        builder.push(&block)?;
     }
+    builder.push(&block[..times % in_block * octets.len()])?;
     Ok(builder.finish())
 }
 

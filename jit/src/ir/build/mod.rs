@@ -7,6 +7,7 @@
 mod assign;
 mod call;
 mod choice;
+mod constant;
 mod data;
 mod destructure;
 mod effects;
@@ -19,14 +20,14 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::{
-    Block, BlockId, Constant, ConstantId, Function, FunctionId, Instruction, Operand, Operation,
-    Program, Register, RegisterInfo, Terminator,
+    Block, BlockId, ConstantId, Function, FunctionId, Instruction, Operand, Operation, Program,
+    Register, RegisterInfo, Terminator,
 };
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::resolve::{Environment, FunctionInfo, FunctionKind, Resolved, Storage, VariableId};
 use crate::runtime::Portable;
 use crate::source::{SourceMap, Span};
-use crate::syntax::ast::{self, Expression, ExpressionKind, Name, Statement};
+use crate::syntax::ast::{self, Expression, Name, Statement};
 
 /// What a program finds outside of itself.
 #[derive(Debug, Clone, Copy)]
@@ -439,143 +440,6 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
         self.switch_to(block);
     }
 
-    /// The value of a predefined variable that is known when compiling.
-    fn fixed_value(&mut self, index: u32) -> Option<Operand> {
-        let fixed = self.shared.surroundings.fixed;
-        let (_, value) = fixed.iter().find(|(known, _)| *known == index as usize)?;
-        match value {
-            Portable::None => Some(Operand::None),
-            Portable::Boolean(truth) => Some(Operand::Boolean(*truth)),
-            Portable::Number(number) => Some(Operand::Number(*number)),
-            Portable::String(octets) => Some(self.string_constant(&octets.as_ref().into())),
-            Portable::Array(_) | Portable::Shared(_) => None,
-        }
-    }
-
-    fn string_constant(&mut self, octets: &Rc<[u8]>) -> Operand {
-        if let Some(known) = self.shared.strings.get(octets) {
-            return Operand::Constant(*known);
-        }
-        let id = self.add_constant(Constant::String(octets.clone()));
-        self.shared.strings.insert(octets.clone(), id);
-        Operand::Constant(id)
-    }
-
-    fn string_id(&mut self, octets: &[u8]) -> ConstantId {
-        match self.string_constant(&octets.into()) {
-            Operand::Constant(id) => id,
-            _ => ConstantId(0),
-        }
-    }
-
-    fn add_constant(&mut self, constant: Constant) -> ConstantId {
-        self.shared.program.constants.push(constant);
-        ConstantId(count(self.shared.program.constants.len() - 1))
-    }
-
-    /// A constant expression: a default, an initial value of a member.
-    fn constant(&mut self, expression: &Expression) -> Operand {
-        match &expression.kind {
-            ExpressionKind::None => Operand::None,
-            ExpressionKind::Boolean(truth) => Operand::Boolean(*truth),
-            ExpressionKind::Number(number) => Operand::Number(*number),
-            ExpressionKind::String(octets) => self.string_constant(octets),
-            ExpressionKind::Unary(operator, operand) => {
-                let operand = self.constant(operand);
-                match fold::unary(*operator, operand) {
-                    Some(folded) => folded,
-                    None => self.refuse(expression.span, "this is not a constant"),
-                }
-            }
-            ExpressionKind::Binary(operator, left, right) => {
-                let left = self.constant(left);
-                let right = self.constant(right);
-                match self.fold_constants(*operator, left, right) {
-                    Some(folded) => folded,
-                    None => self.refuse(expression.span, "this is not a constant"),
-                }
-            }
-            ExpressionKind::Array(items) => self.constant_array(items, expression.span),
-            _ => self.refuse(expression.span, "this is not a constant"),
-        }
-    }
-
-    fn fold_constants(
-        &mut self,
-        operator: ast::BinaryOperator,
-        left: Operand,
-        right: Operand,
-    ) -> Option<Operand> {
-        if operator != ast::BinaryOperator::Concatenate {
-            return fold::binary(operator, left, right);
-        }
-        let text = |operand: Operand| match operand {
-            Operand::Constant(id) => match &self.shared.program.constants[id.0 as usize] {
-                Constant::String(octets) => Some(octets.to_vec()),
-                Constant::Array(_) | Constant::Data(_) => None,
-            },
-            Operand::Number(number) => Some(crate::runtime::number::text(number).to_vec()),
-            _ => None,
-        };
-        let joined = [text(left)?, text(right)?].concat();
-        Some(self.string_constant(&joined.into()))
-    }
-
-    fn constant_array(&mut self, items: &[ast::ArrayItem], span: Span) -> Operand {
-        let mut elements = Vec::new();
-        for item in items {
-            match item {
-                ast::ArrayItem::Value(value) => {
-                    let value = self.constant(value);
-                    elements.push((None, value));
-                }
-                ast::ArrayItem::Pair(key, value) => {
-                    let key = self.constant(key);
-                    let value = self.constant(value);
-                    elements.push((Some(key), value));
-                }
-                ast::ArrayItem::Spread(_) => return self.refuse(span, "this is not a constant"),
-            }
-        }
-        Operand::Constant(self.add_constant(Constant::Array(elements)))
-    }
-
-    /// An array literal whose elements are all known, as a constant: it is made once, not element by element at each run.
-    fn known_array(&mut self, items: &[ast::ArrayItem]) -> Option<Operand> {
-        let mut elements = Vec::with_capacity(items.len());
-        for item in items {
-            elements.push(match item {
-                ast::ArrayItem::Value(value) => (None, self.known(value)?),
-                ast::ArrayItem::Pair(key, value) => {
-                    let key = match &key.kind {
-                        ExpressionKind::String(_) => self.known(key)?,
-                        ExpressionKind::Number(number) if number.abs() < KEY_MAX => {
-                            Operand::Number(*number)
-                        }
-                        _ => return None,
-                    };
-                    (Some(key), self.known(value)?)
-                }
-                ast::ArrayItem::Spread(_) => return None,
-            });
-        }
-        // A short one costs less made than copied where it is going to be changed.
-        (KNOWN_ARRAY_MIN <= elements.len())
-            .then(|| Operand::Constant(self.add_constant(Constant::Array(elements))))
-    }
-
-    /// The value of a literal.
-    fn known(&mut self, expression: &Expression) -> Option<Operand> {
-        match &expression.kind {
-            ExpressionKind::None => Some(Operand::None),
-            ExpressionKind::Boolean(truth) => Some(Operand::Boolean(*truth)),
-            ExpressionKind::Number(number) => Some(Operand::Number(*number)),
-            ExpressionKind::String(octets) => Some(self.string_constant(octets)),
-            ExpressionKind::Array(items) => self.known_array(items),
-            _ => None,
-        }
-    }
-
     /// Reports a construct that can't be compiled; the operand stands in for its value.
     fn refuse(&mut self, span: Span, message: &'static str) -> Operand {
         self.shared
@@ -584,12 +448,6 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
         Operand::None
     }
 }
-
-/// From so many elements on a literal array is a constant.
-const KNOWN_ARRAY_MIN: usize = 4;
-
-/// Numbers within are keys for sure.
-const KEY_MAX: f64 = 9_007_199_254_740_991.0;
 
 fn count(count: usize) -> u32 {
     u32::try_from(count).expect("counts are bounded by the source's size")
