@@ -43,8 +43,8 @@ pub type State = Vec<Kinds>;
 /// What is known of one function.
 #[derive(Debug)]
 pub struct Inferred {
-    /// The registers that more than one block knows. All others are written and read in one block, so that nothing is to
-    /// be known of them where it begins; the tables below would be as large as the function squared with them.
+    /// All registers but the temporaries of a single block. A temporary is written before it is read, so that nothing is
+    /// to be known of it where its block begins; the tables below would be as large as the function squared with them.
     crossing: Vec<u32>,
     /// Per block: the kinds of each crossing register when control enters it; `None` for a block that is never reached.
     entry: Vec<Option<Box<[Kinds]>>>,
@@ -92,7 +92,10 @@ pub fn size(function: &Function) -> usize {
         .saturating_mul(crossing(function).len())
 }
 
-/// The registers that are read or written in more than one block, in order.
+/// The registers of which something is to be known where a block begins, in order.
+///
+/// A variable is one of them even when one block alone names it: it holds `undefined` before its first write, and what
+/// the block's last turn left in it when the block is in a loop.
 fn crossing(function: &Function) -> Vec<u32> {
     const NOWHERE: u32 = u32::MAX;
     const SEVERAL: u32 = u32::MAX - 1;
@@ -105,6 +108,11 @@ fn crossing(function: &Function) -> Vec<u32> {
             SEVERAL
         };
     };
+    for (info, register) in function.registers.iter().zip(0..) {
+        if !matches!(info, RegisterInfo::Temporary) {
+            note(Register(register), SEVERAL);
+        }
+    }
     let incoming = (0..function.parameters_count).map(Register);
     for register in incoming
         .chain(function.this)
