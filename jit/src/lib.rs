@@ -14,6 +14,7 @@
 mod boundary;
 pub mod builtins;
 mod codegen;
+mod data;
 pub mod diagnostic;
 pub mod error;
 pub mod execution;

@@ -182,7 +182,11 @@ const READ_WHOLE: &[(&str, &str, &str)] = &[
     ("tests/dialogue", "smtp", "tests/dialogue/mod.rs"),
     ("examples", "toml", "tests/engine/configuration.rs"),
     ("tests/hook", "smtp", "tests/hook/mod.rs"),
-    ("jit/tests/conformance", "hsl", "jit/tests/conformance.rs"),
+    (
+        "jit/tests/conformance",
+        "hsl",
+        "jit/tests/conformance/main.rs",
+    ),
     ("jit/tests/diagnostics", "hsl", "jit/tests/diagnostics.rs"),
 ];
 

@@ -21,10 +21,12 @@ mod mathematical;
 mod misc;
 mod pack;
 pub(crate) mod regex;
+mod still;
 mod string;
 
 pub use call::{Call, Machine, Unwind};
 pub(crate) use regex::pattern_fault;
+pub(crate) use still::StillWorld;
 
 use crate::runtime::{Kind, Kinds};
 
@@ -291,8 +293,8 @@ mod tests {
     fn examples_are_true() {
         use crate::diagnostic::Diagnostics;
         use crate::oracle::{self, Limits, NoHost};
+        use crate::resolve::{NoFiles, load};
         use crate::source::SourceMap;
-        use crate::syntax::parser;
 
         for builtin in registry() {
             for (expression, expected) in builtin.examples {
@@ -301,10 +303,10 @@ mod tests {
                 let text = format!("echo {expression};");
                 let id = sources.add("example", text.as_bytes()).expect("short");
                 let mut diagnostics = Diagnostics::default();
-                let program = parser::parse(&sources, id, &mut diagnostics);
+                let program = load(&mut sources, id, &mut NoFiles, &mut diagnostics);
                 let faults = diagnostics.render(&sources);
                 assert_eq!(diagnostics.iter().count(), 0, "{faults}");
-                let outcome = oracle::run(&program, &mut NoHost, Limits::default());
+                let outcome = oracle::run(&program, &sources, &mut NoHost, Limits::default());
                 let ending = &outcome.ending;
                 let printed: Vec<&[u8]> = outcome.output.iter().map(Vec::as_slice).collect();
                 assert_eq!(printed, [expected.as_bytes()], "{expression}: {ending:?}");

@@ -1,13 +1,14 @@
 //! Calls: of the script's functions, of classes, of context functions and of builtins.
 //!
 //! A name means, in this order: a function or class of the script that can be seen from here, a context function, a builtin;
-//! with `builtin` before it only the last two. The callee is evaluated before the arguments; of `base->name(...)` only the
+//! with `builtin` before it only the last two. `name::` means a class or a module, otherwise a class of builtins. The callee is evaluated before the arguments; of `base->name(...)` only the
 //! base. Whether it can be called with them is found out after them.
 //!
 //! HSL manual: structures, "function"; operators, "Call".
 
 use super::definition::{Declared, Definition};
 use super::frame::Frame;
+use super::module::MAIN;
 use super::statement::Flow;
 use super::stop::{At, Evaluated, Stop, fail, refuse};
 use super::walker::Walker;
@@ -32,8 +33,11 @@ impl Walker<'_> {
         let target = match declared {
             Some(Declared::Function(number)) => FunctionTarget::User(number),
             Some(Declared::Class(number)) => FunctionTarget::Class(number),
-            None if self.host.function(name).is_some() => self.host_target(name),
-            None => match builtin_target(name) {
+            // No module is called, so its name hides nothing.
+            Some(Declared::Module(_)) | None if self.host.function(name).is_some() => {
+                self.host_target(name)
+            }
+            Some(Declared::Module(_)) | None => match builtin_target(name) {
                 Some(target) => target,
                 None => return refuse("no function of this name", span),
             },
@@ -206,7 +210,7 @@ impl Walker<'_> {
         for (variable, value) in answer.updates {
             let value = value.to_value().at(span)?;
             let name = Name::from(variable.as_str());
-            self.main_frame().write(&name, value).at(span)?;
+            self.module_frame_of(MAIN).write(&name, value).at(span)?;
         }
         answer.value.to_value().at(span)
     }

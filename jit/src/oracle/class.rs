@@ -98,7 +98,9 @@ impl Walker<'_> {
         }
         match self.frame().scope.find(&name.name) {
             Some(Declared::Class(class)) => Ok(class),
-            Some(Declared::Function(_)) | None => refuse("no class of this name", span),
+            Some(Declared::Function(_) | Declared::Module(_)) | None => {
+                refuse("no class of this name", span)
+            }
         }
     }
 
@@ -143,13 +145,16 @@ impl Walker<'_> {
         }
     }
 
-    /// The cell of a static variable.
+    /// The cell of a static variable, or of a variable of a module.
     pub(super) fn static_cell(
         &mut self,
         class: &Identifier,
         name: &Identifier,
         span: Span,
     ) -> Evaluated<Value> {
+        if let Some(Declared::Module(module)) = self.frame().scope.find(&class.name) {
+            return self.module_frame_of(module).cell(&name.name).at(span);
+        }
         let (number, member) = self.static_member(class, &name.name, span)?;
         let MemberKind::Variable(_, initial) = &member.kind else {
             return refuse("a function is no variable", span);
@@ -166,27 +171,40 @@ impl Walker<'_> {
         Ok(cell)
     }
 
-    /// `Class::name` as a value.
+    /// `Class::name` as a value; of a module, its function or class.
     pub(super) fn static_function(
         &mut self,
         class: &Identifier,
         name: &Identifier,
         span: Span,
     ) -> Evaluated<Value> {
-        if &*class.name != "static" && self.frame().scope.find(&class.name).is_none() {
-            let full_name = format!("{}::{}", class.name, name.name);
-            return match super::call::builtin_target(&full_name) {
-                Some(target) => Value::function(target, Value::NONE, [].into_iter()).at(span),
-                None => refuse("no class of this name", span),
-            };
-        }
-        let (number, _) = self.static_member(class, &name.name, span)?;
-        let definition = self.definitions.class(number);
-        let function = definition.and_then(|class| class.functions.get(&name.name).copied());
-        let Some(function) = function else {
-            return refuse("a variable is no function", span);
+        let target = match self.frame().scope.find(&class.name) {
+            Some(Declared::Module(module)) => {
+                match self.module_frame_of(module).scope.find_own(&name.name) {
+                    Some(Declared::Function(number)) => FunctionTarget::User(number),
+                    Some(Declared::Class(number)) => FunctionTarget::Class(number),
+                    Some(Declared::Module(_)) | None => {
+                        return refuse("no function of this name in the module", span);
+                    }
+                }
+            }
+            Some(Declared::Function(_)) | None if &*class.name != "static" => {
+                let full_name = format!("{}::{}", class.name, name.name);
+                match super::call::builtin_target(&full_name) {
+                    Some(target) => target,
+                    None => return refuse("no class of this name", span),
+                }
+            }
+            _ => {
+                let (number, _) = self.static_member(class, &name.name, span)?;
+                let definition = self.definitions.class(number);
+                let functions = definition.as_ref().map(|class| &class.functions);
+                match functions.and_then(|functions| functions.get(&name.name)) {
+                    Some(function) => FunctionTarget::User(*function),
+                    None => return refuse("a variable is no function", span),
+                }
+            }
         };
-        let target = FunctionTarget::User(function);
         Value::function(target, Value::NONE, [].into_iter()).at(span)
     }
 

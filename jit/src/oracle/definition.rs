@@ -1,7 +1,8 @@
-//! What names of functions and classes mean: one scope per function body, found anew by reading its statements.
+//! What names of functions and classes mean: one scope per function body or module, found anew by reading its statements.
 //!
 //! In: statements. Out: [`Scope`]s that know the functions and classes declared anywhere in them, whatever the control flow,
-//! but not inside further functions. A name that is not found is looked for in the enclosing scopes.
+//! but not inside further functions. A name that is not found is looked for in the enclosing scopes. What a module imports is
+//! found out in `module`.
 //!
 //! HSL manual: structures, "Function scope".
 
@@ -36,20 +37,29 @@ pub(super) struct ClassDefinition {
 pub(super) enum Declared {
     Function(u32),
     Class(u32),
+    /// A module that was imported whole.
+    Module(usize),
 }
 
-/// The names declared in one function body, or at the top level.
+/// The names declared in one function body, or at the top level of a module.
 #[derive(Debug, Default)]
 pub(super) struct Scope {
     names: HashMap<Name, Declared>,
     outer: Option<Rc<Self>>,
+    /// The module whose text it is.
+    pub(super) module: usize,
 }
 
 impl Scope {
     /// What a name means here.
     pub(super) fn find(&self, name: &str) -> Option<Declared> {
-        let here = self.names.get(name).copied();
-        here.or_else(|| self.outer.as_ref()?.find(name))
+        let outer = || self.outer.as_ref()?.find(name);
+        self.find_own(name).or_else(outer)
+    }
+
+    /// What a name means by a declaration in this very scope, imports included.
+    pub(super) fn find_own(&self, name: &str) -> Option<Declared> {
+        self.names.get(name).copied()
     }
 }
 
@@ -71,11 +81,26 @@ impl Definitions {
         self.classes.get(number as usize).cloned()
     }
 
-    /// The scope of statements inside `outer`; `class` is the class they stand in.
-    pub(super) fn scope(
+    /// The scope of the top level of a module, which imports some of its names.
+    pub(super) fn module_scope(
         &mut self,
         statements: &[Statement],
-        outer: Option<Rc<Scope>>,
+        module: usize,
+        imported: HashMap<Name, Declared>,
+    ) -> Rc<Scope> {
+        let scope = Scope {
+            names: imported,
+            outer: None,
+            module,
+        };
+        self.scope(scope, statements, None)
+    }
+
+    /// The scope with what its statements declare; `class` is the class they stand in.
+    fn scope(
+        &mut self,
+        mut scope: Scope,
+        statements: &[Statement],
         class: Option<u32>,
     ) -> Rc<Scope> {
         let mut declarations = Vec::new();
@@ -83,7 +108,6 @@ impl Definitions {
             collect(statement, &mut declarations);
         }
         // Numbers come first, because a function needs the finished scope it stands in.
-        let mut names = HashMap::new();
         let (mut functions, mut classes) = (next(&self.functions), next(&self.classes));
         for declaration in &declarations {
             let (name, declared) = match declaration {
@@ -97,10 +121,10 @@ impl Definitions {
                 }
             };
             if let Some(name) = name {
-                names.insert(name.name.clone(), declared);
+                scope.names.insert(name.name.clone(), declared);
             }
         }
-        let scope = Rc::new(Scope { names, outer });
+        let scope = Rc::new(scope);
         for declaration in &declarations {
             if let Declaration::Function(function) = declaration {
                 self.define(function, &scope, class);
@@ -119,8 +143,12 @@ impl Definitions {
         if let Some(scope) = definition.inner.get() {
             return Rc::clone(scope);
         }
-        let outer = Some(Rc::clone(&definition.outer));
-        let scope = self.scope(&definition.function.body, outer, definition.class);
+        let scope = Scope {
+            names: HashMap::new(),
+            outer: Some(Rc::clone(&definition.outer)),
+            module: definition.outer.module,
+        };
+        let scope = self.scope(scope, &definition.function.body, definition.class);
         Rc::clone(definition.inner.get_or_init(|| scope))
     }
 

@@ -1,4 +1,4 @@
-//! The variables of one function call.
+//! The variables of one function call, or of the top level of a module.
 //!
 //! Every variable lives in a cell, so that capturing or importing it by reference is sharing the cell. A cell that holds
 //! undefined is a variable without a value.
@@ -14,7 +14,7 @@ use crate::runtime::Value;
 use crate::syntax::ast::Name;
 
 /// The variables of one call, and what its text can see.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Frame {
     variables: HashMap<Name, Value>,
     pub(super) scope: Rc<Scope>,

@@ -7,7 +7,7 @@
 
 use super::stop::{Evaluated, fail, refuse};
 use super::walker::Walker;
-use crate::builtins::{self, Machine, Unwind};
+use crate::builtins::{self, StillWorld, Unwind};
 use crate::runtime::Value;
 use crate::source::Span;
 
@@ -37,8 +37,8 @@ impl Walker<'_> {
     }
 }
 
-impl Machine for Walker<'_> {
-    fn invoke(&mut self, function: &Value, arguments: &[Value]) -> Result<Value, Unwind> {
+impl StillWorld for Walker<'_> {
+    fn call_back(&mut self, function: &Value, arguments: &[Value]) -> Result<Value, Unwind> {
         let span = *self.builtin_calls.last().ok_or(Unwind::Ended)?;
         self.call(function, arguments.to_vec(), span)
             .map_err(|stop| {
@@ -47,42 +47,20 @@ impl Machine for Walker<'_> {
             })
     }
 
-    fn charge(&mut self, fuel: u64) -> Result<(), Unwind> {
+    fn pay(&mut self, fuel: u64) -> Result<(), Unwind> {
         let span = *self.builtin_calls.last().ok_or(Unwind::Ended)?;
-        Walker::charge(self, fuel, span).map_err(|stop| {
+        self.charge(fuel, span).map_err(|stop| {
             self.stopped = Some(stop);
             Unwind::Ended
         })
     }
 
-    fn time(&mut self) -> f64 {
-        0.0
-    }
-
-    fn utc_offset(&mut self, _time: f64) -> f64 {
-        0.0
-    }
-
-    fn uptime(&mut self) -> f64 {
-        0.0
-    }
-
-    fn execution_time(&mut self) -> f64 {
-        0.0
-    }
-
-    fn fill_random(&mut self, buffer: &mut [u8]) {
-        for octet in buffer {
-            // A generator of period 2^64; its high octet is random enough for scripts that only must run.
-            self.random = self
-                .random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            *octet = self.random.to_be_bytes()[0];
-        }
-    }
-
-    fn hostname(&mut self) -> &str {
-        "localhost"
+    fn random_octet(&mut self) -> u8 {
+        // A generator of period 2^64; its high octet is random enough for scripts that only must run.
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        self.random.to_be_bytes()[0]
     }
 }

@@ -1,8 +1,10 @@
 //! A plain tree-walking evaluator of HSL: the second opinion on the compiled code.
 //!
-//! In: the syntax tree as parsed, an [`OracleHost`] and [`Limits`]. Out: what the script printed and how it ended.
-//! Deliberately simple and slow. Shares the parser, the values with their operators and the builtins with the compiler, and
-//! nothing else: names are looked up as text when they are met, so that it can disagree with resolve, ir, infer and codegen.
+//! In: the syntax trees of a script and its modules as parsed, with included files in their places; an [`OracleHost`] and
+//! [`Limits`]. Out: what the script printed and how it ended.
+//! Deliberately simple and slow. Shares with the compiler the parser, the loader of files, the decoding of data files, the
+//! values with their operators and the builtins, and nothing else: names, imported ones too, are looked up as text when they
+//! are met, so that it can disagree with resolve, ir, infer and codegen.
 //! Assumes a program the resolver accepted; any other ends as [`Ending::Refused`], never in a panic.
 //!
 //! Order of evaluation: operands from left to right; of an assignment first the keys of the target, then the value, then
@@ -24,7 +26,7 @@
 //! | a spread argument | the value behind `...` |
 //! | a call: what is called, the number of arguments, recursion, what a builtin or the host found wrong | the call |
 //! | a function that a builtin called | where it happened in there |
-//! | `Class::$name`, `Class::name` | the two names |
+//! | `Class::$name`, `Class::name`, `module::$name` | the two names |
 //! | `foreach` over no array | the subject |
 //! | a comparison of a `switch` | the expression behind `case` |
 //! | `echo`: the text, its limit | the operand |
@@ -32,6 +34,9 @@
 //! | `cache` beyond its call, `barrier` | the `cache` expression; the name, the shared variable |
 //!
 //! A span includes parentheses around the expression.
+//!
+//! Modules: what they declare and whose variables are one is settled before the first statement; the statements of a module
+//! run where an `import` of it is first met, for no fuel.
 //!
 //! HSL manual: structures, operators, literals.
 
@@ -41,6 +46,7 @@ mod definition;
 mod expression;
 mod frame;
 mod machine;
+mod module;
 mod place;
 mod process;
 mod statement;
@@ -48,9 +54,9 @@ mod stop;
 mod walker;
 
 use crate::error::{ErrorKind, ScriptError};
+use crate::resolve::Linked;
 use crate::runtime::Portable;
-use crate::source::Span;
-use crate::syntax::ast::Program;
+use crate::source::{SourceMap, Span};
 
 /// What a run may use.
 #[derive(Clone, Copy, Debug)]
@@ -184,29 +190,53 @@ pub enum Ending {
     },
 }
 
-/// Runs a program. What `cache` and `barrier` keep for the process lives only as long as this run.
-pub fn run(program: &Program, host: &mut dyn OracleHost, limits: Limits) -> Outcome {
-    walker::run(program, host, limits)
+/// Runs a program; `sources` is the map its files were loaded into. What `cache` and `barrier` keep for the process lives
+/// only as long as this run.
+pub fn run(
+    linked: &Linked,
+    sources: &SourceMap,
+    host: &mut dyn OracleHost,
+    limits: Limits,
+) -> Outcome {
+    walker::run(linked, sources, host, limits)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::diagnostic::Diagnostics;
-    use crate::source::SourceMap;
-    use crate::syntax::parser;
+    use crate::resolve::{LoadError, LoadedFile, Loader, load};
+    use crate::source::SourceId;
 
+    /// The only files there are.
+    struct Files;
+
+    impl Loader for Files {
+        fn load(&mut self, _: SourceId, path: &[u8]) -> Result<LoadedFile, LoadError> {
+            let text = match path {
+                b"m" => "$x = 1; function f() { return 2; }",
+                b"bad.json" => "[1,",
+                _ => return Err(LoadError::NotFound),
+            };
+            Ok(LoadedFile {
+                name: String::from_utf8_lossy(path).into_owned(),
+                text: text.into(),
+            })
+        }
+    }
+
+    /// Runs a text, whatever else was said about it than that its files are there.
     fn outcome(text: &str, limits: Limits) -> Outcome {
         let mut sources = SourceMap::new();
         let id = sources.add("test.hsl", text.as_bytes()).expect("short");
         let mut diagnostics = Diagnostics::new();
-        let program = parser::parse(&sources, id, &mut diagnostics);
+        let linked = load(&mut sources, id, &mut Files, &mut diagnostics);
         assert!(
             !diagnostics.has_errors(),
             "{}",
             diagnostics.render(&sources)
         );
-        run(&program, &mut NoHost, limits)
+        run(&linked, &sources, &mut NoHost, limits)
     }
 
     #[test]
@@ -223,8 +253,12 @@ mod tests {
             "function f() { $a = 2; global $a; } $a = 1; f();",
             "$a = [1, 2]; $a[0:1][0] = 5;",
             "$a = [1, 2]; unset($a[0:1][0]);",
-            "import { f } from \"m\";",
-            "include \"m\";",
+            "import { g } from \"m\";",
+            "import * as m from \"m\"; m::g();",
+            "import * as m from \"m\"; m();",
+            "import $data from \"bad.json\";",
+            "$f = function () { include \"m\"; }; $f();",
+            "$f = function () { import { f } from \"m\"; }; $f();",
         ];
         for text in refused {
             let ending = outcome(text, Limits::default()).ending;
@@ -242,6 +276,8 @@ mod tests {
             "function f($a, $a) { return $a; } f(1, 2);",
             "class C { $a = 1; function a() { } } C()->a;",
             "function f() { } function f() { } f();",
+            "import { f, f, $x, $x, $nowhere } from \"m\"; f();",
+            "import * as m from \"m\"; m::f(); m::$nowhere = m::$x;",
         ];
         for text in finished {
             let ending = outcome(text, Limits::default()).ending;

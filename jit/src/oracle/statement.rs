@@ -83,8 +83,8 @@ impl Walker<'_> {
             StatementKind::Continue => Ok(Flow::Continue),
             StatementKind::Return(value) => self.return_value(value.as_ref()),
             StatementKind::Global(names) => self.global(names),
-            StatementKind::Include { .. } => refuse("include: the loader splices files", span),
-            StatementKind::Import(_) => refuse("import is not evaluated", span),
+            StatementKind::Include { .. } => refuse("a file that was not put in its place", span),
+            StatementKind::Import(import) => self.import(import, span),
             StatementKind::Barrier { name, shared, body } => {
                 self.barrier(name, shared.as_ref(), body)
             }
@@ -201,11 +201,11 @@ impl Walker<'_> {
     }
 
     fn global(&mut self, names: &[Identifier]) -> Evaluated<Flow> {
-        if self.in_main() {
+        if self.at_top_level() {
             return Ok(Flow::Next);
         }
         for Identifier { name, span } in names {
-            let shared = self.main_frame().cell(name).at(*span)?;
+            let shared = self.module_frame().cell(name).at(*span)?;
             let local = self.frame().cell(name).at(*span)?;
             if !local.is_same(&shared) && self.frame().read(name).is_some() {
                 return refuse("global: the function has a variable of this name", *span);

@@ -1,28 +1,37 @@
 //! The state of one run, its beginning and its end.
 //!
-//! In: a program, a host, limits. Out: an [`Outcome`]. Here are what every part of the evaluator needs: frames, fuel, depth
+//! In: a program and its modules, a host, limits. Out: an [`Outcome`]. Here are what every part of the evaluator needs: frames, fuel, depth
 //! and output; what the parts do is in the files named after them.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use super::definition::Definitions;
 use super::frame::Frame;
+use super::module::{MAIN, Module};
 use super::process::Process;
 use super::statement::Flow;
 use super::stop::{At, Evaluated, Stop, fail, refuse};
 use super::{Ending, Limits, OracleHost, Outcome};
 use crate::error::{ErrorKind, ScriptError};
+use crate::resolve::Linked;
 use crate::runtime::{Heap, Portable, Value, convert};
-use crate::source::Span;
-use crate::syntax::ast::{Name, Program};
+use crate::source::{SourceMap, Span};
+use crate::syntax::ast::Name;
 
 /// One run of a program.
 pub(super) struct Walker<'a> {
     pub(super) host: &'a mut dyn OracleHost,
     pub(super) limits: Limits,
     pub(super) definitions: Definitions,
-    /// The main script, then one for each call that is going on.
-    frames: Vec<Frame>,
+    /// The programs, the main one first.
+    pub(super) linked: &'a Linked,
+    /// The texts of data files.
+    pub(super) sources: &'a SourceMap,
+    /// Parallel to the programs.
+    pub(super) modules: Vec<Module>,
+    /// The main script, then one for each call and each module that is going on.
+    active: Vec<Active>,
     /// The numbers of the functions that are running.
     pub(super) running: Vec<u32>,
     /// Static variables in cells, by class and name; made when first used, since their first values are constants.
@@ -44,15 +53,28 @@ pub(super) struct Walker<'a> {
     depth: u32,
 }
 
+/// A text that is running.
+#[derive(Debug)]
+enum Active {
+    /// The top level of a module, whose variables stay.
+    Module(usize),
+    Call(Frame),
+}
+
 /// What each `echo` counts besides its text, so that printing nothing is bounded too.
 const ECHO_OVERHEAD_OCTETS: usize = 8;
 
 /// Runs a program on a heap of its own.
-pub(super) fn run(program: &Program, host: &mut dyn OracleHost, limits: Limits) -> Outcome {
+pub(super) fn run(
+    linked: &Linked,
+    sources: &SourceMap,
+    host: &mut dyn OracleHost,
+    limits: Limits,
+) -> Outcome {
     let heap = Heap::new(limits.memory);
     let entered = heap.enter();
-    let mut walker = Walker::new(program, host, limits);
-    let result = walker.main(program);
+    let mut walker = Walker::new(linked, sources, host, limits);
+    let result = walker.main();
     let ending = match result {
         Ok(value) => Ending::Finished(value),
         Err(stop) => match *stop {
@@ -85,14 +107,20 @@ pub(super) fn run(program: &Program, host: &mut dyn OracleHost, limits: Limits) 
 }
 
 impl<'a> Walker<'a> {
-    fn new(program: &Program, host: &'a mut dyn OracleHost, limits: Limits) -> Self {
-        let mut definitions = Definitions::default();
-        let scope = definitions.scope(&program.statements, None, None);
+    fn new(
+        linked: &'a Linked,
+        sources: &'a SourceMap,
+        host: &'a mut dyn OracleHost,
+        limits: Limits,
+    ) -> Self {
         Self {
             host,
             limits,
-            definitions,
-            frames: vec![Frame::new(scope, None)],
+            definitions: Definitions::default(),
+            linked,
+            sources,
+            modules: linked.programs().map(|_| Module::default()).collect(),
+            active: vec![Active::Module(MAIN)],
             running: Vec::new(),
             statics: HashMap::new(),
             host_functions: Vec::new(),
@@ -108,11 +136,15 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn main(&mut self, program: &Program) -> Evaluated<Portable> {
+    fn main(&mut self) -> Evaluated<Portable> {
+        let Some(program) = self.linked.main().map(Rc::clone) else {
+            return Ok(Portable::None);
+        };
         let Some(first) = program.statements.first() else {
             return Ok(Portable::None);
         };
-        self.predefine().at(first.span)?;
+        let predefined = self.predefined().at(first.span)?;
+        self.link(&predefined)?;
         let value = match self.statements(&program.statements)? {
             Flow::Return(value) => value,
             Flow::Next | Flow::Break | Flow::Continue => Value::NONE,
@@ -120,49 +152,65 @@ impl<'a> Walker<'a> {
         Ok(Portable::copy(&value).unwrap_or(Portable::None))
     }
 
-    fn predefine(&mut self) -> Result<(), ErrorKind> {
+    /// The predefined variables in cells.
+    fn predefined(&mut self) -> Result<Vec<(Name, Value)>, ErrorKind> {
+        let mut cells = Vec::new();
         for variable in self.host.variables() {
-            let name = Name::from(variable.name.as_str());
             let cell = Value::cell(variable.value.to_value()?)?;
             if !variable.writable {
                 self.read_only.insert(cell.bits());
             }
-            self.main_frame().share(&name, cell);
+            cells.push((Name::from(variable.name.as_str()), cell));
         }
-        Ok(())
+        Ok(cells)
     }
 
-    /// The frame of the function that is running.
+    /// The frame of the text that is running.
     pub(super) fn frame(&mut self) -> &mut Frame {
-        self.frames
-            .last_mut()
-            .expect("the main frame is never popped")
+        match self.active.last_mut() {
+            Some(Active::Call(frame)) => frame,
+            Some(Active::Module(module)) => &mut self.modules[*module].frame,
+            None => &mut self.modules[MAIN].frame,
+        }
     }
 
     /// The same, to look at.
     pub(super) fn frame_running(&self) -> &Frame {
-        self.frames.last().expect("the main frame is never popped")
+        match self.active.last() {
+            Some(Active::Call(frame)) => frame,
+            Some(Active::Module(module)) => &self.modules[*module].frame,
+            None => &self.modules[MAIN].frame,
+        }
     }
 
-    /// The frame of the main script.
-    pub(super) fn main_frame(&mut self) -> &mut Frame {
-        &mut self.frames[0]
+    /// The top level of a module.
+    pub(super) fn module_frame_of(&mut self, module: usize) -> &mut Frame {
+        &mut self.modules[module].frame
     }
 
-    /// Whether the main script itself is running.
-    pub(super) fn in_main(&self) -> bool {
-        self.frames.len() == 1
+    /// The top level of the module whose text is running.
+    pub(super) fn module_frame(&mut self) -> &mut Frame {
+        let module = self.frame().scope.module;
+        self.module_frame_of(module)
+    }
+
+    /// Whether no function is running in the module that is.
+    pub(super) fn at_top_level(&self) -> bool {
+        !matches!(self.active.last(), Some(Active::Call(_)))
     }
 
     pub(super) fn push_frame(&mut self, frame: Frame) {
-        self.frames.push(frame);
+        self.active.push(Active::Call(frame));
     }
 
-    /// Leaves the frame entered last; never the main one.
+    /// Enters the top level of a module.
+    pub(super) fn push_module(&mut self, module: usize) {
+        self.active.push(Active::Module(module));
+    }
+
+    /// Leaves what was entered last.
     pub(super) fn pop_frame(&mut self) {
-        if !self.in_main() {
-            self.frames.pop();
-        }
+        self.active.pop();
     }
 
     /// Whether the variable in this cell must stay as it is.

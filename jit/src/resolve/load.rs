@@ -67,7 +67,7 @@ impl Loader for NoFiles {
 
 /// What an import statement reaches.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Imported {
+pub(crate) enum Imported {
     /// An index into [`Linked::programs`].
     Module(usize),
     /// The text of a data file.
@@ -88,6 +88,17 @@ impl Linked {
     #[must_use]
     pub fn main(&self) -> Option<&Rc<Program>> {
         self.programs.first().map(|(_, program)| program)
+    }
+
+    /// The programs by the index that [`Imported::Module`] has: the main program, then its modules, each after all that it
+    /// imports.
+    pub(crate) fn programs(&self) -> impl Iterator<Item = &Rc<Program>> {
+        self.programs.iter().map(|(_, program)| program)
+    }
+
+    /// What an import statement of these programs reaches, unless that was reported as a mistake.
+    pub(crate) fn imported(&self, import: &Rc<Import>) -> Option<Imported> {
+        self.imports.get(&Rc::as_ptr(import)).copied()
     }
 }
 

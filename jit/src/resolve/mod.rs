@@ -34,6 +34,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 pub use environment::{Arity, Environment, HostFunction, Library, PredefinedVariable};
+pub(crate) use load::Imported;
 pub use load::{
     FILES_COUNT_MAX, FILES_DEPTH_MAX, Linked, LoadError, LoadedFile, Loader, NoFiles,
     PROGRAM_OCTETS_MAX, load,
@@ -115,7 +116,7 @@ struct Loop {
 }
 
 struct Resolver<'r> {
-    imports: HashMap<*const Import, load::Imported>,
+    imports: HashMap<*const Import, Imported>,
     /// That one of these isn't declared follows from a mistake reported already.
     lost: Lost,
     /// Parallel to the functions of the table and their variables.
