@@ -23,8 +23,8 @@ struct Place {
 enum Root {
     /// A variable of the running function.
     Variable(Name, Span),
-    /// A static variable.
-    Cell(Value),
+    /// A static variable, or one of a module.
+    Cell(Value, Name, Span),
     /// A value that only holds the place: the result of a call, `$this`.
     Value(Value),
 }
@@ -91,7 +91,7 @@ impl Walker<'_> {
         let place = self.place(target)?;
         let mut value = match &place.root {
             Root::Variable(name, _) => self.frame().read(name),
-            Root::Cell(cell) => cell_value(cell),
+            Root::Cell(cell, ..) => cell_value(cell),
             Root::Value(value) => Some(value.clone()),
         };
         for step in &place.steps {
@@ -120,7 +120,12 @@ impl Walker<'_> {
                 }
                 Some(cell)
             }
-            Root::Cell(cell) => Some(cell.clone()),
+            Root::Cell(cell, _, span) => {
+                if self.is_read_only(cell) {
+                    return refuse("unset of a read-only variable", *span);
+                }
+                Some(cell.clone())
+            }
             Root::Value(_) => None,
         };
         let before = match (&place.root, &cell) {
@@ -228,10 +233,8 @@ impl Walker<'_> {
         let (mut place, step) = match &target.kind {
             TargetKind::Variable(name) => return Ok(root(Root::Variable(name.clone(), span))),
             TargetKind::StaticVariable(class, name) => {
-                return self
-                    .static_cell(class, name, span)
-                    .map(Root::Cell)
-                    .map(root);
+                let cell = self.static_cell(class, name, span)?;
+                return Ok(root(Root::Cell(cell, name.name.clone(), span)));
             }
             TargetKind::Value(value) => return self.expression(value).map(Root::Value).map(root),
             TargetKind::Destructure(_) => return refuse("a pattern within a path", span),
@@ -252,16 +255,14 @@ impl Walker<'_> {
 
     /// The value at a place that will be written next: only what can be written is read.
     fn load(&mut self, place: &Place, span: Span) -> Evaluated<Value> {
-        let mut value = match &place.root {
-            Root::Variable(name, span) => match self.frame().read(name) {
-                Some(value) => value,
-                None => {
-                    let name = name.as_ref().into();
-                    return fail(ErrorKind::UndefinedVariable { name }, *span);
-                }
-            },
-            Root::Cell(cell) => cell_value(cell).unwrap_or_default(),
-            Root::Value(value) => value.clone(),
+        let (value, name, root) = match &place.root {
+            Root::Variable(name, span) => (self.frame().read(name), name.as_ref(), *span),
+            Root::Cell(cell, name, span) => (cell_value(cell), name.as_ref(), *span),
+            Root::Value(value) => (Some(value.clone()), "", span),
+        };
+        let Some(mut value) = value else {
+            let name = name.into();
+            return fail(ErrorKind::UndefinedVariable { name }, root);
         };
         for step in &place.steps {
             if !matches!(value.kind(), Kind::None | Kind::Array | Kind::Object) {
@@ -288,7 +289,12 @@ impl Walker<'_> {
                 }
                 cell
             }
-            Root::Cell(cell) => cell.clone(),
+            Root::Cell(cell, _, span) => {
+                if self.is_read_only(cell) {
+                    return refuse("a store to a read-only variable", *span);
+                }
+                cell.clone()
+            }
             Root::Value(base) => {
                 return self.with(base.clone(), &place.steps, value, span).map(drop);
             }

@@ -3,10 +3,10 @@
 //! In: targets and variable names of one function. Out: the function's variables with their uses; assignments to what
 //! can't be assigned are reported. HSL manual: operators, "Assignment"; introduction, "Variables".
 
-use super::{FunctionKind, Resolver, Storage};
+use super::{FunctionKind, Resolver, StaticPlace, Storage};
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
-use crate::syntax::ast::{Name, Target, TargetKind};
+use crate::syntax::ast::{Identifier, Name, Target, TargetKind};
 
 /// What is done to the variable at the root of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +95,9 @@ impl Resolver<'_> {
     fn place(&mut self, target: &Target, access: Access) {
         match &target.kind {
             TargetKind::Variable(name) => self.root(name, target.span, access, true),
+            TargetKind::StaticVariable(class, name) => {
+                self.static_root(class, name, target.span, access, true);
+            }
             _ => self.element(target, access),
         }
     }
@@ -119,7 +122,9 @@ impl Resolver<'_> {
                 };
                 self.element(base, access);
             }
-            TargetKind::StaticVariable(class, name) => self.static_variable(class, name),
+            TargetKind::StaticVariable(class, name) => {
+                self.static_root(class, name, target.span, access, false);
+            }
             TargetKind::Value(value) => self.expression(value),
             TargetKind::Destructure(items) => {
                 for item in items {
@@ -148,6 +153,52 @@ impl Resolver<'_> {
         }
     }
 
+    /// A place that begins with `class::$name` or `module::$name`.
+    fn static_root(
+        &mut self,
+        class: &Identifier,
+        name: &Identifier,
+        span: Span,
+        access: Access,
+        whole: bool,
+    ) {
+        self.static_variable(class, name);
+        let shown = format!("{}::${}", class.name, name.name);
+        let place = self
+            .table
+            .static_place(self.current, &class.name, &name.name);
+        let predefined = match place {
+            Some(StaticPlace::Module(module, variable)) => {
+                let main = self.table.modules[module.index()].main;
+                match self.table.function(main).variables[variable.index()].storage {
+                    Storage::Predefined(index) => index,
+                    Storage::Local | Storage::Shared => return,
+                }
+            }
+            Some(StaticPlace::Class(_)) if access == Access::Remove && whole => {
+                let message = format!("`{shown}` is static and can't be unset");
+                let diagnostic =
+                    Diagnostic::error(span, message).with_hint(format!("write `{shown} = none`"));
+                return self.report(diagnostic);
+            }
+            Some(StaticPlace::Class(_)) | None => return,
+        };
+        let changes = matches!(access, Access::Write | Access::Change | Access::Remove);
+        if changes && !self.environment.variables[predefined as usize].writable {
+            self.error(span, format!("`{shown}` is read-only"));
+        } else if access == Access::Remove && whole {
+            self.refuse_unset(&shown, span);
+        }
+    }
+
+    /// Reports an `unset` of all of a predefined variable.
+    fn refuse_unset(&mut self, shown: &str, span: Span) {
+        let message = format!("`{shown}` is predefined and can't be unset");
+        let diagnostic =
+            Diagnostic::error(span, message).with_hint(format!("write `{shown} = none`"));
+        self.report(diagnostic);
+    }
+
     fn remove(&mut self, name: &Name, span: Span, whole: bool) {
         if &**name == "this" {
             return self.error(span, "`$this` can't be unset");
@@ -160,10 +211,7 @@ impl Resolver<'_> {
         if !self.environment.variables[index as usize].writable {
             self.error(span, format!("`${name}` is read-only"));
         } else if whole {
-            let diagnostic =
-                Diagnostic::error(span, format!("`${name}` is predefined and can't be unset"))
-                    .with_hint(format!("write `${name} = none`"));
-            self.report(diagnostic);
+            self.refuse_unset(&format!("${name}"), span);
         }
     }
 }

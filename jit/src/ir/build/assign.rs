@@ -70,22 +70,20 @@ impl FunctionBuilder<'_, '_> {
     /// Fails when the variable that a place is in holds nothing: what is updated must be there.
     fn check_root(&mut self, target: &Target, place: &Place) {
         let base = base_of(target);
-        let TargetKind::Variable(name) = &base.kind else {
-            return;
-        };
-        let register = match place.root {
-            PlaceRoot::Variable(register) => register,
-            PlaceRoot::Cell(_) => self.read_unchecked(name, base.span),
+        let name = match &base.kind {
+            TargetKind::Variable(name) => name.clone(),
+            TargetKind::StaticVariable(_, name) => name.name.clone(),
             _ => return,
         };
-        self.emit(
-            Operation::CheckDefined {
-                register,
-                name: name.clone(),
-            },
-            base.span,
-        );
-        self.discard(Operand::Register(register), base.span);
+        let operand = match &place.root {
+            PlaceRoot::Variable(register) => Operand::Register(*register),
+            root @ PlaceRoot::Cell(_) => self.read_root(root, base.span),
+            _ => return,
+        };
+        if let Operand::Register(register) = operand {
+            self.emit(Operation::CheckDefined { register, name }, base.span);
+        }
+        self.discard(operand, base.span);
     }
 
     /// `$a = $a . b` as an append, which needs no copy of `$a`.

@@ -6,7 +6,7 @@ use super::FunctionBuilder;
 use crate::ir::{
     FunctionId, FunctionReference, Operand, Operation, PlaceRoot, Register, Terminator,
 };
-use crate::resolve::{Callee, StaticPlace};
+use crate::resolve::{Callee, StaticPlace, Storage};
 use crate::source::Span;
 use crate::syntax::ast::{self, Argument, Expression, ExpressionKind, Identifier};
 
@@ -321,8 +321,14 @@ impl FunctionBuilder<'_, '_> {
         {
             Some(StaticPlace::Class(id)) => PlaceRoot::Static(super::count(id.index())),
             Some(StaticPlace::Module(module, variable)) => {
-                let main = self.shared.resolved.modules[module.index()].main.index();
-                PlaceRoot::Cell(self.module_cell(main, variable))
+                let main = self.shared.resolved.modules[module.index()].main;
+                let info = self.shared.resolved.function(main);
+                match info.variables[variable.index()].storage {
+                    Storage::Predefined(index) => PlaceRoot::Predefined(index),
+                    Storage::Local | Storage::Shared => {
+                        PlaceRoot::Cell(self.module_cell(main.index(), variable))
+                    }
+                }
             }
             None => PlaceRoot::Value(self.refuse(class.span, "this variable is unknown")),
         }
@@ -334,7 +340,18 @@ impl FunctionBuilder<'_, '_> {
         name: &Identifier,
         span: Span,
     ) -> Operand {
-        let into = match self.static_root(class, name) {
+        let root = self.static_root(class, name);
+        let operand = self.read_root(&root, span);
+        if let (PlaceRoot::Cell(_), Operand::Register(register)) = (root, operand) {
+            let name = name.name.clone();
+            self.emit(Operation::CheckDefined { register, name }, span);
+        }
+        operand
+    }
+
+    /// What the place of `Class::$name` or `module::$name` holds, `undefined` included.
+    pub(super) fn read_root(&mut self, root: &PlaceRoot, span: Span) -> Operand {
+        let into = match *root {
             PlaceRoot::Static(index) => {
                 let into = self.temporary();
                 self.emit(Operation::LoadStatic { into, index }, span);
@@ -343,16 +360,17 @@ impl FunctionBuilder<'_, '_> {
             PlaceRoot::Cell(cell) => {
                 let into = self.temporary();
                 self.emit(Operation::CellGet { into, cell }, span);
-                self.emit(
-                    Operation::CheckDefined {
-                        register: into,
-                        name: name.name.clone(),
-                    },
-                    span,
-                );
                 into
             }
-            _ => return Operand::None,
+            PlaceRoot::Predefined(index) => {
+                if let Some(fixed) = self.fixed_value(index) {
+                    return fixed;
+                }
+                let into = self.temporary();
+                self.emit(Operation::LoadPredefined { into, index }, span);
+                into
+            }
+            PlaceRoot::Variable(_) | PlaceRoot::Value(_) => return Operand::None,
         };
         Operand::Register(into)
     }
@@ -369,7 +387,12 @@ impl FunctionBuilder<'_, '_> {
         match self.static_root(class, name) {
             PlaceRoot::Static(index) => self.emit(Operation::StoreStatic { index, from }, span),
             PlaceRoot::Cell(cell) => self.emit(Operation::CellSet { cell, from }, span),
-            _ => self.emit(Operation::Release { register: from }, span),
+            PlaceRoot::Predefined(index) => {
+                self.emit(Operation::StorePredefined { index, from }, span);
+            }
+            PlaceRoot::Variable(_) | PlaceRoot::Value(_) => {
+                self.emit(Operation::Release { register: from }, span)
+            }
         }
         self.read_static(class, name, span)
     }

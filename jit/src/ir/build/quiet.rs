@@ -3,7 +3,7 @@
 use super::{FunctionBuilder, Variable};
 use crate::ir::{Operand, Operation, PathStep, Place, PlaceAction, PlaceRoot, Register};
 use crate::source::Span;
-use crate::syntax::ast::{Expression, ExpressionKind, Name, Target, TargetKind};
+use crate::syntax::ast::{Expression, ExpressionKind, Identifier, Name, Slice, Target, TargetKind};
 
 impl FunctionBuilder<'_, '_> {
     /// The value of an expression in a temporary; `undefined` or none where something on the way is missing.
@@ -11,6 +11,9 @@ impl FunctionBuilder<'_, '_> {
         let span = expression.span;
         match &expression.kind {
             ExpressionKind::Variable(name) => self.read_unchecked(name, span),
+            ExpressionKind::StaticVariable(class, name) => {
+                self.read_static_unchecked(class, name, span)
+            }
             ExpressionKind::Subscript(..)
             | ExpressionKind::Slice(..)
             | ExpressionKind::Property(..) => {
@@ -71,7 +74,16 @@ impl FunctionBuilder<'_, '_> {
         chain.reverse();
         let mut temporaries = Vec::new();
         let root = match &base.kind {
+            // What a key writes comes too late for the variable, which stands before it.
+            ExpressionKind::Variable(_) | ExpressionKind::StaticVariable(..)
+                if !chain.iter().all(|link| has_plain_keys(link)) =>
+            {
+                let operand = Operand::Register(self.read_quiet(base));
+                temporaries.push(operand);
+                PlaceRoot::Value(operand)
+            }
             ExpressionKind::Variable(name) => self.place_root(name),
+            ExpressionKind::StaticVariable(class, name) => self.static_root(class, name),
             _ => {
                 let operand = self.expression(base);
                 temporaries.push(operand);
@@ -119,26 +131,62 @@ impl FunctionBuilder<'_, '_> {
 
     pub(super) fn isset(&mut self, target: &Target, span: Span) -> Operand {
         match &target.kind {
-            TargetKind::Variable(name) => self.is_set(name, span),
+            TargetKind::Variable(name) => {
+                let value = self.read_unchecked(name, span);
+                self.is_set(value, span)
+            }
+            TargetKind::StaticVariable(class, name) => {
+                let value = self.read_static_unchecked(class, name, span);
+                self.is_set(value, span)
+            }
             _ => self.probe(target, PlaceAction::Isset, span),
         }
     }
 
     pub(super) fn unset(&mut self, target: &Target, span: Span) -> Operand {
-        let TargetKind::Variable(name) = &target.kind else {
-            return self.probe(target, PlaceAction::Unset, span);
-        };
-        let was_set = self.is_set(name, span);
-        let undefined = self.temporary();
-        self.emit(Operation::LoadUndefined { into: undefined }, span);
-        self.store_variable(name, undefined, span);
-        was_set
+        match &target.kind {
+            TargetKind::Variable(name) => {
+                let value = self.read_unchecked(name, span);
+                let was_set = self.is_set(value, span);
+                let undefined = self.undefined(span);
+                self.store_variable(name, undefined, span);
+                was_set
+            }
+            TargetKind::StaticVariable(class, name) => {
+                let PlaceRoot::Cell(cell) = self.static_root(class, name) else {
+                    return self.refuse(target.span, "only a variable of a module can be unset");
+                };
+                let value = self.read_static_unchecked(class, name, span);
+                let was_set = self.is_set(value, span);
+                let from = self.undefined(span);
+                self.emit(Operation::CellSet { cell, from }, span);
+                was_set
+            }
+            _ => self.probe(target, PlaceAction::Unset, span),
+        }
     }
 
-    /// Whether a variable holds something.
-    fn is_set(&mut self, name: &Name, span: Span) -> Operand {
+    fn undefined(&mut self, span: Span) -> Register {
         let into = self.temporary();
-        let value = self.read_unchecked(name, span);
+        self.emit(Operation::LoadUndefined { into }, span);
+        into
+    }
+
+    /// A copy of what `Class::$name` or `module::$name` holds, `undefined` included.
+    fn read_static_unchecked(
+        &mut self,
+        class: &Identifier,
+        name: &Identifier,
+        span: Span,
+    ) -> Register {
+        let root = self.static_root(class, name);
+        let operand = self.read_root(&root, span);
+        self.owned(operand, span)
+    }
+
+    /// Whether a temporary holds something; gives it up.
+    fn is_set(&mut self, value: Register, span: Span) -> Operand {
+        let into = self.temporary();
         self.emit(
             Operation::IsDefined {
                 into,
@@ -165,5 +213,27 @@ impl FunctionBuilder<'_, '_> {
         );
         self.discard_all(temporaries, span);
         Operand::Register(into)
+    }
+}
+
+/// Whether evaluating the keys of a link only looks: then no variable changes by it.
+fn has_plain_keys(link: &Expression) -> bool {
+    let is_plain = |key: &Expression| {
+        matches!(
+            key.kind,
+            ExpressionKind::None
+                | ExpressionKind::Boolean(_)
+                | ExpressionKind::Number(_)
+                | ExpressionKind::String(_)
+                | ExpressionKind::Interpolation(_)
+                | ExpressionKind::Variable(_)
+        )
+    };
+    match &link.kind {
+        ExpressionKind::Subscript(_, key) => key.as_deref().is_none_or(is_plain),
+        ExpressionKind::Slice(_, Slice { first, last, step }) => [first, last, step]
+            .into_iter()
+            .all(|bound| bound.as_deref().is_none_or(is_plain)),
+        _ => true,
     }
 }
