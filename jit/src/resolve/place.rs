@@ -104,6 +104,9 @@ impl Resolver<'_> {
 
     /// A place with something before its last part; the root decides who must exist.
     fn element(&mut self, target: &Target, access: Access) {
+        if access != Access::Test {
+            self.refuse_within_slice(target);
+        }
         match &target.kind {
             TargetKind::Variable(name) => self.root(name, target.span, access, false),
             TargetKind::Subscript(base, index) => {
@@ -137,6 +140,21 @@ impl Resolver<'_> {
                         .for_each(|target| self.place(target, access));
                 }
             }
+        }
+    }
+
+    /// A slice is a copy: what is written to a part of it would be lost.
+    fn refuse_within_slice(&mut self, target: &Target) {
+        let (TargetKind::Subscript(base, _)
+        | TargetKind::Slice(base, _)
+        | TargetKind::Property(base, _)) = &target.kind
+        else {
+            return;
+        };
+        if let TargetKind::Slice(..) = base.kind {
+            let diagnostic = Diagnostic::error(base.span, "a slice can only be changed as a whole")
+                .with_hint("put it into a variable, change that and assign it to the slice");
+            self.report(diagnostic);
         }
     }
 
