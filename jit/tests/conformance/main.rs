@@ -26,6 +26,7 @@
 //!
 //! A further way to run the scripts is a further line in [`ways::WAYS`].
 
+mod assertions;
 mod case;
 mod ways;
 
