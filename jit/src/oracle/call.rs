@@ -18,6 +18,18 @@ use crate::runtime::{FunctionTarget, Portable, Value};
 use crate::source::Span;
 use crate::syntax::ast::{Argument, Expression, ExpressionKind, Name};
 
+/// How many calls by value may go on inside each other, constructors and imported modules among them.
+const ENTRIES_MAX: usize = 64;
+
+/// How a function is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// By its own name, with arguments that can be counted.
+    Name,
+    /// In any other way.
+    Value,
+}
+
 impl Walker<'_> {
     /// A bare name as a value.
     pub(super) fn function_name(
@@ -61,9 +73,17 @@ impl Walker<'_> {
         span: Span,
     ) -> Evaluated<Value> {
         let ExpressionKind::Property(object, name) = &callee.kind else {
+            let by = match callee.kind {
+                ExpressionKind::FunctionName { .. } | ExpressionKind::StaticFunction(..)
+                    if !arguments.iter().any(|argument| argument.spread) =>
+                {
+                    By::Name
+                }
+                _ => By::Value,
+            };
             let function = self.expression(callee)?;
             let arguments = self.arguments(arguments)?;
-            return self.call(&function, arguments, span);
+            return self.call_by(by, &function, arguments, span);
         };
         let object = self.expression(object)?;
         let arguments = self.arguments(arguments)?;
@@ -99,6 +119,16 @@ impl Walker<'_> {
         arguments: Vec<Value>,
         span: Span,
     ) -> Evaluated<Value> {
+        self.call_by(By::Value, function, arguments, span)
+    }
+
+    fn call_by(
+        &mut self,
+        by: By,
+        function: &Value,
+        arguments: Vec<Value>,
+        span: Span,
+    ) -> Evaluated<Value> {
         let Some(called) = function.as_function() else {
             let got = function.kind();
             return fail(ErrorKind::NotCallable { got }, span);
@@ -106,7 +136,8 @@ impl Walker<'_> {
         match called.target() {
             FunctionTarget::User(number) => {
                 let cells = called.cells().to_vec();
-                self.call_user(number, &cells, called.bound().clone(), arguments, span)
+                let bound = called.bound().clone();
+                self.call_user(by, number, &cells, bound, arguments, span)
             }
             FunctionTarget::Class(number) => self.construct(number, arguments, span),
             FunctionTarget::Host(number) => self.call_host(number, &arguments, span),
@@ -117,6 +148,7 @@ impl Walker<'_> {
     /// Calls a function of the script with the variables it captured and the object it is bound to, or none.
     pub(super) fn call_user(
         &mut self,
+        by: By,
         number: u32,
         cells: &[Value],
         bound: Value,
@@ -136,6 +168,9 @@ impl Walker<'_> {
         if got < minimum || maximum.is_some_and(|maximum| got > maximum) {
             return fail(wrong_count(minimum, maximum, got), span);
         }
+        if by == By::Value {
+            self.enter(span)?;
+        }
         if self.running.contains(&number) {
             return fail(ErrorKind::Recursion, span);
         }
@@ -153,7 +188,24 @@ impl Walker<'_> {
         let result = self.body(&definition, arguments, span);
         self.running.pop();
         self.pop_frame();
+        if by == By::Value {
+            self.leave();
+        }
         result
+    }
+
+    /// Goes into something that is not called by its name; whoever calls it calls [`Self::leave`] afterwards.
+    pub(super) fn enter(&mut self, span: Span) -> Evaluated<()> {
+        if self.entries == ENTRIES_MAX {
+            let limit = ENTRIES_MAX;
+            return fail(ErrorKind::CallDepth { limit }, span);
+        }
+        self.entries += 1;
+        Ok(())
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.entries -= 1;
     }
 
     fn body(

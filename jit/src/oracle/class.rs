@@ -5,6 +5,7 @@
 //!
 //! HSL manual: structures, "class"; operators, "Property" and "Scope resolution".
 
+use super::call::By;
 use super::definition::{ClassDefinition, Declared};
 use super::stop::{At, Evaluated, fail, refuse};
 use super::walker::Walker;
@@ -231,7 +232,7 @@ impl Walker<'_> {
             }
         }
         if let Some(constructor) = definition.constructor {
-            self.call_user(constructor, &[], object.clone(), arguments, span)?;
+            self.call_user(By::Value, constructor, &[], object.clone(), arguments, span)?;
         } else if !arguments.is_empty() {
             let got = arguments.len();
             return fail(super::call::wrong_count(0, Some(0), got), span);

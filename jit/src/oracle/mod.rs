@@ -24,7 +24,7 @@
 //! | a target in a destructuring, or of `foreach` | the target; a key that cannot be one likewise |
 //! | a key, a spread value of an array literal | the key, the value |
 //! | a spread argument | the value behind `...` |
-//! | a call: what is called, the number of arguments, recursion, what a builtin or the host found wrong | the call |
+//! | a call: what is called, the number of arguments, depth, recursion, what a builtin or the host found wrong | the call |
 //! | a function that a builtin called | where it happened in there |
 //! | `Class::$name`, `Class::name`, `module::$name` | the two names |
 //! | `foreach` over no array | the subject |

@@ -100,7 +100,7 @@ impl Walker<'_> {
                 self.frame().write(&name.name, value).at(span)?;
             }
             (ImportKind::Named(_) | ImportKind::Wildcard(_), Some(Imported::Module(module))) => {
-                self.run_module(module)?;
+                self.run_module(module, span)?;
             }
             _ => return refuse("a file that was not loaded", span),
         }
@@ -108,16 +108,18 @@ impl Walker<'_> {
     }
 
     /// Runs a module unless that was done before. A `return` ends only the module.
-    fn run_module(&mut self, module: usize) -> Evaluated<()> {
+    fn run_module(&mut self, module: usize, span: Span) -> Evaluated<()> {
         if std::mem::replace(&mut self.modules[module].has_run, true) {
             return Ok(());
         }
         let Some(program) = self.linked.programs().nth(module).map(Rc::clone) else {
             return Ok(());
         };
+        self.enter(span)?;
         self.push_module(module);
         let flow = self.statements(&program.statements);
         self.pop_frame();
+        self.leave();
         flow.map(drop)
     }
 

@@ -32,6 +32,8 @@ pub(super) struct Walker<'a> {
     pub(super) modules: Vec<Module>,
     /// The main script, then one for each call and each module that is going on.
     active: Vec<Active>,
+    /// How many calls by value are going on.
+    pub(super) entries: usize,
     /// The numbers of the functions that are running.
     pub(super) running: Vec<u32>,
     /// Static variables in cells, by class and name; made when first used, since their first values are constants.
@@ -121,6 +123,7 @@ impl<'a> Walker<'a> {
             sources,
             modules: linked.programs().map(|_| Module::default()).collect(),
             active: vec![Active::Module(MAIN)],
+            entries: 0,
             running: Vec::new(),
             statics: HashMap::new(),
             host_functions: Vec::new(),
