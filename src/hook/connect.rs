@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 
-use postern_jit::error::{ErrorKind, ScriptError};
+use postern_jit::error::ErrorKind;
 use postern_jit::execution::{Ending, HostRequest};
 use postern_jit::runtime::{Kinds, Portable};
 
@@ -42,19 +42,7 @@ pub struct Accept {
 ///
 /// The script failed, or called a function with arguments it does not take.
 pub fn action(ending: Ending) -> Result<Action, Failure> {
-    match ending {
-        Ending::Implicit => Ok(Action::Accept(Accept::default())),
-        Ending::Error(error) => Err(error.into()),
-        Ending::Action {
-            function,
-            arguments,
-            span,
-        } => {
-            let function = Hook::Connect.function(function);
-            let found = decode(function, &arguments);
-            found.map_err(|kind| ScriptError { kind, span }.into())
-        }
-    }
+    Hook::Connect.action(ending, Action::Accept(Accept::default()), decode)
 }
 
 /// What is done when a script fails.

@@ -30,7 +30,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use postern_jit::error::{ErrorKind, ScriptError};
-use postern_jit::execution::ScriptInstance;
+use postern_jit::execution::{Ending, ScriptInstance};
+use postern_jit::runtime::Portable;
 use postern_jit::script::Script;
 use postern_jit::source::{SourceMap, Span};
 
@@ -58,6 +59,26 @@ impl Hook {
         match self {
             Self::Connect => "connect",
             Self::Proxy => "proxy",
+        }
+    }
+
+    /// The action a script of this hook ended with: `implicit` where it called none of the hook's functions, otherwise
+    /// what `decode` makes of the call. What `decode` finds wrong is an error at the place of the call.
+    fn action<Action>(
+        self,
+        ending: Ending,
+        implicit: Action,
+        decode: impl FnOnce(Option<Function>, &[Portable]) -> Result<Action, ErrorKind>,
+    ) -> Result<Action, Failure> {
+        match ending {
+            Ending::Implicit => Ok(implicit),
+            Ending::Error(error) => Err(error.into()),
+            Ending::Action {
+                function,
+                arguments,
+                span,
+            } => decode(self.function(function), &arguments)
+                .map_err(|kind| ScriptError { kind, span }.into()),
         }
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! HSL manual: "Proxy"; RFC 5321 §3.8 (421 closes).
 
-use postern_jit::error::{ErrorKind, ScriptError};
+use postern_jit::error::ErrorKind;
 use postern_jit::execution::Ending;
 use postern_jit::runtime::Portable;
 
@@ -42,22 +42,11 @@ pub enum Action {
 ///
 /// The script failed, or called a function with arguments it does not take.
 pub fn action(ending: Ending) -> Result<Action, Failure> {
-    match ending {
-        Ending::Implicit => Ok(Action::Pass {
-            command: None,
-            next: false,
-        }),
-        Ending::Error(error) => Err(error.into()),
-        Ending::Action {
-            function,
-            arguments,
-            span,
-        } => {
-            let function = Hook::Proxy.function(function);
-            let found = decode(function, &arguments);
-            found.map_err(|kind| ScriptError { kind, span }.into())
-        }
-    }
+    let implicit = Action::Pass {
+        command: None,
+        next: false,
+    };
+    Hook::Proxy.action(ending, implicit, decode)
 }
 
 /// What is done when a script fails.
