@@ -151,7 +151,7 @@ const UNSAFE: &[(&str, &str)] = &[
         "jit/src/execution/instance.rs",
         "empties the heap of an execution that was given up",
     ),
-    ("jit/src/runtime/array.rs", "a heap object"),
+    ("jit/src/runtime/array/mod.rs", "a heap object"),
     ("jit/src/runtime/blocks.rs", "the memory under the heap"),
     ("jit/src/runtime/function.rs", "a heap object"),
     ("jit/src/runtime/heap.rs", "the heap itself"),

@@ -1,0 +1,206 @@
+//! The mapped form of arrays: entries in order of insertion, found by hash.
+//!
+//! In: keys with their hashes. Out: positions of entries, and the form itself, made of a packed array's values.
+//! Guarantees: an insertion that fails changes nothing; a search ends, for the table is never full. A removed entry leaves a
+//! hole until the entries would have to grow.
+//! Does not: know of the packed form, except where it comes from it and goes back to it.
+
+use super::{HslArray, check_length};
+use crate::error::ErrorKind;
+use crate::runtime::heap;
+use crate::runtime::key::Key;
+use crate::runtime::value::Value;
+use crate::runtime::vector::HeapVec;
+
+/// An element of the mapped form, or the hole it left.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Entry {
+    /// A number, a string or none; undefined in a hole.
+    key: Value,
+    pub(super) value: Value,
+    hash: u32,
+}
+
+impl Entry {
+    pub(super) fn is_hole(&self) -> bool {
+        self.key.is_undefined()
+    }
+
+    pub(super) fn key(&self) -> Key<'_> {
+        stored_key(&self.key)
+    }
+}
+
+fn stored_key(key: &Value) -> Key<'_> {
+    if key.is_number() {
+        return Key::cast(key).unwrap_or(Key::None);
+    }
+    if key.is_none() {
+        return Key::None;
+    }
+    Key::String(key)
+}
+
+impl HslArray {
+    /// The position of the entry with this key.
+    pub(super) fn find(&self, key: Key<'_>, hash: u32) -> Option<usize> {
+        let is_it =
+            |entry: &Entry| entry.hash == hash && !entry.is_hole() && entry.key().equals(key);
+        if self.table.is_empty() {
+            return self.entries.iter().position(is_it);
+        }
+        let mask = self.table.len() - 1;
+        let mut slot = hash as usize & mask;
+        while let Some(position) = self.table[slot].checked_sub(1) {
+            if is_it(&self.entries[position as usize]) {
+                return Some(position as usize);
+            }
+            slot = (slot + 1) & mask;
+        }
+        None
+    }
+
+    /// Adds an entry whose key is not there yet, in the mapped form. Nothing changes if that fails.
+    pub(super) fn insert(
+        &mut self,
+        key: Key<'_>,
+        hash: u32,
+        value: Value,
+    ) -> Result<usize, ErrorKind> {
+        check_length(self.len() + 1)?;
+        let key_value = key.to_value()?;
+        if self.entries.is_full() && (self.entries.len() - self.len()) * 2 > self.entries.len() {
+            self.compact();
+        }
+        self.entries.reserve(1)?;
+        let count = self.entries.len() + 1;
+        if count > SEARCHED_MAX && count * 4 > self.table.len() * 3 {
+            self.table = HeapVec::filled((count * 2).next_power_of_two(), &0)?;
+            self.fill_table();
+        }
+        let position = self.entries.len();
+        self.entries.push(Entry {
+            key: key_value,
+            value,
+            hash,
+        })?;
+        if !self.table.is_empty() {
+            self.enter_table(position, hash);
+        }
+        self.length += 1;
+        if let Key::Integer(integer) = key
+            && integer >= self.next
+        {
+            self.next = integer + 1;
+            self.next_is_stale = false;
+        }
+        Ok(position)
+    }
+
+    /// Makes the entry at this position a hole. Without elements the array is packed again.
+    pub(super) fn remove_at(&mut self, position: usize) -> Value {
+        let entry = &mut self.entries[position];
+        let key = entry.key.take();
+        let value = entry.value.take();
+        self.length -= 1;
+        if let Key::Integer(integer) = stored_key(&key)
+            && integer + 1 == self.next
+        {
+            self.next_is_stale = true;
+        }
+        if position + 1 == self.entries.len() && self.table.is_empty() {
+            self.entries.pop();
+        }
+        if self.length == 0 {
+            // Back to an empty packed array.
+            self.entries = HeapVec::new();
+            self.table = HeapVec::new();
+            self.next = 0;
+            self.next_is_stale = false;
+        }
+        value
+    }
+
+    /// The key behind the highest integer key.
+    pub(super) fn next_after_highest(&self) -> i64 {
+        heap::record_elements(self.entries.len());
+        let integers = self.entries.iter().filter_map(|entry| match entry.key() {
+            Key::Integer(integer) if !entry.is_hole() => Some(integer),
+            _ => None,
+        });
+        integers.max().map_or(0, |highest| (highest + 1).max(0))
+    }
+
+    /// The positions of the elements in order.
+    pub(super) fn positions(&self) -> Result<HeapVec<u32>, ErrorKind> {
+        let mut positions = HeapVec::with_capacity(self.len())?;
+        for (position, entry) in (0_u32..).zip(self.entries.iter()) {
+            if !entry.is_hole() {
+                positions.push(position)?;
+            }
+        }
+        Ok(positions)
+    }
+
+    /// Removes the holes.
+    fn compact(&mut self) {
+        let mut kept = 0;
+        for position in 0..self.entries.len() {
+            if !self.entries[position].is_hole() {
+                self.entries.swap(kept, position);
+                kept += 1;
+            }
+        }
+        self.entries.truncate(kept);
+        if !self.table.is_empty() {
+            self.table.fill(0);
+            self.fill_table();
+        }
+    }
+
+    fn fill_table(&mut self) {
+        for position in 0..self.entries.len() {
+            self.enter_table(position, self.entries[position].hash);
+        }
+    }
+
+    fn enter_table(&mut self, position: usize, hash: u32) {
+        let mask = self.table.len() - 1;
+        let mut slot = hash as usize & mask;
+        while self.table[slot] != 0 {
+            slot = (slot + 1) & mask;
+        }
+        self.table[slot] =
+            u32::try_from(position + 1).expect("arrays are shorter than ARRAY_LENGTH_MAX");
+    }
+
+    /// Turns the packed form into the mapped one. Nothing changes if that fails.
+    pub(super) fn unpack(&mut self) -> Result<(), ErrorKind> {
+        let length = self.values.len();
+        heap::record_elements(length);
+        let mut entries = HeapVec::with_capacity(length + 1)?;
+        let mut table = HeapVec::new();
+        if length > SEARCHED_MAX {
+            table = HeapVec::filled((length * 2).next_power_of_two(), &0)?;
+        }
+        for (position, value) in self.values.drain().enumerate() {
+            let key = Key::at(position);
+            entries.push(Entry {
+                key: key.to_value()?,
+                value,
+                hash: key.hash(),
+            })?;
+        }
+        self.entries = entries;
+        self.table = table;
+        self.next = i64::from(self.length);
+        self.next_is_stale = false;
+        if !self.table.is_empty() {
+            self.fill_table();
+        }
+        Ok(())
+    }
+}
+
+/// Arrays with at most this many entries are searched one by one; a table would cost more than it saves.
+const SEARCHED_MAX: usize = 8;
