@@ -154,7 +154,15 @@ const UNSAFE: &[(&str, &str)] = &[
     ("jit/src/runtime/array/mod.rs", "a heap object"),
     ("jit/src/runtime/blocks.rs", "the memory under the heap"),
     ("jit/src/runtime/function.rs", "a heap object"),
-    ("jit/src/runtime/heap.rs", "the heap itself"),
+    (
+        "jit/src/runtime/heap/allocate.rs",
+        "makes objects in the memory of the heap",
+    ),
+    (
+        "jit/src/runtime/heap/count.rs",
+        "counts references to objects and destroys them",
+    ),
+    ("jit/src/runtime/heap/mod.rs", "the heap itself"),
     ("jit/src/runtime/object.rs", "a heap object"),
     ("jit/src/runtime/place.rs", "elements are changed in place"),
     ("jit/src/runtime/string.rs", "octets behind a header"),
