@@ -16,6 +16,7 @@ mod data_types;
 mod date_time;
 mod dns;
 mod encoding;
+mod fault;
 mod json;
 mod mathematical;
 mod misc;

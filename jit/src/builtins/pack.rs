@@ -4,8 +4,8 @@
 //! `H` the repeater is a length (octets; hex digits for `H`), for the others a count of values. Blanks between letters are
 //! ignored. Whatever does not fit (a letter, a kind, a missing argument, too little data) gives none.
 
+use super::fault::{Fault, value_or_none};
 use super::{Builtin, Call, Unwind, optional, required, variadic};
-use crate::error::ErrorKind;
 use crate::runtime::number::{to_count, to_int32};
 use crate::runtime::string::HEX_LOWER;
 use crate::runtime::{HslArray, Kinds, StringBuilder, Value};
@@ -39,26 +39,6 @@ pub(super) const BUILTINS: &[Builtin] = &[
 enum Repeat {
     Count(usize),
     All,
-}
-
-/// Why there is no result: the format does not fit, or a limit is exceeded.
-enum Fault {
-    Unfit,
-    Error(ErrorKind),
-}
-
-impl From<ErrorKind> for Fault {
-    fn from(error: ErrorKind) -> Self {
-        Self::Error(error)
-    }
-}
-
-fn finish(result: Result<Value, Fault>) -> Result<Value, Unwind> {
-    match result {
-        Ok(value) => Ok(value),
-        Err(Fault::Unfit) => Ok(Value::NONE),
-        Err(Fault::Error(error)) => Err(error.into()),
-    }
 }
 
 /// The next letter of a format, its repeater if it has one, and the rest.
@@ -101,7 +81,7 @@ fn pack(call: &mut Call<'_>) -> Result<Value, Unwind> {
         .map(<[u8]>::len)
         .sum();
     call.charge_octets(given)?;
-    finish(pack_all(format, &call.arguments[1..]))
+    value_or_none(pack_all(format, &call.arguments[1..]))
 }
 
 fn pack_all(format: &[u8], arguments: &[Value]) -> Result<Value, Fault> {
@@ -214,7 +194,7 @@ fn unpack(call: &mut Call<'_>) -> Result<Value, Unwind> {
     let Some(data) = data.get(to_count(call.number(2))..) else {
         return Ok(Value::NONE);
     };
-    finish(unpack_all(format, data))
+    value_or_none(unpack_all(format, data))
 }
 
 fn unpack_all(format: &[u8], data: &[u8]) -> Result<Value, Fault> {

@@ -42,10 +42,21 @@ pub use string::{HslString, StringBuilder};
 pub use value::Value;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    /// The deepest values that are followed at all, on the stack of a script.
+    /// Runs `walk` on a stack much smaller than a script's.
+    pub(crate) fn on_little_stack(walk: impl FnOnce() + Send + 'static) {
+        let thread = std::thread::Builder::new()
+            .stack_size(256 * 1024)
+            .spawn(walk);
+        thread
+            .expect("a thread")
+            .join()
+            .expect("the stack is large enough");
+    }
+
+    /// The deepest values that are followed at all.
     #[test]
     fn deep_values_need_little_stack() {
         let walk = || {
@@ -65,12 +76,6 @@ mod tests {
             let snapshot = portable::Snapshot::take(&one).expect("not too deep");
             assert!(snapshot.restore().is_ok());
         };
-        let thread = std::thread::Builder::new()
-            .stack_size(256 * 1024)
-            .spawn(walk);
-        thread
-            .expect("a thread")
-            .join()
-            .expect("the stack is large enough");
+        on_little_stack(walk);
     }
 }
