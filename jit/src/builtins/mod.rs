@@ -20,6 +20,7 @@ mod fault;
 mod json;
 mod mathematical;
 mod misc;
+pub(crate) mod operator;
 mod pack;
 pub(crate) mod regex;
 mod still;

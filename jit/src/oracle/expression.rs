@@ -9,9 +9,9 @@ use std::rc::Rc;
 
 use super::stop::{At, Evaluated, fail, refuse};
 use super::walker::Walker;
-use crate::builtins::regex;
+pub(super) use crate::builtins::operator::apply;
 use crate::error::ErrorKind;
-use crate::runtime::{FunctionTarget, Key, Kind, Value, compare, convert, operate};
+use crate::runtime::{FunctionTarget, Key, Kind, Value, convert, operate};
 use crate::source::Span;
 use crate::syntax::ast::{
     ArrayItem, BinaryOperator, Expression, ExpressionKind, Function, Piece, Slice, UnaryOperator,
@@ -332,39 +332,4 @@ pub(super) fn slice_if_set(
     operate::slice(base, first.as_ref(), last.as_ref(), step.as_ref())
         .map(Some)
         .at(span)
-}
-
-/// Applies an infix operator.
-pub(super) fn apply(
-    operator: BinaryOperator,
-    left: &Value,
-    right: &Value,
-) -> Result<Value, ErrorKind> {
-    let boolean = |holds: Result<bool, ErrorKind>| holds.map(Value::boolean);
-    match operator {
-        BinaryOperator::Power => operate::power(left, right),
-        BinaryOperator::Multiply => operate::multiply(left, right),
-        BinaryOperator::Divide => operate::divide(left, right),
-        BinaryOperator::Modulus => operate::modulo(left, right),
-        BinaryOperator::Add => operate::add(left, right),
-        BinaryOperator::Subtract => operate::subtract(left, right),
-        BinaryOperator::Concatenate => operate::concat(left, right),
-        BinaryOperator::ShiftLeft => operate::shift_left(left, right),
-        BinaryOperator::ShiftRight => operate::shift_right(left, right),
-        BinaryOperator::Less => Ok(Value::boolean(compare::less(left, right))),
-        BinaryOperator::Greater => Ok(Value::boolean(compare::less(right, left))),
-        BinaryOperator::LessOrEqual => Ok(Value::boolean(compare::less_or_equal(left, right))),
-        BinaryOperator::GreaterOrEqual => Ok(Value::boolean(compare::less_or_equal(right, left))),
-        BinaryOperator::Equal => boolean(compare::loose_equal(left, right)),
-        BinaryOperator::NotEqual => boolean(compare::loose_equal(left, right).map(|equal| !equal)),
-        BinaryOperator::Identical => boolean(compare::strict_equal(left, right)),
-        BinaryOperator::NotIdentical => {
-            boolean(compare::strict_equal(left, right).map(|equal| !equal))
-        }
-        BinaryOperator::Match => boolean(regex::matches("=~", left, right)),
-        BinaryOperator::NotMatch => boolean(regex::matches("!~", left, right).map(|found| !found)),
-        BinaryOperator::BitAnd => operate::bit_and(left, right),
-        BinaryOperator::BitXor => operate::bit_xor(left, right),
-        BinaryOperator::BitOr => operate::bit_or(left, right),
-    }
 }
