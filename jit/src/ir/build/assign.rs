@@ -39,19 +39,9 @@ impl FunctionBuilder<'_, '_> {
                 let (place, mut temporaries) = self.place_of_target(target, &[value]);
                 let operand = self.expression(value);
                 let operand = self.apart(operand, &place, span);
-                let action = PlaceAction::Store(operand);
-                self.emit(
-                    Operation::Place {
-                        into: None,
-                        place,
-                        action,
-                    },
-                    span,
-                );
-                let result = operand;
-                temporaries.retain(|temporary| *temporary != result);
-                self.discard_all(temporaries, span);
-                result
+                temporaries.retain(|temporary| *temporary != operand);
+                self.store_to(place, operand, temporaries, span);
+                operand
             }
         }
     }
@@ -81,9 +71,15 @@ impl FunctionBuilder<'_, '_> {
             _ => return,
         };
         if let Operand::Register(register) = operand {
-            self.emit(Operation::CheckDefined { register, name }, base.span);
+            self.check_defined(register, &name, base.span);
         }
         self.discard(operand, base.span);
+    }
+
+    /// Fails when a variable's register holds nothing.
+    fn check_defined(&mut self, register: Register, name: &Name, span: Span) {
+        let name = name.clone();
+        self.emit(Operation::CheckDefined { register, name }, span);
     }
 
     /// `$a = $a . b` as an append, which needs no copy of `$a`.
@@ -105,13 +101,7 @@ impl FunctionBuilder<'_, '_> {
         let Variable::Local(register) = self.variable(name) else {
             return None;
         };
-        self.emit(
-            Operation::CheckDefined {
-                register,
-                name: name.clone(),
-            },
-            first.span,
-        );
+        self.check_defined(register, name, first.span);
         let parts = self.parts(&operands[1..]);
         Some(self.append(register, parts, span))
     }
@@ -166,18 +156,8 @@ impl FunctionBuilder<'_, '_> {
                 let right = self.apart(right, &place, span);
                 temporaries.push(right);
                 self.check_root(target, &place);
-                let into = self.temporary();
                 let action = PlaceAction::Update { operator, right };
-                self.emit(
-                    Operation::Place {
-                        into: Some(into),
-                        place,
-                        action,
-                    },
-                    span,
-                );
-                self.discard_all(temporaries, span);
-                Operand::Register(into)
+                Operand::Register(self.act_on(place, action, temporaries, span))
             }
         }
     }
@@ -195,23 +175,11 @@ impl FunctionBuilder<'_, '_> {
                 let mut operands = Vec::new();
                 super::expression::flatten(value, &mut operands);
                 let parts = self.parts(&operands);
-                self.emit(
-                    Operation::CheckDefined {
-                        register: variable,
-                        name: name.clone(),
-                    },
-                    target_span,
-                );
+                self.check_defined(variable, name, target_span);
                 return self.append(variable, parts, span);
             }
             let right = self.expression(value);
-            self.emit(
-                Operation::CheckDefined {
-                    register: variable,
-                    name: name.clone(),
-                },
-                target_span,
-            );
+            self.check_defined(variable, name, target_span);
             self.update(operator, variable, right, span);
             return Operand::Register(variable);
         }
@@ -298,21 +266,11 @@ impl FunctionBuilder<'_, '_> {
             | TargetKind::Value(_) => {
                 let (place, temporaries) = self.place_of_target(target, &[]);
                 self.check_root(target, &place);
-                let into = self.temporary();
                 let action = PlaceAction::Step {
                     increment,
                     yield_old: !prefix,
                 };
-                self.emit(
-                    Operation::Place {
-                        into: Some(into),
-                        place,
-                        action,
-                    },
-                    span,
-                );
-                self.discard_all(temporaries, span);
-                Operand::Register(into)
+                Operand::Register(self.act_on(place, action, temporaries, span))
             }
         }
     }
@@ -326,13 +284,7 @@ impl FunctionBuilder<'_, '_> {
         span: Span,
     ) -> Operand {
         if let Variable::Local(variable) = self.variable(name) {
-            self.emit(
-                Operation::CheckDefined {
-                    register: variable,
-                    name: name.clone(),
-                },
-                target_span,
-            );
+            self.check_defined(variable, name, target_span);
             let old = (!prefix).then(|| self.copy(Operand::Register(variable), span));
             self.emit(
                 Operation::Step {
@@ -367,6 +319,47 @@ impl FunctionBuilder<'_, '_> {
         );
         self.discard(operand, span);
         Operand::Register(into)
+    }
+
+    /// Stores to a place. Gives up the temporaries, among which may be the value.
+    pub(super) fn store_to(
+        &mut self,
+        place: Place,
+        value: Operand,
+        temporaries: Vec<Operand>,
+        span: Span,
+    ) {
+        let action = PlaceAction::Store(value);
+        self.emit(
+            Operation::Place {
+                into: None,
+                place,
+                action,
+            },
+            span,
+        );
+        self.discard_all(temporaries, span);
+    }
+
+    /// What an action on a place yields, in a temporary. Gives up the temporaries.
+    pub(super) fn act_on(
+        &mut self,
+        place: Place,
+        action: PlaceAction,
+        temporaries: Vec<Operand>,
+        span: Span,
+    ) -> Register {
+        let into = self.temporary();
+        self.emit(
+            Operation::Place {
+                into: Some(into),
+                place,
+                action,
+            },
+            span,
+        );
+        self.discard_all(temporaries, span);
+        into
     }
 
     /// A target deeper than a variable as a place whose parts are evaluated, and the temporaries to give up afterwards.

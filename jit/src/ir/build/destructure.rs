@@ -61,34 +61,23 @@ impl FunctionBuilder<'_, '_> {
         span: Span,
     ) -> Register {
         let base = Operand::Register(source);
+        let into = self.temporary();
+        let read = Operation::Index {
+            into,
+            base,
+            key,
+            accessor: 0,
+        };
         let Some(default) = default else {
-            let into = self.temporary();
-            self.emit(
-                Operation::Index {
-                    into,
-                    base,
-                    key,
-                    accessor: 0,
-                },
-                span,
-            );
+            self.emit(read, span);
             return into;
         };
-        let into = self.temporary();
-        let present = self.temporary();
         let place = Place {
             root: PlaceRoot::Value(base),
             path: vec![PathStep::Key(key)],
             accessor: 0,
         };
-        self.emit(
-            Operation::Place {
-                into: Some(present),
-                place,
-                action: PlaceAction::Isset,
-            },
-            span,
-        );
+        let present = self.act_on(place, PlaceAction::Isset, Vec::new(), span);
         let (yes, no, done) = (self.new_block(), self.new_block(), self.new_block());
         let condition = Operand::Register(present);
         self.terminate(
@@ -100,15 +89,7 @@ impl FunctionBuilder<'_, '_> {
             span,
         );
         self.switch_to(yes);
-        self.emit(
-            Operation::Index {
-                into,
-                base,
-                key,
-                accessor: 0,
-            },
-            span,
-        );
+        self.emit(read, span);
         self.terminate(Terminator::Jump(done), span);
         self.switch_to(no);
         let operand = self.expression(default);
@@ -143,16 +124,7 @@ impl FunctionBuilder<'_, '_> {
             | TargetKind::Value(_) => {
                 let (place, mut temporaries) = self.place_of_target(target, &[]);
                 temporaries.push(Operand::Register(from));
-                let action = PlaceAction::Store(Operand::Register(from));
-                self.emit(
-                    Operation::Place {
-                        into: None,
-                        place,
-                        action,
-                    },
-                    span,
-                );
-                self.discard_all(temporaries, span);
+                self.store_to(place, Operand::Register(from), temporaries, span);
             }
         }
     }

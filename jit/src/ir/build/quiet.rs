@@ -18,17 +18,7 @@ impl FunctionBuilder<'_, '_> {
             | ExpressionKind::Slice(..)
             | ExpressionKind::Property(..) => {
                 let (place, temporaries) = self.place_of_expression(expression);
-                let into = self.temporary();
-                self.emit(
-                    Operation::Place {
-                        into: Some(into),
-                        place,
-                        action: PlaceAction::ReadQuiet,
-                    },
-                    span,
-                );
-                self.discard_all(temporaries, span);
-                into
+                self.act_on(place, PlaceAction::ReadQuiet, temporaries, span)
             }
             _ => {
                 let operand = self.expression(expression);
@@ -201,18 +191,8 @@ impl FunctionBuilder<'_, '_> {
 
     /// What an action on a place deeper than a variable yields.
     fn probe(&mut self, target: &Target, action: PlaceAction, span: Span) -> Operand {
-        let into = self.temporary();
         let (place, temporaries) = self.place_of_target(target, &[]);
-        self.emit(
-            Operation::Place {
-                into: Some(into),
-                place,
-                action,
-            },
-            span,
-        );
-        self.discard_all(temporaries, span);
-        Operand::Register(into)
+        Operand::Register(self.act_on(place, action, temporaries, span))
     }
 }
 
