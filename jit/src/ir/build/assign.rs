@@ -77,7 +77,7 @@ impl FunctionBuilder<'_, '_> {
     }
 
     /// Fails when a variable's register holds nothing.
-    fn check_defined(&mut self, register: Register, name: &Name, span: Span) {
+    pub(super) fn check_defined(&mut self, register: Register, name: &Name, span: Span) {
         let name = name.clone();
         self.emit(Operation::CheckDefined { register, name }, span);
     }

@@ -343,8 +343,7 @@ impl FunctionBuilder<'_, '_> {
         let root = self.static_root(class, name);
         let operand = self.read_root(&root, span);
         if let (PlaceRoot::Cell(_), Operand::Register(register)) = (root, operand) {
-            let name = name.name.clone();
-            self.emit(Operation::CheckDefined { register, name }, span);
+            self.check_defined(register, &name.name, span);
         }
         operand
     }

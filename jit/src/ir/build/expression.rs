@@ -129,25 +129,13 @@ impl FunctionBuilder<'_, '_> {
     pub(super) fn read_variable(&mut self, name: &Name, span: Span) -> Operand {
         match self.variable(name) {
             Variable::Local(register) => {
-                self.emit(
-                    Operation::CheckDefined {
-                        register,
-                        name: name.clone(),
-                    },
-                    span,
-                );
+                self.check_defined(register, name, span);
                 Operand::Register(register)
             }
             Variable::Cell(cell) => {
                 let into = self.temporary();
                 self.emit(Operation::CellGet { into, cell }, span);
-                self.emit(
-                    Operation::CheckDefined {
-                        register: into,
-                        name: name.clone(),
-                    },
-                    span,
-                );
+                self.check_defined(into, name, span);
                 Operand::Register(into)
             }
             Variable::Predefined(index) => {
