@@ -129,27 +129,21 @@ impl Translator<'_, '_> {
         slow: HostCall,
     ) -> ir::Value {
         let (left, right, guard) = self.guard(left, right);
-        let fast_block = self.builder.create_block();
-        let slow_block = self.builder.create_block();
-        let done = self.builder.create_block();
-        self.builder.append_block_param(done, types::I64);
-        self.builder
-            .ins()
-            .brif(guard, fast_block, &[], slow_block, &[]);
-        self.builder.switch_to_block(fast_block);
-        let one = self.unbox_number(left);
-        let other = self.unbox_number(right);
-        let number = self.numbers(operator, one, other);
-        let value = self.box_number(number);
-        self.builder.ins().jump(done, &[value.into()]);
-        self.builder.switch_to_block(slow_block);
-        let operator = self.index(operator as u32);
-        let value = self
-            .call_host(slow, &[operator, left, right])
-            .expect("operators have a result");
-        self.builder.ins().jump(done, &[value.into()]);
-        self.builder.switch_to_block(done);
-        self.builder.block_params(done)[0]
+        self.inline_or_host(
+            guard,
+            types::I64,
+            |this| {
+                let one = this.unbox_number(left);
+                let other = this.unbox_number(right);
+                let number = this.numbers(operator, one, other);
+                this.box_number(number)
+            },
+            |this| {
+                let operator = this.index(operator as u32);
+                this.call_host(slow, &[operator, left, right])
+                    .expect("operators have a result")
+            },
+        )
     }
 
     fn compare_or_host(
@@ -161,28 +155,46 @@ impl Translator<'_, '_> {
         right: Operand,
     ) {
         let (left, right, guard) = self.guard(left, right);
-        let fast_block = self.builder.create_block();
-        let slow_block = self.builder.create_block();
-        let done = self.builder.create_block();
-        self.builder.append_block_param(done, types::I8);
-        self.builder
-            .ins()
-            .brif(guard, fast_block, &[], slow_block, &[]);
-        self.builder.switch_to_block(fast_block);
-        let one = self.unbox_number(left);
-        let other = self.unbox_number(right);
-        let truth = self.builder.ins().fcmp(condition, one, other);
-        self.builder.ins().jump(done, &[truth.into()]);
-        self.builder.switch_to_block(slow_block);
-        let operator = self.index(operator as u32);
-        let value = self
-            .call_host(HostCall::binary, &[operator, left, right])
-            .expect("binary has a result");
-        let truth = self.unbox_truth(value);
-        self.builder.ins().jump(done, &[truth.into()]);
-        self.builder.switch_to_block(done);
-        let truth = self.builder.block_params(done)[0];
+        let truth = self.inline_or_host(
+            guard,
+            types::I8,
+            |this| {
+                let one = this.unbox_number(left);
+                let other = this.unbox_number(right);
+                this.builder.ins().fcmp(condition, one, other)
+            },
+            |this| {
+                let operator = this.index(operator as u32);
+                let value = this
+                    .call_host(HostCall::binary, &[operator, left, right])
+                    .expect("binary has a result");
+                this.unbox_truth(value)
+            },
+        );
         self.define_truth(into, truth);
+    }
+
+    /// What `inline` computes where `guard` holds, else what `by_host` does.
+    fn inline_or_host(
+        &mut self,
+        guard: ir::Value,
+        kind: ir::Type,
+        inline: impl FnOnce(&mut Self) -> ir::Value,
+        by_host: impl FnOnce(&mut Self) -> ir::Value,
+    ) -> ir::Value {
+        let fast = self.builder.create_block();
+        let slow = self.builder.create_block();
+        let done = self.builder.create_block();
+        self.builder.append_block_param(done, kind);
+        self.builder.ins().brif(guard, fast, &[], slow, &[]);
+        self.builder.switch_to_block(fast);
+        let value = inline(self);
+        self.builder.ins().jump(done, &[value.into()]);
+        self.builder.switch_to_block(slow);
+        let value = by_host(self);
+        self.builder.ins().jump(done, &[value.into()]);
+        self.builder.switch_to_block(done);
+        self.builder.block_params(done)[0]
     }
 
     /// An operator on two doubles.
@@ -353,26 +365,23 @@ impl Translator<'_, '_> {
             return;
         }
         let value = self.boxed(operand);
-        let done = self.builder.create_block();
-        self.builder.append_block_param(done, types::F64);
-        let fast = self.builder.create_block();
-        let slow = self.builder.create_block();
         let is_number = self.is_number(value);
-        self.builder.ins().brif(is_number, fast, &[], slow, &[]);
-        self.builder.switch_to_block(fast);
-        let number = self.unbox_number(value);
-        let one = self.builder.ins().f64const(1.0);
-        let result = self.numbers(operator, number, one);
-        self.builder.ins().jump(done, &[result.into()]);
-        self.builder.switch_to_block(slow);
-        let flag = self.index(u32::from(increment));
-        let result = self
-            .call_host(HostCall::step, &[flag, value])
-            .expect("step has a result");
-        let result = self.unbox_number(result);
-        self.builder.ins().jump(done, &[result.into()]);
-        self.builder.switch_to_block(done);
-        let result = self.builder.block_params(done)[0];
+        let result = self.inline_or_host(
+            is_number,
+            types::F64,
+            |this| {
+                let number = this.unbox_number(value);
+                let one = this.builder.ins().f64const(1.0);
+                this.numbers(operator, number, one)
+            },
+            |this| {
+                let flag = this.index(u32::from(increment));
+                let result = this
+                    .call_host(HostCall::step, &[flag, value])
+                    .expect("step has a result");
+                this.unbox_number(result)
+            },
+        );
         self.define_number(into, result);
     }
 
