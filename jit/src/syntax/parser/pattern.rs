@@ -12,20 +12,10 @@ impl Parser<'_> {
     /// Turns an expression into the place it names, or says that `verb` needs a place.
     pub(super) fn place(&mut self, expression: Expression, verb: &str) -> Parsed<Target> {
         let span = expression.span;
-        let kind = match expression.kind {
-            ExpressionKind::Variable(name) => TargetKind::Variable(name),
-            ExpressionKind::Subscript(base, index) => {
-                TargetKind::Subscript(Box::new(base_target(*base)), index)
-            }
-            ExpressionKind::Slice(base, slice) => {
-                TargetKind::Slice(Box::new(base_target(*base)), slice)
-            }
-            ExpressionKind::Property(base, name) => {
-                TargetKind::Property(Box::new(base_target(*base)), name)
-            }
-            ExpressionKind::StaticVariable(class, name) => TargetKind::StaticVariable(class, name),
-            ExpressionKind::Error => return Err(Reported),
-            other => {
+        let kind = match target(expression.kind) {
+            Ok(kind) => kind,
+            Err(ExpressionKind::Error) => return Err(Reported),
+            Err(other) => {
                 let message = format!("can't {verb} {}", describe(&other));
                 let diagnostic = Diagnostic::error(span, message)
                     .with_expected("a variable, an element or a property");
@@ -142,11 +132,10 @@ const fn item(target: Option<Target>, default: Option<Expression>) -> Destructur
     }
 }
 
-/// The base of a chain such as `$a` in `$a[1]->b`. What is no place itself is a value that holds one.
-fn base_target(expression: Expression) -> Target {
-    let span = expression.span;
-    let kind = match expression.kind {
-        ExpressionKind::Variable(name) if &*name != "this" => TargetKind::Variable(name),
+/// What an expression is as a place; the expression again where it is none.
+fn target(expression: ExpressionKind) -> Result<TargetKind, ExpressionKind> {
+    Ok(match expression {
+        ExpressionKind::Variable(name) => TargetKind::Variable(name),
         ExpressionKind::Subscript(base, index) => {
             TargetKind::Subscript(Box::new(base_target(*base)), index)
         }
@@ -157,8 +146,18 @@ fn base_target(expression: Expression) -> Target {
             TargetKind::Property(Box::new(base_target(*base)), name)
         }
         ExpressionKind::StaticVariable(class, name) => TargetKind::StaticVariable(class, name),
-        kind => TargetKind::Value(Box::new(Expression { kind, span })),
+        other => return Err(other),
+    })
+}
+
+/// The base of a chain such as `$a` in `$a[1]->b`. What is no place itself is a value that holds one.
+fn base_target(expression: Expression) -> Target {
+    let span = expression.span;
+    let found = match expression.kind {
+        ExpressionKind::Variable(name) if &*name == "this" => Err(ExpressionKind::Variable(name)),
+        kind => target(kind),
     };
+    let kind = found.unwrap_or_else(|kind| TargetKind::Value(Box::new(Expression { kind, span })));
     Target { kind, span }
 }
 
