@@ -71,18 +71,8 @@ impl Reader<'_> {
             return self.quoted();
         }
         let start = self.position;
-        let rest = &self.octets[start..];
-        let length = rest
-            .iter()
-            .position(|octet| *octet == self.delimiter || *octet == b'\n')
-            .unwrap_or(rest.len());
-        self.position = start + length;
-        let mut end = self.position;
-        if rest.get(length) == Some(&b'\n') && rest[..length].ends_with(b"\r") {
-            end -= 1;
-            self.position = end;
-        }
-        string::slice(self.whole, start, end)
+        self.unquoted();
+        string::slice(self.whole, start, self.position)
     }
 
     fn quoted(&mut self) -> Result<Value, ErrorKind> {
@@ -104,12 +94,13 @@ impl Reader<'_> {
             self.position += 1;
         }
         // What stands between the closing quote and the delimiter belongs to the field too.
-        let behind = self.field_tail();
+        let behind = self.unquoted();
         builder.push(behind)?;
         Ok(builder.finish())
     }
 
-    fn field_tail(&mut self) -> &[u8] {
+    /// What stands before the next delimiter or end of line.
+    fn unquoted(&mut self) -> &[u8] {
         let start = self.position;
         let rest = &self.octets[start..];
         let length = rest
