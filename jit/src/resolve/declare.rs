@@ -23,27 +23,18 @@ impl Resolver<'_> {
     /// Enters a module and its top level into the table; nothing in it is looked at yet.
     pub(super) fn declare_module(&mut self, source: SourceId, program: &Rc<Program>) {
         let module = ModuleId::new(self.table.modules.len());
-        let main = self.add_function(FunctionInfo {
-            name: "main".into(),
-            kind: FunctionKind::Main,
-            syntax: None,
-            span: Span {
-                source,
-                start: 0,
-                end: 0,
-            },
-            parent: None,
+        let span = Span {
+            source,
+            start: 0,
+            end: 0,
+        };
+        let main = self.add_function(FunctionInfo::new(
+            "main".into(),
+            FunctionKind::Main,
+            span,
             module,
-            class: None,
-            arity: Arity::exactly(0),
-            parameters: Vec::new(),
-            this: None,
-            captures: Vec::new(),
-            globals: Vec::new(),
-            variables: Vec::new(),
-            names: HashMap::new(),
-            declared: HashMap::new(),
-        });
+            Arity::exactly(0),
+        ));
         let program = Rc::clone(program);
         self.table.modules.push(ModuleInfo {
             program,
@@ -176,22 +167,12 @@ impl Resolver<'_> {
             min: count(required),
             max: (!variadic).then_some(count(parameters.len())),
         };
+        let module = self.info().module;
         let id = self.add_function(FunctionInfo {
-            name,
-            kind,
             syntax: Some(Rc::clone(function)),
-            span: function.span,
             parent: Some(self.current),
-            module: self.info().module,
             class,
-            arity,
-            parameters: Vec::new(),
-            this: None,
-            captures: Vec::new(),
-            globals: Vec::new(),
-            variables: Vec::new(),
-            names: HashMap::new(),
-            declared: HashMap::new(),
+            ..FunctionInfo::new(name, kind, function.span, module, arity)
         });
         self.table.function_ids.insert(Rc::as_ptr(function), id);
         id

@@ -159,6 +159,33 @@ pub struct FunctionInfo {
 }
 
 impl FunctionInfo {
+    /// A function without variables, outside of functions and classes.
+    pub(super) fn new(
+        name: Name,
+        kind: FunctionKind,
+        span: Span,
+        module: ModuleId,
+        arity: Arity,
+    ) -> Self {
+        Self {
+            name,
+            kind,
+            syntax: None,
+            span,
+            parent: None,
+            module,
+            class: None,
+            arity,
+            parameters: Vec::new(),
+            this: None,
+            captures: Vec::new(),
+            globals: Vec::new(),
+            variables: Vec::new(),
+            names: HashMap::new(),
+            declared: HashMap::new(),
+        }
+    }
+
     /// The variable of a name.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<VariableId> {
