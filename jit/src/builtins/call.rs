@@ -201,6 +201,7 @@ pub(super) mod tests {
     use crate::runtime::FunctionTarget;
     use crate::runtime::convert;
     use crate::runtime::heap::{Heap, live_objects};
+    pub(in crate::builtins) use crate::runtime::tests::{list, map, text};
 
     type Callback = fn(&[Value]) -> Result<Value, Unwind>;
 
@@ -265,23 +266,6 @@ pub(super) mod tests {
             random: 0x9E37_79B9_7F4A_7C15,
             functions: Vec::new(),
         }
-    }
-
-    pub(in crate::builtins) fn text(octets: impl AsRef<[u8]>) -> Value {
-        Value::string(octets.as_ref()).expect("fits")
-    }
-
-    pub(in crate::builtins) fn list(values: impl IntoIterator<Item = Value>) -> Value {
-        Value::array_of(values).expect("fits")
-    }
-
-    pub(in crate::builtins) fn map<const N: usize>(elements: [(&str, Value); N]) -> Value {
-        let mut value = list([]);
-        let array = value.array_mut().expect("array");
-        for (key, element) in elements {
-            array.set(Key::of(key.as_bytes()), element).expect("fits");
-        }
-        value
     }
 
     pub(in crate::builtins) fn shown(result: Result<Value, Unwind>) -> String {

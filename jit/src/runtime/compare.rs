@@ -152,14 +152,7 @@ mod tests {
     use crate::runtime::function::FunctionTarget;
     use crate::runtime::heap::{Heap, live_objects};
     use crate::runtime::key::Key;
-
-    fn text(octets: &str) -> Value {
-        Value::string(octets.as_bytes()).expect("fits")
-    }
-
-    fn list(values: impl IntoIterator<Item = Value>) -> Value {
-        Value::array_of(values).expect("fits")
-    }
+    use crate::runtime::tests::{list, text};
 
     /// Values of every kind, several where conversion makes a difference.
     fn samples() -> Vec<Value> {

@@ -237,6 +237,7 @@ fn in_base(number: f64, shift: u32) -> NumberText {
 mod tests {
     use super::*;
     use crate::runtime::heap::{Heap, live_objects};
+    use crate::runtime::tests::text;
 
     fn filled(template: &str, values: Vec<Value>) -> Result<String, ErrorKind> {
         let array = Value::array_of(values)?;
@@ -248,7 +249,6 @@ mod tests {
     fn templates_are_filled_as_the_manual_says() {
         let heap = Heap::new(1 << 20);
         let _entered = heap.enter();
-        let text = |octets: &str| Value::string(octets.as_bytes()).expect("fits");
         let number = Value::number;
         let table = [
             ("Hello %s!", vec![text("World")], "Hello World!"),

@@ -152,6 +152,7 @@ fn integer_like(octets: &[u8]) -> Option<i64> {
 mod tests {
     use super::*;
     use crate::runtime::heap::Heap;
+    use crate::runtime::tests::text;
 
     #[test]
     fn keys_are_cast_as_the_manual_says() {
@@ -163,7 +164,6 @@ mod tests {
             Ok(key) => format!("\"{}\"", key.octets().unwrap_or_default().escape_ascii()),
             Err(error) => error.to_string(),
         };
-        let text = |octets: &str| Value::string(octets.as_bytes()).expect("fits");
         let range = "array key is outside -9007199254740991..9007199254740991";
         let table = [
             (text("1"), "1"),

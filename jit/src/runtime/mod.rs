@@ -45,6 +45,26 @@ pub use value::Value;
 pub(crate) mod tests {
     use super::*;
 
+    /// A string.
+    pub(crate) fn text(octets: impl AsRef<[u8]>) -> Value {
+        Value::string(octets.as_ref()).expect("fits")
+    }
+
+    /// A packed array.
+    pub(crate) fn list(values: impl IntoIterator<Item = Value>) -> Value {
+        Value::array_of(values).expect("fits")
+    }
+
+    /// An array with these names as keys.
+    pub(crate) fn map<const N: usize>(elements: [(&str, Value); N]) -> Value {
+        let mut value = list([]);
+        let array = value.array_mut().expect("array");
+        for (key, element) in elements {
+            array.set(Key::of(key.as_bytes()), element).expect("fits");
+        }
+        value
+    }
+
     /// Runs `walk` on a stack much smaller than a script's.
     pub(crate) fn on_little_stack(walk: impl FnOnce() + Send + 'static) {
         let thread = std::thread::Builder::new()

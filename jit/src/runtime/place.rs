@@ -218,10 +218,7 @@ mod tests {
     use super::*;
     use crate::runtime::convert;
     use crate::runtime::heap::{Heap, live_objects};
-
-    fn text(octets: &str) -> Value {
-        Value::string(octets.as_bytes()).expect("fits")
-    }
+    use crate::runtime::tests::text;
 
     fn shown(value: &Value) -> String {
         let octets = convert::text(value).expect("shallow").octets().to_vec();

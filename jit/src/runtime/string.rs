@@ -371,11 +371,8 @@ impl StringBuilder {
 mod tests {
     use super::*;
     use crate::runtime::heap::{Heap, live_objects};
+    use crate::runtime::tests::text;
     use proptest::prelude::*;
-
-    fn text(octets: &[u8]) -> Value {
-        Value::string(octets).expect("fits")
-    }
 
     #[test]
     fn appending_in_place_leaves_copies_alone() {
@@ -402,7 +399,7 @@ mod tests {
     fn long_slices_share_and_keep_their_string_alive() {
         let heap = Heap::new(1 << 20);
         let _entered = heap.enter();
-        let whole = text(&[b'x'; 1000]);
+        let whole = text([b'x'; 1000]);
         let data = whole.as_octets().expect("string").as_ptr();
         let part = slice(&whole, 100, 900).expect("fits");
         let inner = slice(&part, 100, 200).expect("fits");

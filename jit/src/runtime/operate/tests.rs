@@ -3,27 +3,12 @@
 use super::*;
 use crate::error::ErrorKind;
 use crate::runtime::heap::{Heap, live_objects};
-use crate::runtime::key::Key;
+use crate::runtime::tests::{self, list, text};
 use crate::runtime::value::Value;
 use crate::runtime::{HslArray, convert};
 
-fn text(octets: &str) -> Value {
-    Value::string(octets.as_bytes()).expect("fits")
-}
-
-fn list(values: impl IntoIterator<Item = Value>) -> Value {
-    Value::array_of(values).expect("fits")
-}
-
-fn map(elements: impl IntoIterator<Item = (&'static str, f64)>) -> Value {
-    let mut value = list([]);
-    let array = value.array_mut().expect("array");
-    for (key, number) in elements {
-        array
-            .set(Key::of(key.as_bytes()), Value::number(number))
-            .expect("fits");
-    }
-    value
+fn map<const N: usize>(elements: [(&str, f64); N]) -> Value {
+    tests::map(elements.map(|(key, number)| (key, Value::number(number))))
 }
 
 /// The text of a result, or of its error.
