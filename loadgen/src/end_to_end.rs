@@ -42,20 +42,36 @@ fn plan(to: SocketAddr, options: &str) -> Plan {
 
 /// Runs `send` with each set of options against one responder; returns it and the runs.
 fn play<R: Responder + Send + 'static>(responder: R, options: &[&str]) -> (R, Vec<Run>) {
-    play_noting(responder, options, None)
+    let (responder, played) = play_noting(responder, options, None);
+    (responder, played.into_iter().map(|(_, run)| run).collect())
 }
 
+/// Runs `send` in each of these modes, each time against a responder of its own; the options, the responders and the runs.
+fn play_modes<R: Responder + Send + 'static>(
+    modes: &[&str],
+    options: &str,
+    responder: impl Fn() -> R,
+) -> impl Iterator<Item = (String, R, Run)> {
+    modes.iter().map(move |mode| {
+        let options = format!("--mode {mode} {options}");
+        let (responder, runs) = play(responder(), &[&options]);
+        let [run] = runs.try_into().expect("a run for the one set of options");
+        (options, responder, run)
+    })
+}
+
+/// As [`play`], with the plan of each run; the ids of acknowledged messages go to the file `sent`.
 fn play_noting<R: Responder + Send + 'static>(
     responder: R,
     options: &[&str],
     sent: Option<&Path>,
-) -> (R, Vec<Run>) {
+) -> (R, Vec<(Plan, Run)>) {
     let stop = Arc::new(AtomicBool::new(false));
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let listener = Listener::bind(address, responder, Arc::clone(&stop)).expect("bound");
     let address = listener.address();
     let server = thread::spawn(move || listener.run());
-    let runs = options
+    let played = options
         .iter()
         .map(|options| {
             let plan = plan(address, options);
@@ -66,29 +82,30 @@ fn play_noting<R: Responder + Send + 'static>(
             let report = Report::new(&plan, &run, (*options).to_owned());
             assert!(report.text().contains(options));
             assert_eq!(report.json()["units"]["begun"], tally.begun);
-            run
+            (plan, run)
         })
         .collect();
     stop.store(true, Ordering::Relaxed);
     let responder = server.join().expect("no panic").expect("no error");
-    (responder, runs)
+    (responder, played)
 }
+
+/// The modes that send messages.
+const MODES: [&str; 5] = ["pipe", "next", "seq", "one", "onep"];
 
 #[test]
 fn sink_counts_what_send_reports_in_every_mode() {
-    for mode in ["pipe", "next", "seq", "one", "onep"] {
-        for load in [
-            "--messages 1",
-            "--messages 200 --connections 7",
-            "--messages 100 --connections 3 --recipients 5 --size 700",
-            "--messages 60 --connections 4 --messages-per-connection 4 --cores 2",
-            "--messages 12 --connections 2 --size 1000000",
-            "--messages 50 --connections 5 --rst-close --source-addresses 127.0.0.2-127.0.0.4",
-            "--messages 40 --connections 2 --rate 2000",
-        ] {
-            let options = format!("--mode {mode} {load}");
-            let (sink, runs) = play(Sink::new(Manners::default()), &[&options]);
-            let (counts, tally) = (sink.counts(), &runs[0].tally);
+    for load in [
+        "--messages 1",
+        "--messages 200 --connections 7",
+        "--messages 100 --connections 3 --recipients 5 --size 700",
+        "--messages 60 --connections 4 --messages-per-connection 4 --cores 2",
+        "--messages 12 --connections 2 --size 1000000",
+        "--messages 50 --connections 5 --rst-close --source-addresses 127.0.0.2-127.0.0.4",
+        "--messages 40 --connections 2 --rate 2000",
+    ] {
+        for (options, sink, run) in play_modes(&MODES, load, || Sink::new(Manners::default())) {
+            let (counts, tally) = (sink.counts(), &run.tally);
             assert!(tally.is_clean(), "{options}: {:?}", tally.samples);
             assert_eq!(counts.connections, tally.connections, "{options}");
             assert_eq!(counts.messages, tally.acknowledged, "{options}");
@@ -102,15 +119,11 @@ fn sink_counts_what_send_reports_in_every_mode() {
 
 #[test]
 fn the_canned_responder_serves_every_mode() {
-    for mode in ["pipe", "next", "seq", "one", "onep"] {
-        let options = format!("--mode {mode} --messages 100 --connections 8 --size 3000");
-        let (_, runs) = play(Null, &[&options]);
-        assert!(
-            runs[0].tally.is_clean(),
-            "{options}: {:?}",
-            runs[0].tally.samples
-        );
-        assert_eq!(runs[0].tally.acknowledged, 100);
+    let load = "--messages 100 --connections 8 --size 3000";
+    for (options, _, run) in play_modes(&MODES, load, || Null) {
+        let tally = &run.tally;
+        assert!(tally.is_clean(), "{options}: {:?}", tally.samples);
+        assert_eq!(tally.acknowledged, 100);
     }
 }
 
@@ -135,10 +148,9 @@ fn what_is_refused_by_chance_is_not_reported_as_accepted() {
         seed: 3,
         ..Manners::default()
     };
-    for mode in ["pipe", "next", "seq", "one", "onep"] {
-        let options = format!("--mode {mode} --messages 300 --connections 6 --recipients 2");
-        let (sink, runs) = play(Sink::new(manners), &[&options]);
-        let (counts, tally) = (sink.counts(), &runs[0].tally);
+    let load = "--messages 300 --connections 6 --recipients 2";
+    for (options, sink, run) in play_modes(&MODES, load, || Sink::new(manners)) {
+        let (counts, tally) = (sink.counts(), &run.tally);
         assert_eq!(counts.messages, tally.acknowledged, "{options}");
         assert_eq!(counts.octets, tally.acknowledged_octets, "{options}");
         assert_eq!(tally.as_expected, tally.acknowledged, "{options}");
@@ -163,10 +175,9 @@ fn disconnections_lose_the_unit_at_hand_and_nothing_else() {
         seed: 5,
         ..Manners::default()
     };
-    for mode in ["pipe", "next", "seq", "one", "onep"] {
-        let options = format!("--mode {mode} --messages 300 --connections 6");
-        let (sink, runs) = play(Sink::new(manners), &[&options]);
-        let (counts, tally) = (sink.counts(), &runs[0].tally);
+    let load = "--messages 300 --connections 6";
+    for (options, sink, run) in play_modes(&MODES, load, || Sink::new(manners)) {
+        let (counts, tally) = (sink.counts(), &run.tally);
         assert_eq!(counts.messages, tally.acknowledged, "{options}");
         assert_eq!(counts.disconnected, tally.without_reply, "{options}");
         assert!(0 < counts.disconnected && !tally.is_clean());
@@ -204,18 +215,10 @@ fn the_file_of_ids_holds_what_was_acknowledged() {
         refuse: 0.1,
         ..Manners::default()
     };
-    let stop = Arc::new(AtomicBool::new(false));
-    let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listener = Listener::bind(address, Sink::new(manners), Arc::clone(&stop)).expect("bound");
-    let plan = plan(
-        listener.address(),
-        "--mode next --messages 500 --connections 4 --cores 2",
-    );
-    let server = thread::spawn(move || listener.run());
     let file = std::env::temp_dir().join(format!("postern-loadgen-sent-{}", std::process::id()));
-    let run = send::run(&plan, &Counter::default(), Some(&file)).expect("a run");
-    stop.store(true, Ordering::Relaxed);
-    let sink = server.join().expect("no panic").expect("no error");
+    let options = "--mode next --messages 500 --connections 4 --cores 2";
+    let (sink, played) = play_noting(Sink::new(manners), &[options], Some(&file));
+    let (plan, run) = &played[0];
     let text = fs::read_to_string(&file).expect("written");
     fs::remove_file(&file).expect("removed");
     let ids: HashSet<&str> = text.lines().collect();
@@ -286,8 +289,9 @@ fn what_is_sent_and_stored_is_verified() {
             stored: 0,
         };
         let options = format!("--mode {mode} --messages 120 --connections 3 --size 5000");
-        let (keeping, runs) = play_noting(keeping, &[&options], Some(&sent));
-        assert!(0 < keeping.stored && runs[0].tally.acknowledged == keeping.stored);
+        let (keeping, played) = play_noting(keeping, &[&options], Some(&sent));
+        let (_, run) = &played[0];
+        assert!(0 < keeping.stored && run.tally.acknowledged == keeping.stored);
         let findings = verify::compare(&sent, &directory, 1).expect("compared");
         assert!(findings.is_clean(), "{mode}: {findings}");
         assert_eq!(
@@ -369,8 +373,6 @@ impl Responder for Odd {
     }
 }
 
-const MODES: [&str; 5] = ["pipe", "next", "seq", "one", "onep"];
-
 #[test]
 fn a_rejection_at_any_stage_is_the_outcome() {
     let cases: [(&[u8], Stage); 5] = [
@@ -381,11 +383,10 @@ fn a_rejection_at_any_stage_is_the_outcome() {
         (b".\r\n", Stage::EndOfData),
     ];
     for (line, stage) in cases {
-        for mode in MODES {
-            let options = format!("--mode {mode} --messages 20 --connections 2 --expect 554");
-            let answer = (line, b"554-no\r\n554 never\r\n".as_slice(), Flow::Continue);
-            let (_, runs) = play(Odd::new(&[answer]), &[&options]);
-            let tally = &runs[0].tally;
+        let load = "--messages 20 --connections 2 --expect 554";
+        let answer = (line, b"554-no\r\n554 never\r\n".as_slice(), Flow::Continue);
+        for (options, _, run) in play_modes(&MODES, load, || Odd::new(&[answer])) {
+            let tally = &run.tally;
             assert!(
                 tally.is_clean(),
                 "{options} at {stage:?}: {:?}",
@@ -407,16 +408,14 @@ fn a_rejection_in_the_greeting_is_the_outcome() {
         (b"421 later\r\n", 421),
         (b"554 no\r\n", 554),
     ] {
-        for mode in ["pipe", "next", "seq", "one", "onep", "conn"] {
-            let options = format!("--mode {mode} --messages 20 --connections 3 --expect {code}");
-            let (_, runs) = play(
-                Odd {
-                    greeting,
-                    ..Odd::new(&[])
-                },
-                &[&options],
-            );
-            let tally = &runs[0].tally;
+        let modes = ["pipe", "next", "seq", "one", "onep", "conn"];
+        let load = format!("--messages 20 --connections 3 --expect {code}");
+        let odd = || Odd {
+            greeting,
+            ..Odd::new(&[])
+        };
+        for (options, _, run) in play_modes(&modes, &load, odd) {
+            let tally = &run.tally;
             assert!(tally.is_clean(), "{options}: {:?}", tally.samples);
             assert_eq!(
                 (tally.as_expected, tally.connections),
@@ -434,11 +433,10 @@ fn a_rejection_in_the_greeting_is_the_outcome() {
 #[test]
 fn a_message_without_recipients_is_sent_empty() {
     // RFC 2920 §3.1: RCPT is refused, DATA all the same accepted.
-    for mode in ["pipe", "next", "onep"] {
-        let options = format!("--mode {mode} --messages 10 --expect 550 --recipients 3");
-        let odd = Odd::new(&[(b"RCPT", b"550 no\r\n", Flow::Continue)]);
-        let (_, runs) = play(odd, &[&options]);
-        let tally = &runs[0].tally;
+    let load = "--messages 10 --expect 550 --recipients 3";
+    let odd = || Odd::new(&[(b"RCPT", b"550 no\r\n", Flow::Continue)]);
+    for (options, _, run) in play_modes(&["pipe", "next", "onep"], load, odd) {
+        let tally = &run.tally;
         assert!(tally.is_clean(), "{options}: {:?}", tally.samples);
         assert_eq!((tally.acknowledged, tally.recipients_refused), (0, 30));
         assert_eq!(
@@ -482,10 +480,10 @@ impl Responder for Limited {
 
 #[test]
 fn a_limit_of_messages_per_session_is_no_error() {
-    for mode in ["pipe", "seq"] {
-        let options = format!("--mode {mode} --messages 20 --connections 2");
-        let (limited, runs) = play(Limited(Sink::new(Manners::default())), &[&options]);
-        let tally = &runs[0].tally;
+    let load = "--messages 20 --connections 2";
+    let limited = || Limited(Sink::new(Manners::default()));
+    for (options, limited, run) in play_modes(&["pipe", "seq"], load, limited) {
+        let tally = &run.tally;
         assert!(tally.is_clean(), "{options}: {:?}", tally.samples);
         assert_eq!((limited.0.counts().messages, tally.acknowledged), (20, 20));
         assert_eq!(tally.connections, limited.0.counts().connections);
@@ -546,12 +544,10 @@ fn odd_octets_are_errors_and_stop_nothing() {
 
 #[test]
 fn a_server_without_pipelining_is_served_command_by_command() {
-    for mode in ["pipe", "next", "onep"] {
-        let options = format!("--mode {mode} --messages 10");
-        let odd = Odd::new(&[(b"EHLO", b"250 odd\r\n", Flow::Continue)]);
-        let (_, runs) = play(odd, &[&options]);
+    let odd = || Odd::new(&[(b"EHLO", b"250 odd\r\n", Flow::Continue)]);
+    for (options, _, run) in play_modes(&["pipe", "next", "onep"], "--messages 10", odd) {
         assert!(
-            runs[0].tally.is_clean() && 0 < runs[0].tally.without_pipelining,
+            run.tally.is_clean() && 0 < run.tally.without_pipelining,
             "{options}"
         );
     }
