@@ -40,6 +40,13 @@ impl Tree {
         tree
     }
 
+    /// The files that somebody wrote: all but lists of locked dependencies.
+    pub(super) fn written(&self) -> impl Iterator<Item = &File> {
+        self.files
+            .iter()
+            .filter(|file| !file.path.ends_with(".lock"))
+    }
+
     /// The file at this path.
     pub(super) fn file(&self, path: &str) -> Option<&File> {
         self.files.iter().find(|file| file.path == path)

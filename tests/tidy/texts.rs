@@ -93,11 +93,7 @@ fn nothing_is_left_for_later() {
 fn text_is_ascii_and_section_signs() {
     let tree = Tree::read();
     let mut complaints = Vec::new();
-    for file in tree
-        .files
-        .iter()
-        .filter(|file| !file.path.ends_with(".lock"))
-    {
+    for file in tree.written() {
         for (index, line) in file.text.lines().enumerate() {
             if let Some(odd) = line
                 .chars()
@@ -123,11 +119,7 @@ fn no_machine_is_named() {
     let temporary = ["/tm", "p/"].concat();
     let tree = Tree::read();
     let mut complaints = Vec::new();
-    for file in tree
-        .files
-        .iter()
-        .filter(|file| !file.path.ends_with(".lock"))
-    {
+    for file in tree.written() {
         for (index, line) in file.text.lines().enumerate() {
             let named = forbidden.iter().find(|word| line.contains(word.as_str()));
             if named.is_some() || (file.has_extension("rs") && line.contains(&temporary)) {
