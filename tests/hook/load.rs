@@ -1,32 +1,34 @@
 //! Scripts that do not compile: everything wrong is said at once, and nothing listens.
 
 use std::fs;
-use std::process::Output;
+use std::path::Path;
 
 use crate::engine::server::{Server, command, configuration, directory};
 
-/// What `postern serve` says with this `connect` script, and the files beside it.
-fn serve(script: &str, files: &[(&str, &str)]) -> Output {
-    let directory = directory();
-    fs::write(directory.join("connect.hsl"), script).expect("the directory is writable");
-    for (name, text) in files {
-        fs::write(directory.join(name), text).expect("the directory is writable");
-    }
-    let server = "destination = \"discard\"\n[server.scripts]\nconnect = \"connect.hsl\"";
-    let output = command(&directory, &configuration(server, ""))
+/// What `postern serve` says when it refuses to start with these lines of `[server.scripts]`. Removes the directory.
+fn refusal(directory: &Path, scripts: &str) -> String {
+    let server = format!("destination = \"discard\"\n[server.scripts]\n{scripts}");
+    let output = command(directory, &configuration(&server, ""))
         .output()
         .expect("the command was built with the tests");
     let _ = fs::remove_dir_all(directory);
-    output
+    let shown = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{shown}");
+    assert!(output.stdout.is_empty(), "nothing listens");
+    shown
+}
+
+/// What `postern serve` says when it refuses to start with this `connect` script.
+fn refusal_of(script: &str) -> String {
+    let directory = directory();
+    fs::write(directory.join("connect.hsl"), script).expect("the directory is writable");
+    refusal(&directory, "connect = \"connect.hsl\"")
 }
 
 #[test]
 fn every_error_is_shown_and_nothing_listens() {
     let script = "$x = lenght(\"a\");\n$senderip = \"b\";\nif (Pass() == 1) Accept($x);\n";
-    let output = serve(script, &[]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(output.stdout.is_empty());
-    let shown = String::from_utf8_lossy(&output.stderr);
+    let shown = refusal_of(script);
     for expected in [
         "connect.hsl:1:6: error: unknown function `lenght`",
         "  1 | $x = lenght(\"a\");\n    |      ^^^^^^",
@@ -49,9 +51,7 @@ fn included_files_stay_below_the_script_directory() {
         ("none.hsl", "there is no file `none.hsl`"),
         ("connect.hsl", "these files include each other"),
     ] {
-        let output = serve(&format!("include \"{path}\";\n"), &[]);
-        assert_eq!(output.status.code(), Some(2), "{path}");
-        let shown = String::from_utf8_lossy(&output.stderr);
+        let shown = refusal_of(&format!("include \"{path}\";\n"));
         assert!(shown.contains(expected), "{expected:?} is not in\n{shown}");
     }
 }
@@ -70,13 +70,7 @@ fn links_that_leave_the_script_directory_are_refused() {
     link("inside.hsl", "in.hsl");
     let script = "include \"in.hsl\";\ninclude \"out.hsl\";\n";
     fs::write(scripts.join("proxy.hsl"), script).expect("the directory is writable");
-    let server = "destination = \"discard\"\n[server.scripts]\nproxy = \"scripts/proxy.hsl\"";
-    let output = command(&directory, &configuration(server, ""))
-        .output()
-        .expect("the command was built with the tests");
-    let _ = fs::remove_dir_all(&directory);
-    assert_eq!(output.status.code(), Some(2));
-    let shown = String::from_utf8_lossy(&output.stderr);
+    let shown = refusal(&directory, "proxy = \"scripts/proxy.hsl\"");
     assert_eq!(shown.matches("error:").count(), 1, "{shown}");
     assert!(
         shown.contains("`out.hsl` lies outside of the script directory"),
@@ -86,21 +80,14 @@ fn links_that_leave_the_script_directory_are_refused() {
 
 #[test]
 fn a_missing_script_is_an_error_of_the_configuration() {
-    let directory = directory();
-    let server = "destination = \"discard\"\n[server.scripts]\nconnect = \"none.hsl\"";
-    let output = command(&directory, &configuration(server, ""))
-        .output()
-        .expect("the command was built with the tests");
-    let _ = fs::remove_dir_all(&directory);
-    assert_eq!(output.status.code(), Some(2));
-    let shown = String::from_utf8_lossy(&output.stderr);
+    let shown = refusal(&directory(), "connect = \"none.hsl\"");
     assert!(shown.contains("cannot read script none.hsl"), "{shown}");
     assert!(shown.contains("postern.toml:"), "{shown}");
 }
 
 #[test]
 fn warnings_do_not_keep_a_server_from_starting() {
-    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hook/implicit");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hook/implicit");
     let server = format!(
         "destination = \"discard\"\n[server.scripts]\nproxy = \"{}/unused.hsl\"",
         script.display()
