@@ -9,25 +9,24 @@ mod command;
 mod load;
 mod log;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::engine::dialogues::{Segments, dialogues, play};
+use crate::engine::dialogues::{Segments, dialogues, play_all};
 use crate::engine::server::{Server, configuration};
 
 #[test]
 fn dialogues_hold_line_by_line() {
-    play_all(Segments::Lockstep);
+    play_scripts(Segments::Lockstep);
 }
 
 #[test]
 fn dialogues_hold_at_once() {
-    play_all(Segments::One);
+    play_scripts(Segments::One);
 }
 
 #[test]
 fn dialogues_hold_octet_by_octet() {
-    play_all(Segments::Octets);
+    play_scripts(Segments::Octets);
 }
 
 /// The example of the project, as a client sees it.
@@ -60,14 +59,9 @@ fn the_example_works() {
     }
 }
 
-fn play_all(segments: Segments) {
-    let mut servers: HashMap<String, Server> = HashMap::new();
-    for dialogue in dialogues("tests/hook") {
-        let server = servers
-            .entry(dialogue.profile.clone())
-            .or_insert_with(|| Server::start(&with_scripts(&dialogue.profile, "")));
-        play(&dialogue, segments, server);
-    }
+fn play_scripts(segments: Segments) {
+    let server_of = |profile: &str| Server::start(&with_scripts(profile, ""));
+    play_all(&dialogues("tests/hook"), segments, server_of);
 }
 
 /// The folder of a profile's scripts.
