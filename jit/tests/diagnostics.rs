@@ -44,17 +44,12 @@ impl Library for Builtins {
 
 /// What a script of the connect hook finds.
 fn environment() -> Environment {
-    let variable = |name: &str, writable| PredefinedVariable {
-        name: name.into(),
-        writable,
-    };
-    let terminating = |name: &str| HostFunction {
-        name: name.into(),
-        arity: Arity::between(0, 2),
-        terminating: true,
-    };
+    let terminating = |name: &str| HostFunction::terminating(name, Arity::between(0, 2));
     Environment {
-        variables: vec![variable("senderip", false), variable("context", true)],
+        variables: vec![
+            PredefinedVariable::read_only("senderip"),
+            PredefinedVariable::writable("context"),
+        ],
         functions: vec![
             terminating("Accept"),
             terminating("Reject"),

@@ -20,22 +20,15 @@ const STOP: usize = 0;
 
 /// A hook with a read-only and a writable variable, a function that ends the script and one that asks.
 fn environment() -> Environment {
-    let variable = |name: &str, writable| PredefinedVariable {
-        name: name.to_owned(),
-        writable,
-    };
-    let function = |name: &str, arity, terminating| HostFunction {
-        name: name.to_owned(),
-        arity,
-        terminating,
-    };
     Environment {
-        variables: vec![variable("sender", false), variable("context", true)],
-        functions: vec![
-            function("Stop", Arity::between(0, 2), true),
-            function("Ask", Arity::exactly(1), false),
+        variables: vec![
+            PredefinedVariable::read_only("sender"),
+            PredefinedVariable::writable("context"),
         ],
-        elsewhere: Vec::new(),
+        functions: vec![
+            HostFunction::terminating("Stop", Arity::between(0, 2)),
+            HostFunction::returning("Ask", Arity::exactly(1)),
+        ],
         ..Environment::default()
     }
 }

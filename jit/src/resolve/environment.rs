@@ -70,6 +70,26 @@ pub struct PredefinedVariable {
     pub writable: bool,
 }
 
+impl PredefinedVariable {
+    /// One that the script may only read.
+    #[must_use]
+    pub fn read_only(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            writable: false,
+        }
+    }
+
+    /// One that the script may assign to.
+    #[must_use]
+    pub fn writable(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            writable: true,
+        }
+    }
+}
+
 /// A function that only scripts of this hook have.
 #[derive(Clone, Debug)]
 pub struct HostFunction {
@@ -79,6 +99,28 @@ pub struct HostFunction {
     pub arity: Arity,
     /// Whether the script ends where it is called.
     pub terminating: bool,
+}
+
+impl HostFunction {
+    /// One that gives a value.
+    #[must_use]
+    pub fn returning(name: impl Into<String>, arity: Arity) -> Self {
+        Self {
+            name: name.into(),
+            arity,
+            terminating: false,
+        }
+    }
+
+    /// One that ends the script.
+    #[must_use]
+    pub fn terminating(name: impl Into<String>, arity: Arity) -> Self {
+        Self {
+            name: name.into(),
+            arity,
+            terminating: true,
+        }
+    }
 }
 
 /// The surroundings of one script.

@@ -37,18 +37,12 @@ impl Loader for Files {
 }
 
 fn environment() -> Environment {
-    let variable = |name: &str, writable| PredefinedVariable {
-        name: name.into(),
-        writable,
-    };
     Environment {
-        variables: vec![variable("senderip", false), variable("context", true)],
-        functions: vec![HostFunction {
-            name: "Reject".into(),
-            arity: Arity::between(0, 2),
-            terminating: true,
-        }],
-        elsewhere: vec![],
+        variables: vec![
+            PredefinedVariable::read_only("senderip"),
+            PredefinedVariable::writable("context"),
+        ],
+        functions: vec![HostFunction::terminating("Reject", Arity::between(0, 2))],
         ..Environment::default()
     }
 }

@@ -281,23 +281,13 @@ mod compiled {
         if !script.has_host {
             return Environment::default();
         }
-        let variable = |name: &str, writable| Predefined {
-            name: name.to_owned(),
-            writable,
-        };
-        let function = |name: &str, arity, terminating| HostFunction {
-            name: name.to_owned(),
-            arity,
-            terminating,
-        };
         Environment {
-            variables: vec![variable("fixed", false), variable("free", true)],
+            variables: vec![Predefined::read_only("fixed"), Predefined::writable("free")],
             functions: vec![
-                function("Stop", Arity::at_least(0), true),
-                function("List", Arity::at_least(0), false),
-                function("Change", Arity::exactly(1), false),
+                HostFunction::terminating("Stop", Arity::at_least(0)),
+                HostFunction::returning("List", Arity::at_least(0)),
+                HostFunction::returning("Change", Arity::exactly(1)),
             ],
-            elsewhere: Vec::new(),
             ..Environment::default()
         }
     }
