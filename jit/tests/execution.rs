@@ -73,6 +73,15 @@ fn run(execution: &mut Execution) -> (Outcome, usize) {
     }
 }
 
+/// Answers the question that a script waits for; nothing else must keep it from its end.
+fn answered(execution: &mut Execution, number: f64, updates: Vec<(usize, Portable)>) -> Outcome {
+    let value = Portable::Number(number);
+    match execution.answer(HostAnswer { value, updates }) {
+        Step::Finished(outcome) => outcome,
+        other => panic!("not finished: {other:?}"),
+    }
+}
+
 fn outcome(text: &str) -> Outcome {
     run(&mut start(&instance(text), Limits::default())).0
 }
@@ -119,13 +128,8 @@ fn a_question_parks_the_script_and_the_answer_updates_variables() {
         (request.function, request.arguments),
         (1, vec![Portable::string("x")])
     );
-    let answer = HostAnswer {
-        value: Portable::Number(7.0),
-        updates: vec![(SENDER, Portable::string("after"))],
-    };
-    let Step::Finished(outcome) = execution.answer(answer) else {
-        panic!("not finished")
-    };
+    let updates = vec![(SENDER, Portable::string("after"))];
+    let outcome = answered(&mut execution, 7.0, updates);
     assert_eq!(outcome.output, [b"7".to_vec(), b"after".to_vec()]);
     assert_eq!(outcome.live_objects, 0);
 }
@@ -140,13 +144,7 @@ fn a_parked_script_that_is_dropped_frees_its_values() {
     }
     let mut execution = start(&instance, Limits::default());
     assert!(matches!(execution.resume(), Step::NeedsHost(_)));
-    let answer = HostAnswer {
-        value: Portable::Number(1.0),
-        updates: Vec::new(),
-    };
-    let Step::Finished(outcome) = execution.answer(answer) else {
-        panic!("not finished")
-    };
+    let outcome = answered(&mut execution, 1.0, Vec::new());
     assert_eq!(outcome.output, [b"[0=>\"x1\"]".to_vec()]);
 }
 
@@ -277,13 +275,7 @@ fn code_outlives_its_script_while_an_execution_holds_it() {
     let mut execution = start(&instance, Limits::default());
     drop(instance);
     assert!(matches!(execution.resume(), Step::NeedsHost(_)));
-    let answer = HostAnswer {
-        value: Portable::Number(5.0),
-        updates: Vec::new(),
-    };
-    let Step::Finished(outcome) = execution.answer(answer) else {
-        panic!("not finished")
-    };
+    let outcome = answered(&mut execution, 5.0, Vec::new());
     assert_eq!(outcome.output, [b"5".to_vec()]);
 }
 
