@@ -313,42 +313,22 @@ fn inference_changes_nothing_but_speed() {
 #[test]
 fn copying_large_values_shortens_the_slice_and_costs_no_fuel() {
     let limits = Limits {
-        fuel: 1_000,
+        fuel: 1_000_000,
         fuel_per_slice: 500,
         ..Limits::default()
     };
-    let copies = instance(
+    let slices_of = |text: &str| {
+        let (outcome, slices) = run(&mut start(&instance(text), limits));
+        let is_implicit = matches!(outcome.ending, Ending::Implicit);
+        assert!(is_implicit, "{:?}", outcome.ending);
+        slices
+    };
+    let slices = slices_of(
         "$a = array_range(0, 100000); for ($i = 0; $i < 20; $i++) { $b = $a; $b[0] = $i; }",
     );
-    let (copied, slices) = run(&mut start(
-        &copies,
-        Limits {
-            fuel: 1_000_000,
-            ..limits
-        },
-    ));
-    assert!(
-        matches!(copied.ending, Ending::Implicit),
-        "{:?}",
-        copied.ending
-    );
     assert!(20 <= slices, "{slices} slices");
-    let straight = format!(
-        "$a = array_range(0, 10000); {}",
-        "$b = $a; $b[0] = 1; ".repeat(50)
-    );
-    let (copied, slices) = run(&mut start(
-        &instance(&straight),
-        Limits {
-            fuel: 1_000_000,
-            ..limits
-        },
-    ));
-    assert!(
-        matches!(copied.ending, Ending::Implicit),
-        "{:?}",
-        copied.ending
-    );
+    let straight = "$b = $a; $b[0] = 1; ".repeat(50);
+    let slices = slices_of(&format!("$a = array_range(0, 10000); {straight}"));
     assert!(50 <= slices, "{slices} slices without a loop");
 }
 
