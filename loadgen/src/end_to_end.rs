@@ -22,8 +22,8 @@ use crate::pacing::Counter;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::send::{self, Run};
-use crate::sink::{Manners, Sink};
-use crate::tally::ErrorKind;
+use crate::sink::{Counts, Manners, Sink};
+use crate::tally::{ErrorKind, Tally};
 use crate::transparency::MailDataReader;
 use crate::verify;
 
@@ -46,7 +46,8 @@ fn play<R: Responder + Send + 'static>(responder: R, options: &[&str]) -> (R, Ve
     (responder, played.into_iter().map(|(_, run)| run).collect())
 }
 
-/// Runs `send` in each of these modes, each time against a responder of its own; the options, the responders and the runs.
+/// Runs `send` in each of these modes, each time against a responder of its own; the options,
+/// the responders and the runs.
 fn play_modes<R: Responder + Send + 'static>(
     modes: &[&str],
     options: &str,
@@ -57,6 +58,17 @@ fn play_modes<R: Responder + Send + 'static>(
         let (responder, runs) = play(responder(), &[&options]);
         let [run] = runs.try_into().expect("a run for the one set of options");
         (options, responder, run)
+    })
+}
+
+/// Runs `send` in each mode against a sink, which must have accepted exactly what is reported;
+/// the options and both counts.
+fn play_sinks(manners: Manners, options: &str) -> impl Iterator<Item = (String, Counts, Tally)> {
+    play_modes(&MODES, options, move || Sink::new(manners)).map(|(options, sink, run)| {
+        let (counts, tally) = (sink.counts(), run.tally);
+        assert_eq!(counts.messages, tally.acknowledged, "{options}");
+        assert_eq!(counts.octets, tally.acknowledged_octets, "{options}");
+        (options, counts, tally)
     })
 }
 
@@ -104,13 +116,10 @@ fn sink_counts_what_send_reports_in_every_mode() {
         "--messages 50 --connections 5 --rst-close --source-addresses 127.0.0.2-127.0.0.4",
         "--messages 40 --connections 2 --rate 2000",
     ] {
-        for (options, sink, run) in play_modes(&MODES, load, || Sink::new(Manners::default())) {
-            let (counts, tally) = (sink.counts(), &run.tally);
+        for (options, counts, tally) in play_sinks(Manners::default(), load) {
             assert!(tally.is_clean(), "{options}: {:?}", tally.samples);
             assert_eq!(counts.connections, tally.connections, "{options}");
-            assert_eq!(counts.messages, tally.acknowledged, "{options}");
             assert_eq!(tally.acknowledged, tally.begun, "{options}");
-            assert_eq!(counts.octets, tally.acknowledged_octets, "{options}");
             let recipients: u64 = tally.replies(Stage::Rcpt).map(|(_, count)| count).sum();
             assert_eq!(counts.recipients, recipients, "{options}");
         }
@@ -149,10 +158,7 @@ fn what_is_refused_by_chance_is_not_reported_as_accepted() {
         ..Manners::default()
     };
     let load = "--messages 300 --connections 6 --recipients 2";
-    for (options, sink, run) in play_modes(&MODES, load, || Sink::new(manners)) {
-        let (counts, tally) = (sink.counts(), &run.tally);
-        assert_eq!(counts.messages, tally.acknowledged, "{options}");
-        assert_eq!(counts.octets, tally.acknowledged_octets, "{options}");
+    for (options, counts, tally) in play_sinks(manners, load) {
         assert_eq!(tally.as_expected, tally.acknowledged, "{options}");
         assert!(
             0 < tally.unexpected && tally.errors().next().is_none(),
@@ -175,10 +181,7 @@ fn disconnections_lose_the_unit_at_hand_and_nothing_else() {
         seed: 5,
         ..Manners::default()
     };
-    let load = "--messages 300 --connections 6";
-    for (options, sink, run) in play_modes(&MODES, load, || Sink::new(manners)) {
-        let (counts, tally) = (sink.counts(), &run.tally);
-        assert_eq!(counts.messages, tally.acknowledged, "{options}");
+    for (options, counts, tally) in play_sinks(manners, "--messages 300 --connections 6") {
         assert_eq!(counts.disconnected, tally.without_reply, "{options}");
         assert!(0 < counts.disconnected && !tally.is_clean());
     }
