@@ -221,7 +221,8 @@ pub fn power(left: &Value, right: &Value) -> Result<Value, ErrorKind> {
     arithmetic("**", left, right, f64::powf)
 }
 
-fn arithmetic(
+/// What `compute` makes of two numbers or booleans.
+pub(super) fn arithmetic(
     operator: &'static str,
     left: &Value,
     right: &Value,

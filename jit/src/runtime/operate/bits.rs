@@ -2,7 +2,7 @@
 //!
 //! In: two numbers or booleans, of which the lowest 32 bits count. Out: a number.
 
-use super::mismatch;
+use super::arithmetic::arithmetic;
 use crate::error::ErrorKind;
 use crate::runtime::number::to_int32;
 use crate::runtime::value::Value;
@@ -62,11 +62,7 @@ fn bits(
     right: &Value,
     compute: impl FnOnce(i32, i32) -> i32,
 ) -> Result<Value, ErrorKind> {
-    match (left.as_arithmetic(), right.as_arithmetic()) {
-        (Some(left), Some(right)) => Ok(Value::number(f64::from(compute(
-            to_int32(left),
-            to_int32(right),
-        )))),
-        _ => Err(mismatch(operator, left, right)),
-    }
+    arithmetic(operator, left, right, |left, right| {
+        f64::from(compute(to_int32(left), to_int32(right)))
+    })
 }
