@@ -5,7 +5,7 @@
 //! leaked, not freed.
 #![expect(unsafe_code, reason = "counts references to objects and destroys them")]
 
-use super::{Header, Inner, header_address, with_entered};
+use super::{Header, Inner, current, header_address};
 use crate::runtime::array::HslArray;
 use crate::runtime::function::{HslFunction, VariableCell};
 use crate::runtime::object::HslObject;
@@ -52,28 +52,28 @@ pub unsafe fn release_bits(bits: u64) {
 /// 2. It is called once for it.
 #[cold]
 pub unsafe fn destroy_bits(bits: u64) {
-    let destroy = |inner: &Inner| {
-        let object = header_address(bits);
-        // SAFETY: 1: still a valid object.
-        if unsafe { object.as_ref() }.heap() != inner.id {
-            return;
-        }
-        inner.live.set(inner.live.get() - 1);
-        if bits >> layout::TAG_SHIFT == layout::TAG_STRING {
-            // SAFETY: 1 and 2.
-            let size = unsafe { string::destroy(object.cast()) };
-            // SAFETY: its block has this size and is used by nobody now.
-            unsafe { inner.blocks.deallocate(object.cast(), size) };
-        } else if inner.draining.get() {
-            let link = inner.pending.replace(bits);
-            // SAFETY: objects are longer than 8 bytes and aligned; at count zero nobody reads the header.
-            unsafe { object.cast::<u64>().write(link) };
-        } else {
-            // SAFETY: 1 and 2.
-            unsafe { inner.drain(bits) };
-        }
-    };
-    with_entered(destroy);
+    let Some(current) = current() else { return };
+    // SAFETY: CURRENT owns a strong count, and destruction does not leave the heap.
+    let inner = unsafe { current.as_ref() };
+    let object = header_address(bits);
+    // SAFETY: 1: still a valid object.
+    if unsafe { object.as_ref() }.heap() != inner.id {
+        return;
+    }
+    inner.live.set(inner.live.get() - 1);
+    if bits >> layout::TAG_SHIFT == layout::TAG_STRING {
+        // SAFETY: 1 and 2.
+        let size = unsafe { string::destroy(object.cast()) };
+        // SAFETY: its block has this size and is used by nobody now.
+        unsafe { inner.blocks.deallocate(object.cast(), size) };
+    } else if inner.draining.get() {
+        let link = inner.pending.replace(bits);
+        // SAFETY: objects are longer than 8 bytes and aligned; at count zero nobody reads the header.
+        unsafe { object.cast::<u64>().write(link) };
+    } else {
+        // SAFETY: 1 and 2.
+        unsafe { inner.drain(bits) };
+    }
 }
 
 /// Makes an object immortal: its count may go up and down by a billion without freeing it. For constants.

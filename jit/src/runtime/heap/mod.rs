@@ -180,17 +180,22 @@ impl Drop for Inner {
     }
 }
 
+fn current() -> Option<NonNull<Inner>> {
+    NonNull::new(CURRENT.get().cast_mut())
+}
+
 /// Runs `work` on the entered heap, if one is.
 fn with_entered<R>(work: impl FnOnce(&Inner) -> R) -> Option<R> {
-    let current = NonNull::new(CURRENT.get().cast_mut())?;
-    // SAFETY: CURRENT owns a strong count, and nothing in this module, destruction included, leaves the
-    // heap while `work` runs.
+    let current = current()?;
+    // SAFETY: CURRENT owns a strong count, and nothing in this module leaves the heap while `work` runs.
     Some(work(unsafe { current.as_ref() }))
 }
 
 /// Runs `work` on the entered heap.
 fn with_current<R>(work: impl FnOnce(&Inner) -> R) -> R {
-    with_entered(work).expect("a heap is entered before values are made")
+    let current = current().expect("a heap is entered before values are made");
+    // SAFETY: as above.
+    work(unsafe { current.as_ref() })
 }
 
 /// Objects alive in the entered heap, 0 if none is entered.
