@@ -283,15 +283,14 @@ mod tests {
     use rustix::event::{EventfdFlags, eventfd};
 
     use super::{Commons, SpareBuffers, Watch, serve};
-    use crate::log::{self, Level, ShardLog};
+    use crate::log::{self, Level, LogThread, ShardLog};
     use crate::metrics::Counters;
     use crate::profile::ConnectionLimits;
     use crate::shard::Admission;
     use crate::shard::clock::Clock;
 
-    /// The README prints this number; ten thousand idle sessions cost ten thousand of it.
-    #[test]
-    fn a_connection_is_small() {
+    /// What the connections of a shard without profiles have in common.
+    pub(super) fn commons() -> (Rc<Commons>, LogThread) {
         let (sender, thread) = log::start(Level::Off).expect("a thread");
         let commons = Rc::new(Commons {
             shard: 0,
@@ -303,6 +302,13 @@ mod tests {
             served: Vec::new(),
             sessions_count: std::cell::Cell::new(0),
         });
+        (commons, thread)
+    }
+
+    /// The README prints this number; ten thousand idle sessions cost ten thousand of it.
+    #[test]
+    fn a_connection_is_small() {
+        let (commons, thread) = commons();
         let socket = eventfd(0, EventfdFlags::CLOEXEC).expect("a descriptor");
         let client = SocketAddr::from((Ipv4Addr::LOCALHOST, 25));
         // Never polled: only its size is asked for.

@@ -63,6 +63,8 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
             Pause::OctetsNeeded => {
                 connection.send_replies().await?;
                 connection.receive_command().await?;
+                // A client that sends as fast as it can be read must not keep the others waiting.
+                glommio::executor().yield_if_needed().await;
             }
             Pause::TurnOver => {
                 connection.send_replies().await?;

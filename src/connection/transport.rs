@@ -176,8 +176,11 @@ impl PlainTransport {
         activity: Activity,
         due_ms: u64,
     ) -> Result<(), ConnectionError> {
-        if self.more_is_likely && self.try_receive(buffer)? {
-            return Ok(());
+        if self.more_is_likely {
+            self.check_deadline(due_ms)?;
+            if self.try_receive(buffer)? {
+                return Ok(());
+            }
         }
         loop {
             buffer.rest();
@@ -185,6 +188,15 @@ impl PlainTransport {
             if self.try_receive(buffer)? {
                 return Ok(());
             }
+        }
+    }
+
+    /// For a client that sends faster than it is read: its connection never waits, so that nothing else ends it.
+    fn check_deadline(&self, due_ms: u64) -> Result<(), ConnectionError> {
+        let timed_out = (due_ms <= self.commons.clock.now_ms()).then_some(Interrupt::TimedOut);
+        match self.watched().interrupted().or(timed_out) {
+            Some(interrupt) => Err(ConnectionError::Interrupted(interrupt)),
+            None => Ok(()),
         }
     }
 
@@ -251,5 +263,53 @@ impl PlainTransport {
 impl Drop for PlainTransport {
     fn drop(&mut self) {
         self.watch().remove(self.slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use glommio::{LocalExecutorBuilder, Placement};
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    use super::super::receive_buffer::ReceiveBuffer;
+    use super::super::tests::commons;
+    use super::{Activity, ConnectionError, Interrupt, PlainTransport};
+    use crate::limits::RECEIVE_BUFFER_BYTES;
+
+    /// A client that always has more than one read takes does not get past its deadline.
+    #[test]
+    fn a_flood_has_a_deadline_too() {
+        let executor = LocalExecutorBuilder::new(Placement::Unbound).make();
+        executor.expect("io_uring").run(async {
+            let (commons, log) = commons();
+            let (near, far) = socketpair(
+                AddressFamily::UNIX,
+                SocketType::STREAM,
+                SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+                None,
+            )
+            .expect("sockets");
+            let flood = vec![b'x'; 3 * RECEIVE_BUFFER_BYTES];
+            assert_eq!(rustix::io::write(&far, &flood), Ok(flood.len()));
+            let mut buffer = ReceiveBuffer::new(Rc::clone(&commons.spare_buffers));
+            let mut transport =
+                PlainTransport::new(near, Rc::clone(&commons)).expect("it can be polled");
+            let due_ms = commons.clock.now_ms() + 60_000;
+            for due_ms in [due_ms, due_ms] {
+                let received = transport.receive(&mut buffer, Activity::Idle, due_ms);
+                received.await.expect("octets are there");
+                assert_eq!(buffer.octets().len(), RECEIVE_BUFFER_BYTES);
+                buffer.consume(RECEIVE_BUFFER_BYTES);
+            }
+            let late = transport.receive(&mut buffer, Activity::Idle, commons.clock.now_ms());
+            assert!(matches!(
+                late.await,
+                Err(ConnectionError::Interrupted(Interrupt::TimedOut))
+            ));
+            drop((transport, buffer, commons));
+            log.join();
+        });
     }
 }

@@ -72,6 +72,31 @@ fn octets_that_make_no_line_do_not_prolong_the_wait() {
 }
 
 #[test]
+fn a_line_without_end_is_left_and_holds_nobody_up() {
+    let server = Server::start(&configuration(MAILDIR, "command_timeout_ms = 500"));
+    let floods: Vec<_> = (0..3)
+        .map(|_| {
+            let mut client = server.greeted();
+            std::thread::spawn(move || {
+                let octets = vec![b'x'; 1 << 20];
+                let begin = std::time::Instant::now();
+                while client.try_send(&octets) {
+                    assert!(begin.elapsed().as_secs() < 15, "the flood goes on");
+                }
+            })
+        })
+        .collect();
+    for _ in 0..20 {
+        let mut other = server.greeted();
+        other.say("QUIT");
+        other.expect("221 ");
+    }
+    for flood in floods {
+        flood.join().expect("the server has closed");
+    }
+}
+
+#[test]
 fn mail_data_that_stops_coming_is_left() {
     let server = Server::start(&configuration(MAILDIR, "mail_data_timeout_ms = 200"));
     let mut client = server.greeted();
