@@ -45,8 +45,11 @@ impl Permit {
     ///
     /// The limit that is reached for that address; the connection is counted as before.
     pub fn transfer(&mut self, address: IpAddr, second: u64) -> Result<(), Excess> {
-        if client_of(address) != self.client {
-            *self = self.admission.enter(address, second)?;
+        let client = client_of(address);
+        if client != self.client {
+            self.admission.count_client(client, second)?;
+            self.admission.discount_client(self.client);
+            self.client = client;
         }
         Ok(())
     }
@@ -140,6 +143,10 @@ impl Admission {
 
     fn leave(&self, client: IpAddr) {
         self.open.fetch_sub(1, Ordering::Relaxed);
+        self.discount_client(client);
+    }
+
+    fn discount_client(&self, client: IpAddr) {
         let mut stripe = self
             .stripe(client)
             .lock()
@@ -280,6 +287,19 @@ mod tests {
         );
         drop(gateway);
         assert_eq!(second.transfer(ip("192.0.2.1"), 0), Ok(()));
+    }
+
+    #[test]
+    fn renaming_takes_no_further_place() {
+        let admission = admission(1, 1, 0);
+        let mut only = admission.enter(ip("64:ff9b::1"), 0).expect("room");
+        assert_eq!(only.transfer(ip("192.0.2.1"), 0), Ok(()));
+        assert_eq!(
+            admission.enter(ip("192.0.2.2"), 0).err(),
+            Some(Excess::Connections)
+        );
+        drop(only);
+        assert!(admission.enter(ip("192.0.2.1"), 0).is_ok());
     }
 
     #[test]
