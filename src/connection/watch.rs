@@ -3,8 +3,8 @@
 //! In: from each connection, by when it must be waiting no more; from the shard, the time, a few times
 //! per second. Out: an interrupt, seen by the connection when its wait ends.
 //!
-//! Guarantees: setting a deadline costs two stores, no timer; a scan happens only when a deadline may have passed. A
-//! waiting connection is woken by shutting its socket down, so that the poll it waits for completes by itself: the
+//! Guarantees: setting a deadline costs two stores, no timer; a scan happens only when a deadline may have passed, and in
+//! parts, between which others have their turn. A waiting connection is woken by shutting its socket down, so that the poll it waits for completes by itself: the
 //! executor is never asked to cancel thousands of polls at once, which it does not survive.
 //! Does not: answer the client; the connection does.
 
@@ -123,42 +123,51 @@ impl Watch {
         }
     }
 
-    /// Interrupts every connection whose deadline is not after `now_ms`.
-    pub fn expire(&self, now_ms: u64) {
-        if now_ms < self.earliest_ms.get() {
-            return;
+    /// Interrupts connections whose deadline is not after `now_ms`: one part of all, from place `from` on; the first
+    /// part begins at 0. The place where the next part begins, if there is one.
+    pub fn expire(&self, now_ms: u64, from: usize) -> Option<usize> {
+        if from == 0 {
+            if now_ms < self.earliest_ms.get() {
+                return None;
+            }
+            // The walk and what begins to wait meanwhile lower it again.
+            self.earliest_ms.set(NEVER_MS);
         }
-        let mut earliest_ms = NEVER_MS;
-        for watched in self.entries.borrow().iter().flatten() {
+        self.visit_part(from, |watched| {
             let due_ms = watched.due_ms.get();
             if now_ms < due_ms {
-                earliest_ms = earliest_ms.min(due_ms);
+                self.earliest_ms.set(self.earliest_ms.get().min(due_ms));
             } else {
                 watched.due_ms.set(NEVER_MS);
                 watched.interrupt(Interrupt::TimedOut);
             }
-        }
-        self.earliest_ms.set(earliest_ms);
+        })
     }
 
-    /// Ends idle sessions now and the others when their transaction ends.
-    pub fn stop_idle(&self) {
+    /// Ends idle sessions now and the others when their transaction ends; in parts, like [`Watch::expire`].
+    pub fn stop_idle(&self, from: usize) -> Option<usize> {
         self.is_stopping.set(true);
-        self.interrupt_all(|activity| activity == Activity::Idle);
-    }
-
-    /// Ends every session.
-    pub fn stop_all(&self) {
-        self.is_stopping.set(true);
-        self.interrupt_all(|_| true);
-    }
-
-    fn interrupt_all(&self, which: impl Fn(Activity) -> bool) {
-        for watched in self.entries.borrow().iter().flatten() {
-            if which(watched.activity.get()) {
+        self.visit_part(from, |watched| {
+            if watched.activity.get() == Activity::Idle {
                 watched.interrupt(Interrupt::Stopping);
             }
-        }
+        })
+    }
+
+    /// Ends every session; in parts, like [`Watch::expire`].
+    pub fn stop_all(&self, from: usize) -> Option<usize> {
+        self.is_stopping.set(true);
+        self.visit_part(from, |watched| watched.interrupt(Interrupt::Stopping))
+    }
+
+    /// A shard has tens of thousands of connections, and waking each is a system call: all at once would keep those
+    /// with work to do waiting.
+    fn visit_part(&self, from: usize, visit: impl Fn(&Watched)) -> Option<usize> {
+        let entries = self.entries.borrow();
+        let next = from.saturating_add(CONNECTIONS_PER_PART_COUNT);
+        let part = entries.iter().take(next).skip(from);
+        part.flatten().for_each(|watched| visit(watched));
+        (next < entries.len()).then_some(next)
     }
 }
 
@@ -196,14 +205,18 @@ impl Watched {
     }
 }
 
+/// Connections looked at before others have their turn.
+const CONNECTIONS_PER_PART_COUNT: usize = 128;
+
 /// A deadline that never passes.
 pub(super) const NEVER_MS: u64 = u64::MAX;
 
 #[cfg(test)]
 mod tests {
+    use rustix::event::{EventfdFlags, eventfd};
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-    use super::{Activity, Interrupt, Watch};
+    use super::{Activity, CONNECTIONS_PER_PART_COUNT, Interrupt, Watch};
 
     #[test]
     fn deadlines_interrupt_in_their_time() {
@@ -217,12 +230,12 @@ mod tests {
         .expect("sockets");
         let (slot, watched) = watch.add(near);
         watch.begin(&watched, Activity::Receiving, 1_000);
-        watch.expire(999);
+        assert_eq!(watch.expire(999, 0), None);
         assert_eq!(watched.interrupted(), None);
         watch.begin(&watched, Activity::Receiving, 2_000);
-        watch.expire(1_999);
+        assert_eq!(watch.expire(1_999, 0), None);
         assert_eq!(watched.interrupted(), None, "the deadline was moved");
-        watch.expire(2_000);
+        assert_eq!(watch.expire(2_000, 0), None);
         assert_eq!(watched.end(), Some(Interrupt::TimedOut));
         let mut octet = [0];
         assert_eq!(
@@ -232,6 +245,33 @@ mod tests {
         );
         watch.remove(slot);
         assert_eq!(watch.connections_count(), 0);
+    }
+
+    #[test]
+    fn many_deadlines_pass_in_parts() {
+        let watch = Watch::new();
+        let all: Vec<_> = (0..2 * CONNECTIONS_PER_PART_COUNT + 1)
+            .map(|_| {
+                let socket = eventfd(0, EventfdFlags::CLOEXEC).expect("descriptors are left");
+                let (_, watched) = watch.add(socket);
+                watch.begin(&watched, Activity::Idle, 1_000);
+                watched
+            })
+            .collect();
+        let interrupted_count = || {
+            let interrupted = all.iter().filter(|one| one.interrupted().is_some());
+            interrupted.count()
+        };
+        let second = watch.expire(1_000, 0).expect("there is more");
+        assert_eq!(interrupted_count(), CONNECTIONS_PER_PART_COUNT);
+        // Behind the walk; it must not be forgotten.
+        let late = &all[0];
+        late.end();
+        watch.begin(late, Activity::Idle, 1_500);
+        let third = watch.expire(1_000, second).expect("there is one more");
+        assert_eq!(watch.expire(1_000, third), None);
+        assert_eq!(interrupted_count(), all.len());
+        assert_eq!(watch.earliest_ms.get(), 1_500);
     }
 
     #[test]
@@ -250,10 +290,10 @@ mod tests {
         let (_, receiving) = watch.add(pair().0);
         watch.begin(&idle, Activity::Idle, 10);
         watch.begin(&receiving, Activity::Receiving, 10);
-        watch.stop_idle();
+        assert_eq!(watch.stop_idle(0), None);
         assert_eq!(idle.interrupted(), Some(Interrupt::Stopping));
         assert_eq!(receiving.interrupted(), None);
-        watch.stop_all();
+        assert_eq!(watch.stop_all(0), None);
         assert_eq!(receiving.interrupted(), Some(Interrupt::Stopping));
     }
 }

@@ -254,7 +254,17 @@ async fn tick(commons: Rc<Commons>) {
         commons.watch.wait_for_connections().await;
         glommio::timer::sleep(TICK).await;
         commons.clock.refresh();
-        commons.watch.expire(commons.clock.now_ms());
+        let now_ms = commons.clock.now_ms();
+        in_parts(|from| commons.watch.expire(now_ms, from)).await;
+    }
+}
+
+/// Does the parts of something long, from the one at 0 to the last, which names no next; others have their turn between.
+async fn in_parts(mut part: impl FnMut(usize) -> Option<usize>) {
+    let mut next = part(0);
+    while let Some(from) = next {
+        glommio::executor().yield_now().await;
+        next = part(from);
     }
 }
 
@@ -272,7 +282,7 @@ async fn drain(commons: &Commons) {
     commons.clock.refresh();
     let begin_ms = commons.clock.now_ms();
     let mut ends_all = false;
-    commons.watch.stop_idle();
+    in_parts(|from| commons.watch.stop_idle(from)).await;
     while 0 < commons.watch.connections_count() {
         glommio::timer::sleep(DRAIN_STEP).await;
         commons.clock.refresh();
@@ -285,7 +295,7 @@ async fn drain(commons: &Commons) {
         }
         if limits::DRAIN_TIMEOUT_MS <= waited_ms && !ends_all {
             ends_all = true;
-            commons.watch.stop_all();
+            in_parts(|from| commons.watch.stop_all(from)).await;
         }
     }
 }
