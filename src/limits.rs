@@ -147,6 +147,10 @@ pub const SCRIPT_MEMORY_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 /// simplest loop.
 pub const SCRIPT_FUEL_PER_SLICE: u64 = 20_000;
 
+/// What a connection may keep in `$context` between two scripts, in bytes. Scripts collect there what clients send, and
+/// every connection has its own: the memory of one execution, which is gone at its end, would be far too much.
+pub const SCRIPT_CONTEXT_BYTES_MAX: usize = 262_144;
+
 /// What one execution of a script may `echo` to the log, in octets.
 pub const SCRIPT_OUTPUT_OCTETS_MAX: usize = 65_536;
 

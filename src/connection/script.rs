@@ -117,7 +117,7 @@ async fn drive(
     let mut turn = run.resume(now_us);
     loop {
         turn = match turn {
-            Turn::Ended(outcome) => return Ok(Ok(connection.keep(instance, outcome))),
+            Turn::Ended(outcome) => return Ok(connection.keep(instance, outcome)),
             Turn::Stopped(failure) => return Ok(Err(failure)),
             Turn::Asks(request) => match connection.answer(instance, &request, line_octets) {
                 Ok(answer) => run.answer(answer, now_us),
@@ -186,15 +186,16 @@ impl Connection {
     }
 
     /// Takes over what a script left behind.
-    fn keep(&mut self, instance: &HookInstance, mut outcome: Outcome) -> Ending {
-        if let Some(context) = instance.take_context(&mut outcome) {
-            self.context = Some(Box::new(context));
-        }
+    fn keep(&mut self, instance: &HookInstance, mut outcome: Outcome) -> Result<Ending, Failure> {
+        let context = instance.take_context(&mut outcome);
         for text in &outcome.output {
             let line = self.line(Level::Message, "echo");
             drop(line.map(|line| line.word("hook", instance.hook()).octets("text", text)));
         }
-        outcome.ending
+        if let Some(context) = context? {
+            self.context = Some(Box::new(context));
+        }
+        Ok(outcome.ending)
     }
 
     /// Gives the client another address, for the log, later scripts, the session and the trace header.

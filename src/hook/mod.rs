@@ -210,6 +210,11 @@ pub struct Failure {
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reason {
+    /// It left too much in `$context`.
+    ContextSize {
+        /// The limit in bytes.
+        limit_bytes: usize,
+    },
     /// It used too much of the processor.
     CpuTime {
         /// The limit in milliseconds.
@@ -247,6 +252,10 @@ impl From<ScriptError> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
+            Reason::ContextSize { limit_bytes } => write!(
+                formatter,
+                "$context exceeds {limit_bytes} bytes; keep less of what clients send"
+            ),
             Reason::CpuTime { limit_ms } => write!(
                 formatter,
                 "script exceeds {limit_ms} ms of CPU; raise script_cpu_ms_max or shorten its loops"

@@ -64,17 +64,28 @@ impl HookInstance {
     }
 
     /// Takes what the script left in `$context` out of its outcome; none when it did not touch it.
-    pub fn take_context(&self, outcome: &mut Outcome) -> Option<StoredContext> {
-        let context = self.hook.index(Variable::Context)?;
-        let place = outcome
-            .written
-            .iter()
-            .position(|(index, _)| *index == context)?;
+    ///
+    /// # Errors
+    ///
+    /// It is more than [`limits::SCRIPT_CONTEXT_BYTES_MAX`].
+    pub fn take_context(&self, outcome: &mut Outcome) -> Result<Option<StoredContext>, Failure> {
+        let context = self.hook.index(Variable::Context);
+        let mut written = outcome.written.iter();
+        let Some(place) = written.position(|(index, _)| Some(*index) == context) else {
+            return Ok(None);
+        };
         let (_, value) = outcome.written.swap_remove(place);
-        Some(StoredContext {
+        let limit_bytes = limits::SCRIPT_CONTEXT_BYTES_MAX;
+        if limit_bytes < value.bytes() {
+            return Err(Failure {
+                reason: Reason::ContextSize { limit_bytes },
+                span: None,
+            });
+        }
+        Ok(Some(StoredContext {
             hook: self.hook,
             value,
-        })
+        }))
     }
 }
 

@@ -84,6 +84,18 @@ fn memory_and_output_are_limited() {
 }
 
 #[test]
+fn what_a_connection_keeps_is_limited() {
+    let server = Server::start(&with_scripts("endless", "script_cpu_ms_max = 60000"));
+    let mut client = server.greeted();
+    client.say("XKEPT");
+    client.expect("250 2.0.0 nothing");
+    client.say("XCONTEXT");
+    client.expect("421 4.3.0 ");
+    client.expect_close();
+    assert!(log_of(server).contains("message=\"$context exceeds 262144 bytes; keep less"));
+}
+
+#[test]
 fn a_client_that_leaves_takes_its_script_along() {
     let limits = "connections_max = 1\nscript_cpu_ms_max = 200";
     let server = Server::start(&with_scripts("endless", limits));

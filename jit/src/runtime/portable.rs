@@ -5,7 +5,8 @@
 //! A [`Snapshot`] also carries functions and objects, by the numbers their script gives them, with what they share and even
 //! with cycles. It means something only to the script it was taken from; `$context` between the hooks of one connection is
 //! kept this way.
-//! Both are bounded in depth and in elements, and share nothing with the heap they were taken from.
+//! Both are bounded in depth, elements and bytes, and share nothing with the heap they were taken from: what was one
+//! string with a thousand references there is a thousand strings here, so that the heap's own limit would not do.
 
 use std::collections::HashMap;
 
@@ -57,8 +58,8 @@ impl Portable {
     ///
     /// # Errors
     ///
-    /// If the value is or contains a function or an object, is nested deeper than [`DEPTH_MAX`] or has more than
-    /// [`ELEMENTS_MAX`] elements.
+    /// If the value is or contains a function or an object, is nested deeper than [`DEPTH_MAX`], has more than
+    /// [`ELEMENTS_MAX`] elements or takes more than [`COPY_BYTES_MAX`].
     pub fn copy(value: &Value) -> Result<Self, ErrorKind> {
         Copier::default().copy(value, DEPTH_MAX, false)
     }
@@ -78,6 +79,7 @@ impl Portable {
 pub struct Snapshot {
     root: Portable,
     shared: Vec<Shared>,
+    bytes: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -99,7 +101,8 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// If the value is nested deeper than [`DEPTH_MAX`] or has more than [`ELEMENTS_MAX`] elements.
+    /// If the value is nested deeper than [`DEPTH_MAX`], has more than [`ELEMENTS_MAX`] elements or takes more than
+    /// [`COPY_BYTES_MAX`].
     pub fn take(value: &Value) -> Result<Self, ErrorKind> {
         let mut copier = Copier::default();
         let root = copier.copy(value, DEPTH_MAX, true)?;
@@ -108,7 +111,17 @@ impl Snapshot {
         while let Some(found) = copier.found.get(shared.len()).cloned() {
             shared.push(copier.copy_shared(&found)?);
         }
-        Ok(Self { root, shared })
+        Ok(Self {
+            root,
+            shared,
+            bytes: COPY_BYTES_MAX - copier.bytes,
+        })
+    }
+
+    /// The memory it takes, in bytes: its octets, and for each element its place.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The value, if it is data only: then it means the same to every script.
@@ -164,7 +177,9 @@ impl Snapshot {
 
 #[derive(Debug)]
 struct Copier {
+    /// Elements and bytes that the copy may still have.
     elements: usize,
+    bytes: usize,
     /// Functions, objects and cells by their bits; holding them keeps the bits theirs.
     indexes: HashMap<u64, u32>,
     found: Vec<Value>,
@@ -174,6 +189,7 @@ impl Default for Copier {
     fn default() -> Self {
         Self {
             elements: ELEMENTS_MAX,
+            bytes: COPY_BYTES_MAX,
             indexes: HashMap::new(),
             found: Vec::new(),
         }
@@ -192,7 +208,11 @@ impl Copier {
             Kind::None => Ok(Portable::None),
             Kind::Boolean => Ok(Portable::Boolean(value.truthy())),
             Kind::Number => Ok(Portable::Number(value.as_number().unwrap_or_default())),
-            Kind::String => Ok(Portable::string(value.as_octets().unwrap_or_default())),
+            Kind::String => {
+                let octets = value.as_octets().unwrap_or_default();
+                self.pay(octets.len())?;
+                Ok(Portable::string(octets))
+            }
             Kind::Array => match value.as_array() {
                 Some(array) => self.copy_array(array, depth, with_code),
                 None => Ok(Portable::None),
@@ -217,13 +237,16 @@ impl Copier {
             });
         };
         self.elements = elements;
+        self.pay(array.len() * size_of::<(PortableKey, Portable)>())?;
         let mut copy = Vec::with_capacity(array.len());
         for (key, value) in array {
             let key = match key {
                 Key::None => PortableKey::None,
                 Key::Integer(integer) => PortableKey::Integer(integer),
                 Key::Octets(_) | Key::String(_) => {
-                    PortableKey::String(key.octets().unwrap_or_default().into())
+                    let octets = key.octets().unwrap_or_default();
+                    self.pay(octets.len())?;
+                    PortableKey::String(octets.into())
                 }
             };
             copy.push((key, self.copy(value, depth, with_code)?));
@@ -241,9 +264,20 @@ impl Copier {
         }
         let index = *self.indexes.entry(value.bits()).or_insert(next);
         if index == next {
+            self.pay(size_of::<Shared>())?;
             self.found.push(value.clone());
         }
         Ok(Portable::Shared(index))
+    }
+
+    fn pay(&mut self, bytes: usize) -> Result<(), ErrorKind> {
+        self.bytes = self
+            .bytes
+            .checked_sub(bytes)
+            .ok_or(ErrorKind::MemoryLimit {
+                limit: COPY_BYTES_MAX,
+            })?;
+        Ok(())
     }
 
     fn copy_shared(&mut self, value: &Value) -> Result<Shared, ErrorKind> {
@@ -270,6 +304,9 @@ impl Copier {
         Ok(Shared::Cell(self.copy(&content, DEPTH_MAX, true)?))
     }
 }
+
+/// Memory of one copy, in bytes: as much as a script has by default.
+pub const COPY_BYTES_MAX: usize = 64 << 20;
 
 fn restore(portable: &Portable, shared: &[Value], depth: usize) -> Result<Value, ErrorKind> {
     match portable {
@@ -372,5 +409,25 @@ mod tests {
             limit: ELEMENTS_MAX,
         };
         assert_eq!(Portable::copy(&value).expect_err("too large"), limit);
+
+        let text = Value::string(&vec![b'x'; 1 << 19]).expect("fits");
+        let shared = Value::array_of(vec![text; 200]).expect("fits");
+        let limit = ErrorKind::MemoryLimit {
+            limit: COPY_BYTES_MAX,
+        };
+        assert_eq!(Portable::copy(&shared).expect_err("too large"), limit);
+        assert_eq!(Snapshot::take(&shared).expect_err("too large"), limit);
+    }
+
+    #[test]
+    fn a_snapshot_knows_its_size() {
+        let heap = Heap::new(1 << 20);
+        let _entered = heap.enter();
+        let bytes = |value: &Value| Snapshot::take(value).expect("fits").bytes();
+        let text = Value::string(&[b'x'; 1_000]).expect("fits");
+        assert_eq!(bytes(&text), 1_000);
+        let twice = Value::array_of([text.clone(), text]).expect("fits");
+        let place = size_of::<(PortableKey, Portable)>();
+        assert_eq!(bytes(&twice), 2_000 + 2 * place);
     }
 }
