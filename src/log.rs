@@ -25,7 +25,7 @@ pub enum Level {
     Error,
     /// What an operator should look at: connections refused, clients that talk early, failed scripts.
     Warning,
-    /// One line per message accepted or refused, and per client that took too long.
+    /// One line per message accepted or refused, per command refused, and per client that took too long.
     Message,
     /// One line per connection opened and closed.
     Connection,

@@ -177,8 +177,8 @@ fn note(connection: &Connection, id: &TransactionId, result: Result<u64, Failure
         line = line
             .octets("from", transaction.reverse_path().as_octets())
             .word("recipients", transaction.recipients_count());
-        if let Some(first) = transaction.recipients().next() {
-            line = line.octets("to", first.as_octets());
+        for recipient in transaction.recipients().take(RECIPIENTS_LOGGED_MAX) {
+            line = line.octets("to", recipient.as_octets());
         }
     }
     drop(match result {
@@ -187,6 +187,9 @@ fn note(connection: &Connection, id: &TransactionId, result: Result<u64, Failure
         Err(Failure::NotStored(error)) => line.word("reason", error),
     });
 }
+
+/// Recipients of one message that the log names: all of almost every message, and a bound for the line.
+const RECIPIENTS_LOGGED_MAX: usize = 100;
 
 #[cfg(test)]
 mod tests {

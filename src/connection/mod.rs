@@ -31,7 +31,7 @@ use crate::profile::{EarlyTalker, Profile};
 use crate::shard::Permit;
 use crate::shard::clock::Clock;
 use crate::smtp::line::LineScanner;
-use crate::smtp::reply::Replies;
+use crate::smtp::reply::{Replies, ReplyCode};
 use crate::smtp::session::{ClientFacts, Relay, Session, TransactionId};
 
 pub use farewell::refusal;
@@ -177,6 +177,20 @@ impl Connection {
             )
             .word("client", self.client)
         })
+    }
+
+    /// Logs a line that was answered with an error; before it the session had counted `errors_count`. There are no more
+    /// such lines than a session may have errors, so that no client can fill a disk with them.
+    fn note_refusal(&self, errors_count: u32, line: &[u8]) {
+        if errors_count == self.session.counters().errors_count {
+            return;
+        }
+        let Some(log) = self.line(Level::Message, "command_refused") else {
+            return;
+        };
+        let code = self.replies.last_code().map_or(0, ReplyCode::number);
+        let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+        drop(log.word("code", code).octets("command", line));
     }
 
     /// Greets the client, with `text` behind the host name if a script has one, unless it has already talked and the

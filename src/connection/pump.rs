@@ -84,26 +84,25 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
 /// Answers the lines that have come, without any await between them.
 fn answer_lines(connection: &mut Connection) -> Pause {
     let is_scripted = connection.hooks().proxy.is_some();
-    let Connection {
-        receive_buffer,
-        scanner,
-        session,
-        replies,
-        ..
-    } = connection;
     for _ in 0..limits::COMMANDS_PER_TURN_COUNT {
-        if replies.must_be_sent() {
+        if connection.replies.must_be_sent() {
             return Pause::TurnOver;
         }
-        let octets = receive_buffer.octets();
-        let step = match scanner.next_line(octets, limits::COMMAND_LINE_OCTETS_MAX) {
+        let octets = connection.receive_buffer.octets();
+        let (session, replies) = (&mut connection.session, &mut connection.replies);
+        let scan = connection
+            .scanner
+            .next_line(octets, limits::COMMAND_LINE_OCTETS_MAX);
+        let step = match scan {
             Scan::Line {
                 line: Ok(_),
                 consumed,
             } if is_scripted => return Pause::ScriptDecides(consumed),
             Scan::Line { line, consumed } => {
+                let errors_count = session.counters().errors_count;
                 let step = session.step(line.and_then(Command::parse), replies);
-                receive_buffer.consume(consumed);
+                connection.note_refusal(errors_count, &octets[..consumed]);
+                connection.receive_buffer.consume(consumed);
                 step
             }
             Scan::Incomplete { consumed } => {
@@ -112,7 +111,7 @@ fn answer_lines(connection: &mut Connection) -> Pause {
                 {
                     session.step(Err(SyntaxError::ForeignProtocol(foreign)), replies)
                 } else {
-                    receive_buffer.consume(consumed);
+                    connection.receive_buffer.consume(consumed);
                     return Pause::OctetsNeeded;
                 }
             }

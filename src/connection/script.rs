@@ -75,13 +75,9 @@ pub(super) async fn proxy(
         connection.report(&instance, &failure);
         proxy::on_error()
     });
-    let Connection {
-        receive_buffer,
-        session,
-        replies,
-        ..
-    } = connection;
-    let line = without_end(&receive_buffer.octets()[..line_octets]);
+    let (session, replies) = (&mut connection.session, &mut connection.replies);
+    let line = without_end(&connection.receive_buffer.octets()[..line_octets]);
+    let errors_count = session.counters().errors_count;
     let step = match action {
         proxy::Action::Pass { command, .. } => {
             session.step(Command::parse(command.as_deref().unwrap_or(line)), replies)
@@ -98,7 +94,8 @@ pub(super) async fn proxy(
             if disconnect { Step::Close } else { step }
         }
     };
-    receive_buffer.consume(line_octets);
+    connection.note_refusal(errors_count, line);
+    connection.receive_buffer.consume(line_octets);
     Ok(step)
 }
 

@@ -8,5 +8,6 @@ mod delivery;
 mod descriptors;
 pub(crate) mod dialogues;
 mod limits;
+mod log;
 pub(crate) mod server;
 mod stopping;

@@ -13,7 +13,7 @@
 
 use memchr::memrchr;
 
-use super::{Piece, Reply, ReplyClass, ReplyText};
+use super::{Piece, Reply, ReplyClass, ReplyCode, ReplyText};
 use crate::limits;
 use crate::smtp::extension::Extensions;
 
@@ -32,6 +32,7 @@ pub enum EightBitText {
 pub struct Replies {
     octets: Vec<u8>,
     count: u64,
+    last_code: Option<ReplyCode>,
     eight_bit_text: EightBitText,
 }
 
@@ -60,6 +61,7 @@ impl Replies {
         }
         writer.finish();
         self.count = self.count.saturating_add(1);
+        self.last_code = Some(reply.code);
     }
 
     /// What is to be sent.
@@ -85,6 +87,12 @@ impl Replies {
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// The code of the reply pushed last, sent or not.
+    #[must_use]
+    pub fn last_code(&self) -> Option<ReplyCode> {
+        self.last_code
     }
 
     /// Forgets what has been sent and keeps the memory.
@@ -453,6 +461,7 @@ mod tests {
         replies.push(&ok());
         assert_eq!(replies.take().capacity(), capacity);
         assert_eq!(replies.count(), 2);
+        assert_eq!(replies.last_code(), Some(ReplyCode::OK));
     }
 
     /// Texts of ordinary words, line ends, and octets of every kind.
