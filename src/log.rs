@@ -4,7 +4,7 @@
 //! `time=2026-01-31T12:00:00Z level=message event=accepted shard=0 session=0-17 id=.. octets=1024`.
 //!
 //! Guarantees: a shard formats into a buffer it keeps and never waits; what the thread cannot take is dropped and
-//! counted in a later line; octets of clients cannot end a line or forge a word. Does not: rotate, filter by text, or
+//! counted in a later line; a log that nobody reads does not keep the process from ending; octets of clients cannot end a line or forge a word. Does not: rotate, filter by text, or
 //! send anywhere else; what collects standard error does.
 
 use std::cell::{Cell, RefCell};
@@ -12,7 +12,7 @@ use std::fmt;
 use std::io::Write as _;
 use std::str::FromStr;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::bell::Bell;
 
@@ -78,8 +78,13 @@ pub struct LogSender {
 #[derive(Debug)]
 pub struct LogThread {
     blocks: SyncSender<Vec<u8>>,
-    thread: JoinHandle<()>,
+    /// Disconnected once the thread has ended.
+    end: Receiver<Never>,
 }
+
+/// No value.
+#[derive(Debug)]
+enum Never {}
 
 /// Starts the log's thread.
 ///
@@ -88,22 +93,36 @@ pub struct LogThread {
 /// No thread can be started.
 pub fn start(level: Level) -> std::io::Result<(LogSender, LogThread)> {
     let (blocks, receiver) = sync_channel(BLOCKS_MAX);
-    let thread = std::thread::Builder::new()
+    let (is_alive, end) = sync_channel(1);
+    std::thread::Builder::new()
         .name("postern-log".to_owned())
-        .spawn(move || write_blocks(&receiver))?;
+        .spawn(move || {
+            write_blocks(&receiver);
+            drop(is_alive);
+        })?;
     let sender = LogSender {
         level,
         blocks: blocks.clone(),
     };
-    Ok((sender, LogThread { blocks, thread }))
+    Ok((sender, LogThread { blocks, end }))
 }
 
 impl LogThread {
-    /// Waits until what was handed over is written.
+    /// Waits until what was handed over is written; for [`LAST_LINES_WAIT`] at most, should nobody read standard error.
     pub fn join(self) {
-        // A thread that is gone has written what it could.
-        let _ = self.blocks.send(Vec::new());
-        let _ = self.thread.join();
+        // Full: the thread is behind, and what it has not written by then is lost.
+        for _ in 0..LAST_LINES_TRIES_COUNT {
+            match self.blocks.try_send(Vec::new()) {
+                Err(TrySendError::Full(_)) => {}
+                Ok(()) | Err(TrySendError::Disconnected(_)) => {
+                    let _ = self.end.recv_timeout(LAST_LINES_WAIT);
+                    return;
+                }
+            }
+            let _ = self
+                .end
+                .recv_timeout(LAST_LINES_WAIT / LAST_LINES_TRIES_COUNT);
+        }
     }
 }
 
@@ -246,6 +265,12 @@ const BLOCK_BYTES: usize = 16_384;
 
 /// Blocks that may wait for the thread; with this many, 4 MiB are behind and lines are dropped.
 const BLOCKS_MAX: usize = 256;
+
+/// How long the end of the process waits for the last lines.
+const LAST_LINES_WAIT: Duration = Duration::from_secs(2);
+
+/// How often it looks whether there is room for them meanwhile.
+const LAST_LINES_TRIES_COUNT: u32 = 100;
 
 /// Longest value of a client that is logged, in octets.
 const VALUE_OCTETS_MAX: usize = 256;

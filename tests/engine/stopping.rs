@@ -1,10 +1,12 @@
 //! SIGTERM: no new connections, idle sessions told, transactions finished, status 0.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 
-use super::server::{MAILDIR, Server, configuration, content};
+use super::server::{Client, MAILDIR, Server, command, configuration, content, directory};
 
 #[test]
 fn a_signal_drains() {
@@ -53,4 +55,39 @@ fn a_second_signal_does_not_wait() {
     idle.expect("421 4.3.2 ");
     server.signal(Signal::TERM);
     assert_eq!(server.wait().code(), Some(1));
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_keep_it_from_ending() {
+    let directory = directory();
+    let mut child = command(&directory, &configuration(MAILDIR, ""))
+        .args(["--log", "connection"])
+        .spawn()
+        .expect("the command was built with the tests");
+    let mut ready = String::new();
+    BufReader::new(child.stdout.take().expect("it is piped"))
+        .read_line(&mut ready)
+        .expect("the line is text");
+    let address = ready.trim_start_matches("ready ").trim().parse();
+    let address = address.expect("it says where it listens");
+    // More lines than a pipe holds.
+    for _ in 0..600 {
+        Client::connect(address).expect("220 ");
+    }
+    let process = i32::try_from(child.id()).expect("process numbers are small");
+    let process = Pid::from_raw(process).expect("it is not 0");
+    rustix::process::kill_process(process, Signal::TERM).expect("it is our child");
+    let begin = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("it is our child") {
+            break status;
+        }
+        if Duration::from_secs(15) < begin.elapsed() {
+            child.kill().expect("it is our child");
+            panic!("it has not ended");
+        }
+        std::thread::yield_now();
+    };
+    assert!(status.success(), "{status}");
+    std::fs::remove_dir_all(directory).expect("it is ours");
 }
