@@ -214,11 +214,10 @@ impl Connection {
             return Ok(());
         }
         let due_ms = self.due_ms(self.profile().limits.write_timeout_ms);
-        self.transport
-            .send(self.replies.as_octets(), due_ms)
-            .await?;
+        let sent = self.transport.send(self.replies.as_octets(), due_ms).await;
+        // After a failure too: part of them may have been sent, and nothing may be sent twice.
         self.replies.clear();
-        Ok(())
+        sent
     }
 
     /// Waits for octets of the next command.
