@@ -28,10 +28,10 @@ impl Maildir {
     /// Opens the Maildir at `path`, making what does not exist, and removes unfinished files of dead processes.
     pub(super) fn open(path: &Path, hostname: &str) -> io::Result<Self> {
         for name in ["tmp", "new", "cur"] {
-            std::fs::create_dir_all(path.join(name))?;
+            make_directory(&path.join(name))?;
         }
-        let root = directory(path)?;
-        fsync(&root)?;
+        // A process that was killed may have made them without this.
+        fsync(&directory(path)?)?;
         let host = hostname.replace('/', "\\057").replace(':', "\\072");
         let maildir = Self {
             tmp: directory(&path.join("tmp"))?,
@@ -120,6 +120,28 @@ fn is_dead(pid: i32) -> bool {
         return false;
     };
     pid == rustix::process::getpid() || test_kill_process(pid) == Err(Errno::SRCH)
+}
+
+/// Makes a directory and those above it, as far as they do not exist, and makes the names of new ones durable: a power
+/// cut must not take the directory away that has synced messages in it.
+fn make_directory(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = match path.parent() {
+        Some(above) if !above.as_os_str().is_empty() => above,
+        _ => Path::new("."),
+    };
+    make_directory(above)?;
+    match std::fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => made?,
+    }
+    match directory(above) {
+        // One may be allowed to make something there and not to read it.
+        Err(Errno::ACCESS) => Ok(()),
+        above => Ok(fsync(&above?)?),
+    }
 }
 
 fn directory(path: &Path) -> rustix::io::Result<OwnedFd> {
