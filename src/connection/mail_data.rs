@@ -83,7 +83,7 @@ async fn read(
         octets: 0,
     };
     loop {
-        if let Some(verdict) = take(connection, &mut reader, message).await {
+        if let Some(verdict) = take(connection, &mut reader, message, &mut rate).await {
             return Ok(verdict);
         }
         let limits = connection.profile().limits;
@@ -114,6 +114,7 @@ async fn take(
     connection: &mut Connection,
     reader: &mut MailDataReader,
     message: &mut IncomingMessage<'_>,
+    rate: &mut Rate,
 ) -> Option<Result<u64, MailDataError>> {
     while !connection.receive_buffer.is_empty() {
         let read = reader.read(connection.receive_buffer.octets());
@@ -124,7 +125,11 @@ async fn take(
             return end;
         }
         if message.must_spill() {
+            let clock = &connection.commons.clock;
+            let begin_ms = clock.now_ms();
             message.spill().await;
+            clock.refresh();
+            rate.pause(clock.now_ms() - begin_ms);
         }
     }
     None
@@ -137,8 +142,13 @@ struct Rate {
 }
 
 impl Rate {
+    /// Leaves out a time in which the server, not the client, was waited for.
+    fn pause(&mut self, waited_ms: u64) {
+        self.begin_ms += waited_ms;
+    }
+
     fn is_too_slow(&mut self, now_ms: u64, octets_per_second_min: u64) -> bool {
-        let window_ms = now_ms - self.begin_ms;
+        let window_ms = now_ms.saturating_sub(self.begin_ms);
         if window_ms < limits::MAIL_DATA_RATE_WINDOW_MS {
             return false;
         }
@@ -213,5 +223,25 @@ mod tests {
             "each window counts for itself"
         );
         assert!(!rate.is_too_slow(200_000, 0), "0 is off");
+    }
+
+    #[test]
+    fn a_slow_disk_is_not_the_client_s_fault() {
+        let mut rate = Rate {
+            begin_ms: 0,
+            octets: 16_384,
+        };
+        rate.pause(60_000);
+        assert!(
+            !rate.is_too_slow(89_000, 500),
+            "29 seconds were the client's"
+        );
+        assert!(
+            !rate.is_too_slow(90_000, 500),
+            "16,384 octets in 30 seconds"
+        );
+        rate.octets = 14_000;
+        rate.pause(5_000);
+        assert!(rate.is_too_slow(125_000, 500));
     }
 }
