@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use toml_edit::Document;
 
+use super::cores::{Cores, CoresError};
 use super::diagnostic::{Diagnostic, SourceText};
 use super::server::{Surroundings, server};
-use super::source::{Report, Section};
+use super::source::{Report, Section, Spanned};
 use super::{Configuration, Profile};
 
 /// The configuration of `postern serve` without `--config`. Every client of a loopback address is this machine, so
@@ -145,7 +146,7 @@ pub fn load_text(
 }
 
 struct Engine {
-    cores: String,
+    cores: Cores,
     data_dir: PathBuf,
     hostname: String,
     listen: Vec<SocketAddr>,
@@ -163,7 +164,7 @@ fn engine(
             .as_mut()
             .and_then(|section| section.string(key, report))
     };
-    let cores = text("cores").map(|cores| cores.value);
+    let cores = text("cores");
     let data_dir = text("data_dir").map(|path| directory.join(path.value));
     let hostname = text("hostname");
     if let Some(section) = section {
@@ -182,10 +183,7 @@ fn engine(
         None => system_hostname(),
     };
     Engine {
-        cores: overrides
-            .cores
-            .or(cores)
-            .unwrap_or_else(|| "all".to_owned()),
+        cores: cores_of(overrides.cores, cores, report),
         data_dir: overrides
             .data_dir
             .or(data_dir)
@@ -193,6 +191,30 @@ fn engine(
         hostname,
         listen: overrides.listen,
     }
+}
+
+/// Both texts are read, so that the file's errors show whatever the command line says.
+fn cores_of(
+    override_text: Option<String>,
+    of_file: Option<Spanned<String>>,
+    report: &mut Report<'_>,
+) -> Cores {
+    let of_file = of_file.map(|text| {
+        text.value.parse().unwrap_or_else(|error: CoresError| {
+            let message = format!("cores = \"{}\" cannot be used", text.value);
+            report.error(text.span, message, error.help());
+            Cores::All
+        })
+    });
+    let overriding = override_text.map(|text| {
+        text.parse().unwrap_or_else(|error: CoresError| {
+            let message = format!("--cores {text} cannot be used");
+            let found = Diagnostic::without_place(message, error.help());
+            report.diagnostics.push(found);
+            Cores::All
+        })
+    });
+    overriding.or(of_file).unwrap_or(Cores::All)
 }
 
 fn scripts(root: &mut Section<'_>, directory: &Path, report: &mut Report<'_>) -> Option<PathBuf> {

@@ -4,8 +4,9 @@
 //! `Arc<Profile>` per `[[server]]`. Guarantees: a `Profile` cannot be half-valid; loading reports every error at once.
 //! Does not: open sockets, read mail, or change after loading.
 //!
-//! Reading order: `load.rs`, `server.rs`, `scripts.rs`, `source.rs`.
+//! Reading order: `load.rs`, `cores.rs`, `server.rs`, `scripts.rs`, `source.rs`.
 
+mod cores;
 mod diagnostic;
 mod load;
 mod network;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use crate::hook::HookScripts;
 use crate::smtp::session::SessionOptions;
 
+pub use cores::{Cores, CoresError, ranges};
 pub use diagnostic::{Diagnostic, Place, Severity, SourceText};
 pub use load::{EMBEDDED_CONFIGURATION, Overrides, load_embedded, load_file, load_text};
 pub use network::Network;
@@ -28,8 +30,8 @@ pub use scripts::{Compiled, ScriptDirectory};
 /// Everything `postern serve` needs to know before it opens a socket.
 #[derive(Debug)]
 pub struct Configuration {
-    /// Which processors to use, as written: `all`, a count, or a list.
-    pub cores: String,
+    /// Which processors to use.
+    pub cores: Cores,
     /// Where the engine keeps what it must not lose.
     pub data_dir: PathBuf,
     /// Where `include` and `import` of scripts resolve.

@@ -1,6 +1,6 @@
 //! Chooses processors for the shards, and checks that this machine can run them at all.
 //!
-//! In: the operator's `cores` text, the affinity mask of the process, facts of the kernel. Out: one processor per shard,
+//! In: the operator's [`Cores`], the affinity mask of the process, facts of the kernel. Out: one processor per shard,
 //! or a refusal in plain words. Guarantees: every check happens before an executor starts, because the executor's own
 //! failures name the wrong reason; each refusal names the fact, the limit and the remedy.
 //! Does not: pin anything; the executor does.
@@ -8,6 +8,8 @@
 use std::collections::BTreeSet;
 
 use rustix::process::{Resource, getrlimit};
+
+use crate::profile::{Cores, ranges};
 
 /// Why no shard can be started.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,15 +21,13 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-/// The processors to run one shard each on, ascending.
-///
-/// `spec` is `all`, a count (`4`: the first four the process may use), or a list (`0-3,8`).
+/// The processors to run one shard each on, ascending: of a count, the first that the process may use.
 ///
 /// # Errors
 ///
-/// A spec that cannot be read, or that asks for processors this process may not use.
-pub fn choose(spec: &str) -> Result<Vec<usize>, Refusal> {
-    choose_from(spec, &allowed()?)
+/// `cores` asks for processors this process may not use.
+pub fn choose(cores: &Cores) -> Result<Vec<usize>, Refusal> {
+    choose_from(cores, &allowed()?)
 }
 
 /// Checks that io_uring works here and that `shards_count` executors may lock the memory they need.
@@ -53,90 +53,27 @@ fn allowed() -> Result<BTreeSet<usize>, Refusal> {
         .collect())
 }
 
-fn choose_from(spec: &str, allowed: &BTreeSet<usize>) -> Result<Vec<usize>, Refusal> {
-    let spec = spec.trim();
-    if spec == "all" {
-        return Ok(allowed.iter().copied().collect());
-    }
-    if let Ok(count) = spec.parse::<usize>() {
-        if count == 0 {
-            return Err(Refusal("cores = 0: at least one core is needed".to_owned()));
-        }
-        if allowed.len() < count {
-            return Err(Refusal(format!(
-                "cores = {count}: the process may use {} ({}); ask for fewer or widen its affinity",
-                allowed.len(),
-                list(allowed)
-            )));
-        }
-        return Ok(allowed.iter().copied().take(count).collect());
-    }
-    let wanted = parse_list(spec)?;
-    let missing: BTreeSet<usize> = wanted.difference(allowed).copied().collect();
-    if missing.is_empty() {
-        return Ok(wanted.into_iter().collect());
-    }
-    Err(Refusal(format!(
-        "cores = {spec}: the process may not use {}, only {}",
-        list(&missing),
-        list(allowed)
-    )))
-}
-
-/// `0-3,8`, at least one comma or dash; a plain number is a count.
-fn parse_list(spec: &str) -> Result<BTreeSet<usize>, Refusal> {
-    let unreadable = || {
-        Refusal(format!(
-            "cores = `{spec}` cannot be read; write all, a count (4) or a list (0-3,8)"
-        ))
-    };
-    let number = |digits: &str| {
-        digits
-            .parse::<usize>()
-            .ok()
-            .filter(|cpu| *cpu < rustix::thread::CpuSet::MAX_CPU)
-            .ok_or_else(unreadable)
-    };
-    let mut cpus = BTreeSet::new();
-    for part in spec.split(',').map(str::trim) {
-        match part.split_once('-') {
-            Some((first, last)) => {
-                let (first, last) = (number(first)?, number(last)?);
-                if last < first {
-                    return Err(unreadable());
-                }
-                cpus.extend(first..=last);
+fn choose_from(cores: &Cores, allowed: &BTreeSet<usize>) -> Result<Vec<usize>, Refusal> {
+    match cores {
+        Cores::All => Ok(allowed.iter().copied().collect()),
+        Cores::Count(count) if allowed.len() < *count => Err(Refusal(format!(
+            "cores = {count}: the process may use {} ({}); ask for fewer or widen its affinity",
+            allowed.len(),
+            ranges(allowed)
+        ))),
+        Cores::Count(count) => Ok(allowed.iter().copied().take(*count).collect()),
+        Cores::List(wanted) => {
+            let missing: BTreeSet<usize> = wanted.difference(allowed).copied().collect();
+            if missing.is_empty() {
+                return Ok(wanted.iter().copied().collect());
             }
-            // A trailing comma makes a list of one: `3,` is processor 3, `3` is three processors.
-            None if part.is_empty() && !cpus.is_empty() => {}
-            None => {
-                cpus.insert(number(part)?);
-            }
+            Err(Refusal(format!(
+                "cores = {cores}: the process may not use {}, only {}",
+                ranges(&missing),
+                ranges(allowed)
+            )))
         }
     }
-    Ok(cpus)
-}
-
-/// `0-3,8` for messages.
-fn list(cpus: &BTreeSet<usize>) -> String {
-    let mut parts: Vec<(usize, usize)> = Vec::new();
-    for cpu in cpus {
-        match parts.last_mut() {
-            Some((_, last)) if *last + 1 == *cpu => *last = *cpu,
-            _ => parts.push((*cpu, *cpu)),
-        }
-    }
-    let parts: Vec<String> = parts
-        .iter()
-        .map(|(first, last)| {
-            if first == last {
-                first.to_string()
-            } else {
-                format!("{first}-{last}")
-            }
-        })
-        .collect();
-    parts.join(",")
 }
 
 fn check_kernel(release: &str) -> Result<(), Refusal> {
@@ -231,40 +168,31 @@ const LOCKED_BYTES_PER_SHARD: u64 = 192 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::{check_kernel, choose_from};
 
-    fn of(cpus: &[usize]) -> BTreeSet<usize> {
-        cpus.iter().copied().collect()
+    fn choose(text: &str, allowed: &[usize]) -> Result<Vec<usize>, String> {
+        let cores = text.parse().expect("cores");
+        choose_from(&cores, &allowed.iter().copied().collect()).map_err(|refusal| refusal.0)
     }
 
     #[test]
-    fn specs_are_read_against_the_affinity() {
-        let allowed = of(&[0, 1, 2, 3, 8]);
-        assert_eq!(choose_from("all", &allowed), Ok(vec![0, 1, 2, 3, 8]));
-        assert_eq!(choose_from("2", &allowed), Ok(vec![0, 1]));
-        assert_eq!(choose_from(" 5 ", &allowed), Ok(vec![0, 1, 2, 3, 8]));
-        assert_eq!(choose_from("1-3,8", &allowed), Ok(vec![1, 2, 3, 8]));
-        assert_eq!(choose_from("8,", &allowed), Ok(vec![8]));
-        assert_eq!(choose_from("2, 1", &allowed), Ok(vec![1, 2]));
+    fn processors_are_chosen_from_the_affinity() {
+        let allowed = [0, 1, 2, 3, 8];
+        assert_eq!(choose("all", &allowed), Ok(vec![0, 1, 2, 3, 8]));
+        assert_eq!(choose("2", &allowed), Ok(vec![0, 1]));
+        assert_eq!(choose("5", &allowed), Ok(vec![0, 1, 2, 3, 8]));
+        assert_eq!(choose("1-3,8", &allowed), Ok(vec![1, 2, 3, 8]));
+        assert_eq!(choose("8,", &allowed), Ok(vec![8]));
     }
 
     #[test]
     fn refusals_name_fact_and_limit() {
-        let allowed = of(&[0, 1, 4]);
-        for (spec, said) in [
+        for (text, said) in [
             ("4", "the process may use 3 (0-1,4)"),
-            ("0", "at least one core"),
             ("0-4", "may not use 2-3, only 0-1,4"),
-            ("three", "cannot be read"),
-            ("3-1", "cannot be read"),
-            ("0-99999999", "cannot be read"),
-            ("", "cannot be read"),
-            ("-1", "cannot be read"),
         ] {
-            let refusal = choose_from(spec, &allowed).expect_err(spec);
-            assert!(refusal.0.contains(said), "{spec}: {refusal}");
+            let refusal = choose(text, &[0, 1, 4]).expect_err(text);
+            assert!(refusal.contains(said), "{text}: {refusal}");
         }
     }
 

@@ -19,13 +19,18 @@ fn refused(configuration: &str) -> String {
 #[test]
 fn every_error_is_reported_with_its_place() {
     let said = refused(
-        "[engine]\ncores = \"1\"\nhostnam = \"mx\"\n[[server]]\nid = \"a\"\nlisten = [\"localhost\"]\n\
+        "[engine]\ncores = \"two\"\nhostnam = \"mx\"\n[[server]]\nid = \"a\"\nlisten = [\"localhost\"]\n\
          tls = \"starttls\"\ndestination = \"maildir:mail\"\n[server.limits]\nmessage_octet_max = 1\n\
          errors_per_connection_max = 0\n",
     );
     assert_eq!(
         said,
         "\
+error: cores = \"two\" cannot be used
+ --> postern.toml:2:9
+  |
+2 | cores = \"two\"
+  |         ^^^^^ write all, a count (4) or a list (0-3,8)
 error: unknown key `hostnam` in [engine]
  --> postern.toml:3:1
   |
