@@ -3,13 +3,13 @@
 //! In: why the pump stopped. Out: a last reply where one is due, and a socket closed so that the client can read it.
 //! Guarantees: lingers at most [`LINGER_MS`] and [`LINGER_OCTETS`]. Does not: wait for QUIT.
 //!
-//! RFC 5321 §3.8 (closing), §4.2.1 (421); RFC 3463 §3.4, §3.5, §3.8 (the enhanced codes).
+//! RFC 5321 §3.8 (closing).
 
 use super::Connection;
 use super::transport::ConnectionError;
 use super::watch::{Activity, Interrupt};
 use crate::log::Level;
-use crate::smtp::reply::{EnhancedCode, Replies, Reply, ReplyCode, ReplyText};
+use crate::smtp::reply::{self, Replies};
 
 impl Connection {
     /// Says what is left to say and closes.
@@ -17,14 +17,14 @@ impl Connection {
         let (reason, reply) = match &outcome {
             Ok(()) => ("closed", None),
             Err(ConnectionError::ClientLeft) => ("client_left", None),
-            Err(ConnectionError::EarlyTalker) => ("early_talker", Some(early_talker())),
+            Err(ConnectionError::EarlyTalker) => ("early_talker", Some(reply::early_talker())),
             Err(ConnectionError::Interrupted(Interrupt::TimedOut)) => {
-                ("timeout", Some(timed_out()))
+                ("timeout", Some(reply::timed_out()))
             }
             Err(ConnectionError::Interrupted(Interrupt::Stopping)) => {
-                ("stopping", Some(stopping()))
+                ("stopping", Some(reply::shutting_down()))
             }
-            Err(ConnectionError::TooSlow) => ("too_slow", Some(too_slow())),
+            Err(ConnectionError::TooSlow) => ("too_slow", Some(reply::too_slow())),
             Err(ConnectionError::System(_)) => ("error", None),
         };
         if let Some(reply) = reply {
@@ -95,56 +95,8 @@ impl Connection {
 #[must_use]
 pub fn refusal(reason: &'static str) -> Vec<u8> {
     let mut replies = Replies::new();
-    replies.push(&fixed(ReplyCode::SERVICE_NOT_AVAILABLE, (7, 0), reason));
+    replies.push(&reply::not_admitted(reason));
     replies.take()
-}
-
-/// The reply to a message for which there is no room.
-pub(super) fn no_space() -> Reply<'static> {
-    fixed(
-        ReplyCode::INSUFFICIENT_STORAGE,
-        (3, 1),
-        "Not enough storage, try again later",
-    )
-}
-
-fn early_talker() -> Reply<'static> {
-    fixed(
-        ReplyCode::TRANSACTION_FAILED,
-        (5, 1),
-        "A client must wait for the greeting",
-    )
-}
-
-fn timed_out() -> Reply<'static> {
-    fixed(
-        ReplyCode::SERVICE_NOT_AVAILABLE,
-        (4, 2),
-        "Timeout, closing transmission channel",
-    )
-}
-
-fn too_slow() -> Reply<'static> {
-    fixed(
-        ReplyCode::SERVICE_NOT_AVAILABLE,
-        (4, 2),
-        "Mail data comes too slowly",
-    )
-}
-
-fn stopping() -> Reply<'static> {
-    fixed(
-        ReplyCode::SERVICE_NOT_AVAILABLE,
-        (3, 2),
-        "Shutting down, try again later",
-    )
-}
-
-fn fixed(code: ReplyCode, (subject, detail): (u16, u16), text: &'static str) -> Reply<'static> {
-    match EnhancedCode::new(subject, detail) {
-        Some(enhanced) => Reply::new(code, enhanced, ReplyText::Fixed(text)),
-        None => Reply::without_enhanced_code(code, ReplyText::Fixed(text)),
-    }
 }
 
 /// How long a client that still sends is listened to after the last reply, in milliseconds.

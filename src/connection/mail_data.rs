@@ -9,13 +9,14 @@
 
 use std::rc::Rc;
 
+use super::Connection;
 use super::transport::ConnectionError;
 use super::watch::{Activity, NEVER_MS};
-use super::{Connection, farewell};
 use crate::delivery::{IncomingMessage, StoreError};
 use crate::limits;
 use crate::log::Level;
 use crate::smtp::mail_data::{MailDataError, MailDataReader, Trace};
+use crate::smtp::reply;
 use crate::smtp::session::{MailDataOutcome, Step, TransactionId};
 
 /// Receives one message and answers its end.
@@ -55,9 +56,7 @@ pub(super) async fn receive(connection: &mut Connection) -> Result<Step, Connect
     let outcome = match result {
         Ok(_) => MailDataOutcome::Stored,
         Err(Failure::Refused(error)) => MailDataOutcome::Refused(error),
-        Err(Failure::NotStored(StoreError::NoSpace)) => {
-            MailDataOutcome::Replied(farewell::no_space())
-        }
+        Err(Failure::NotStored(StoreError::NoSpace)) => MailDataOutcome::Replied(reply::no_space()),
         Err(Failure::NotStored(_)) => MailDataOutcome::TemporaryFailure,
     };
     Ok(connection
