@@ -55,6 +55,10 @@ pub const REPLY_LINES_MAX: usize = 128;
 /// sends first.
 pub const REPLY_BUFFER_BYTES_MAX: usize = 65_536;
 
+/// Memory that a connection keeps for its next replies once it has sent what was gathered, in bytes: the replies to a
+/// hundred pipelined commands and more. An idle client that once sent a thousand must not hold tens of kilobytes.
+pub const REPLY_BUFFER_BYTES_KEPT: usize = 4_096;
+
 /// Longest parameter of HELO and EHLO kept, in octets: a domain with room for an address literal.
 pub const HELO_DOMAIN_OCTETS_MAX: usize = DOMAIN_OCTETS_MAX;
 

@@ -95,8 +95,11 @@ impl Replies {
         self.last_code
     }
 
-    /// Forgets what has been sent and keeps the memory.
+    /// Forgets what has been sent and keeps the memory, unless that has become much.
     pub fn clear(&mut self) {
+        if self.octets.capacity() > limits::REPLY_BUFFER_BYTES_KEPT {
+            self.octets = Vec::new();
+        }
         self.octets.clear();
     }
 
@@ -462,6 +465,20 @@ mod tests {
         assert_eq!(replies.take().capacity(), capacity);
         assert_eq!(replies.count(), 2);
         assert_eq!(replies.last_code(), Some(ReplyCode::OK));
+    }
+
+    #[test]
+    fn an_idle_client_holds_little_memory() {
+        let mut replies = Replies::new();
+        for batch_replies_count in [100, 1_000, 5] {
+            for _ in 0..batch_replies_count {
+                replies.push(&ok());
+            }
+            replies.clear();
+            assert!(replies.is_empty());
+            assert!(replies.octets.capacity() <= limits::REPLY_BUFFER_BYTES_KEPT);
+        }
+        assert!(0 < replies.octets.capacity(), "a little is kept");
     }
 
     /// Texts of ordinary words, line ends, and octets of every kind.
