@@ -19,6 +19,8 @@ pub struct Tickets {
     /// Connections waiting for a ticket.
     queue: RefCell<VecDeque<Waker>>,
     under_way_count: Cell<usize>,
+    /// Turns given to connections of the queue that have not run since.
+    granted_count: Cell<usize>,
     /// Buffers of finished jobs, to be filled again.
     spare: RefCell<Vec<Vec<u8>>>,
     files_count: Cell<u64>,
@@ -32,12 +34,21 @@ enum Slot {
 }
 
 impl Tickets {
-    /// Takes a ticket, waiting while too many jobs are under way. Dropping the future gives the turn up.
+    /// Takes a ticket, waiting while too many jobs are under way. The future must not be dropped before its end: the turn
+    /// it was given would be lost.
     pub(super) async fn take(&self) -> usize {
+        let mut is_queued = false;
         poll_fn(|task| {
-            if self.under_way_count.get() < JOBS_PER_SHARD_MAX {
+            let granted_count = self.granted_count.get();
+            if is_queued && 0 < granted_count {
+                self.granted_count.set(granted_count - 1);
                 return Poll::Ready(());
             }
+            // While others have waited longer there is no room: a turn that becomes free is granted to them at once.
+            if !is_queued && self.under_way_count.get() + granted_count < JOBS_PER_SHARD_MAX {
+                return Poll::Ready(());
+            }
+            is_queued = true;
             self.queue.borrow_mut().push_back(task.waker().clone());
             Poll::Pending
         })
@@ -81,7 +92,9 @@ impl Tickets {
         self.free.borrow_mut().push(ticket);
         self.under_way_count.set(self.under_way_count.get() - 1);
         self.keep(buffer);
-        if let Some(waker) = self.queue.borrow_mut().pop_front() {
+        let next = self.queue.borrow_mut().pop_front();
+        if let Some(waker) = next {
+            self.granted_count.set(self.granted_count.get() + 1);
             waker.wake();
         }
     }
@@ -111,3 +124,37 @@ pub(super) const JOBS_PER_SHARD_MAX: usize = 1_024;
 
 /// Buffers kept for further messages; each holds at most a spilled part, 128 KiB and a little.
 const SPARE_BUFFERS_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::{JOBS_PER_SHARD_MAX, Tickets};
+
+    #[test]
+    fn turns_are_taken_in_order() {
+        let tickets = Tickets::default();
+        let task = &mut Context::from_waker(Waker::noop());
+        for _ in 0..JOBS_PER_SHARD_MAX {
+            assert!(pin!(tickets.take()).poll(task).is_ready());
+        }
+        let mut first = pin!(tickets.take());
+        let mut second = pin!(tickets.take());
+        assert!(first.as_mut().poll(task).is_pending());
+        assert!(second.as_mut().poll(task).is_pending());
+        tickets.give_back(0, Vec::new());
+        // It comes before the first has run; the turn is not its.
+        let mut late = pin!(tickets.take());
+        assert!(late.as_mut().poll(task).is_pending());
+        assert_eq!(first.as_mut().poll(task), Poll::Ready(0));
+        tickets.give_back(0, Vec::new());
+        assert_eq!(second.as_mut().poll(task), Poll::Ready(0));
+        tickets.give_back(0, Vec::new());
+        assert_eq!(late.as_mut().poll(task), Poll::Ready(0));
+        tickets.give_back(0, Vec::new());
+        assert!(pin!(tickets.take()).poll(task).is_ready());
+        assert!(pin!(tickets.take()).poll(task).is_pending());
+    }
+}
