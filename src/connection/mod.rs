@@ -199,13 +199,26 @@ impl Connection {
         if self.profile().early_talker != EarlyTalker::Ignore
             && self.transport.try_receive(&mut self.receive_buffer)?
         {
-            drop(self.line(Level::Warning, "early_talker"));
+            self.note_early_talker(ReplyCode::SERVICE_READY);
             if self.profile().early_talker == EarlyTalker::Refuse {
                 return Err(ConnectionError::EarlyTalker);
             }
         }
         self.session.greeting(text, &mut self.replies);
         self.send_replies().await
+    }
+
+    /// Logs a client that has sent mail data without waiting for 354, as programs do that do not read replies.
+    fn note_early_mail_data(&self) {
+        if !self.receive_buffer.is_empty() && self.profile().early_talker != EarlyTalker::Ignore {
+            self.note_early_talker(ReplyCode::START_MAIL_INPUT);
+        }
+    }
+
+    /// Logs a client that has not waited for the reply it must wait for (RFC 5321 §3.1, RFC 2920 §3.1).
+    fn note_early_talker(&self, awaited: ReplyCode) {
+        let line = self.line(Level::Warning, "early_talker");
+        drop(line.map(|line| line.word("awaited", awaited.number())));
     }
 
     /// Sends what has been gathered, if anything.

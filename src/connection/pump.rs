@@ -71,6 +71,7 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
                 glommio::executor().yield_now().await;
             }
             Pause::MailDataComes => {
+                connection.note_early_mail_data();
                 connection.send_replies().await?;
                 if mail_data::receive(connection).await? == Step::Close {
                     return connection.send_replies().await;

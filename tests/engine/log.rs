@@ -56,3 +56,21 @@ fn refused_commands_are_logged_and_others_are_not() {
         assert!(line.ends_with(end), "{line}");
     }
 }
+
+#[test]
+fn mail_data_before_its_time_is_logged() {
+    let server = Server::start(&configuration(MAILDIR, ""));
+    let mut client = server.greeted();
+    client.begin_data();
+    client.send(b".\r\n");
+    client.expect("250 ");
+    client.send(
+        b"MAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n",
+    );
+    for code in ["250 ", "250 ", "354 ", "250 ", "221 "] {
+        client.expect(code);
+    }
+    let early = lines_of(server, "early_talker");
+    assert_eq!(early.len(), 1, "{early:?}");
+    assert!(early[0].ends_with(" awaited=354"), "{}", early[0]);
+}
