@@ -96,7 +96,7 @@ impl Connection {
 pub fn refusal(reason: &'static str) -> Vec<u8> {
     let mut replies = Replies::new();
     replies.push(&reply::not_admitted(reason));
-    replies.take()
+    replies.into_octets()
 }
 
 /// How long a client that still sends is listened to after the last reply, in milliseconds.

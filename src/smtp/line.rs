@@ -51,17 +51,6 @@ impl LineScanner {
         Self::default()
     }
 
-    /// Whether the first octets of a line have been dropped and its end has not come yet.
-    ///
-    /// Then the receive buffer may be empty and the client still owe the rest of a line.
-    #[must_use]
-    pub fn is_dropping(&self) -> bool {
-        match self.state {
-            State::InLine { .. } => false,
-            State::Dropping | State::DroppingAfterCr => true,
-        }
-    }
-
     /// Looks for the first line in `octets`; `line_octets_max` includes the CRLF.
     pub fn next_line<'octets>(
         &mut self,
@@ -305,7 +294,6 @@ mod tests {
                     consumed: endless.len()
                 }
             );
-            assert!(scanner.is_dropping());
         }
         let end = scanner.next_line(b"\r\nNOOP\r\n", 512);
         assert_eq!(
@@ -315,7 +303,6 @@ mod tests {
                 consumed: 2
             }
         );
-        assert!(!scanner.is_dropping());
         let next = scanner.next_line(b"NOOP\r\n", 512);
         assert_eq!(
             next,

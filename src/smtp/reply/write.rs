@@ -103,19 +103,10 @@ impl Replies {
         self.octets.clear();
     }
 
-    /// Takes the buffer out, for an executor that must own what it sends; see
-    /// [`Replies::give_back`].
+    /// Takes what is to be sent out of a value that is not needed any more.
     #[must_use]
-    pub fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.octets)
-    }
-
-    /// Puts the buffer back, emptied, so that its memory serves again.
-    pub fn give_back(&mut self, mut octets: Vec<u8>) {
-        if self.octets.is_empty() && octets.capacity() <= limits::REPLY_BUFFER_BYTES_MAX {
-            octets.clear();
-            self.octets = octets;
-        }
+    pub fn into_octets(self) -> Vec<u8> {
+        self.octets
     }
 
     /// Sets whether octets over 127 may be sent from now on.
@@ -455,14 +446,12 @@ mod tests {
     fn the_memory_of_the_buffer_serves_again() {
         let mut replies = Replies::new();
         replies.push(&ok());
-        let octets = replies.take();
-        assert_eq!(octets, b"250 2.0.0 Ok\r\n");
-        assert!(replies.is_empty());
-        let capacity = octets.capacity();
-        replies.give_back(octets);
+        assert_eq!(replies.as_octets(), b"250 2.0.0 Ok\r\n");
+        let memory = replies.as_octets().as_ptr();
+        replies.clear();
         assert!(replies.is_empty());
         replies.push(&ok());
-        assert_eq!(replies.take().capacity(), capacity);
+        assert_eq!(replies.as_octets().as_ptr(), memory);
         assert_eq!(replies.count(), 2);
         assert_eq!(replies.last_code(), Some(ReplyCode::OK));
     }

@@ -5,7 +5,7 @@
 //! Guarantees: nothing else in the engine decides on order.
 //! Does not: look at arguments or policy.
 //!
-//! RFC 5321 §4.1.4 (order of commands), RFC 2920 §3.1 (which commands end a pipelined group).
+//! RFC 5321 §4.1.4 (order of commands).
 
 use super::State;
 use crate::smtp::command::Verb;
@@ -47,13 +47,7 @@ pub const fn permit(state: State, verb: Verb) -> Result<(), OrderError> {
 /// Whether `verb` brings no message nearer, and so is counted until one is accepted.
 #[must_use]
 pub const fn is_idle(verb: Verb) -> bool {
-    matches!(row(verb).kind, Kind::Idle | Kind::IdleEndsGroup)
-}
-
-/// Whether `verb` must be the last one of a pipelined group (RFC 2920 §3.1).
-#[must_use]
-pub const fn ends_pipeline_group(verb: Verb) -> bool {
-    matches!(row(verb).kind, Kind::EndsGroup | Kind::IdleEndsGroup)
+    matches!(row(verb).kind, Kind::Idle)
 }
 
 /// One line of the table. While mail data is expected, and after the end, no verb is allowed.
@@ -70,14 +64,10 @@ type Cell = Result<(), OrderError>;
 /// What a verb is, apart from its order.
 #[derive(Clone, Copy)]
 enum Kind {
-    /// Part of a transaction.
-    Mail,
-    /// Part of a transaction, and the last of its group.
-    EndsGroup,
     /// Brings no message nearer.
     Idle,
-    /// Brings no message nearer, and is the last of its group.
-    IdleEndsGroup,
+    /// Part of a transaction, or the end of the session.
+    Other,
 }
 
 /// The table. A column is a state, a row is a verb.
@@ -88,20 +78,20 @@ const fn row(verb: Verb) -> &'static Row {
     const MAIL: Cell = Err(OrderError::MailMissing);
     const RCPT: Cell = Err(OrderError::RecipientMissing);
     const TWICE: Cell = Err(OrderError::MailGivenAlready);
-    use Kind::{EndsGroup, Idle, IdleEndsGroup, Mail};
+    use Kind::{Idle, Other};
     match verb {
         //                                Connected Greeted MailGiven RecipientsGiven
-        Verb::Helo    => const { &Row::of(OK,       OK,     OK,       OK,    IdleEndsGroup) },
-        Verb::Ehlo    => const { &Row::of(OK,       OK,     OK,       OK,    IdleEndsGroup) },
-        Verb::Mail    => const { &Row::of(HELO,     OK,     TWICE,    TWICE, Mail) },
-        Verb::Rcpt    => const { &Row::of(HELO,     MAIL,   OK,       OK,    Mail) },
-        Verb::Data    => const { &Row::of(HELO,     MAIL,   RCPT,     OK,    EndsGroup) },
+        Verb::Helo    => const { &Row::of(OK,       OK,     OK,       OK,    Idle) },
+        Verb::Ehlo    => const { &Row::of(OK,       OK,     OK,       OK,    Idle) },
+        Verb::Mail    => const { &Row::of(HELO,     OK,     TWICE,    TWICE, Other) },
+        Verb::Rcpt    => const { &Row::of(HELO,     MAIL,   OK,       OK,    Other) },
+        Verb::Data    => const { &Row::of(HELO,     MAIL,   RCPT,     OK,    Other) },
         Verb::Rset    => const { &Row::of(OK,       OK,     OK,       OK,    Idle) },
-        Verb::Vrfy    => const { &Row::of(OK,       OK,     OK,       OK,    IdleEndsGroup) },
-        Verb::Expn    => const { &Row::of(OK,       OK,     OK,       OK,    IdleEndsGroup) },
+        Verb::Vrfy    => const { &Row::of(OK,       OK,     OK,       OK,    Idle) },
+        Verb::Expn    => const { &Row::of(OK,       OK,     OK,       OK,    Idle) },
         Verb::Help    => const { &Row::of(OK,       OK,     OK,       OK,    Idle) },
-        Verb::Noop    => const { &Row::of(OK,       OK,     OK,       OK,    IdleEndsGroup) },
-        Verb::Quit    => const { &Row::of(OK,       OK,     OK,       OK,    EndsGroup) },
+        Verb::Noop    => const { &Row::of(OK,       OK,     OK,       OK,    Idle) },
+        Verb::Quit    => const { &Row::of(OK,       OK,     OK,       OK,    Other) },
         Verb::Unknown => const { &Row::of(OK,       OK,     OK,       OK,    Idle) },
     }
 }
@@ -126,26 +116,26 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
-    use super::{OrderError, ends_pipeline_group, is_idle, permit};
+    use super::{OrderError, is_idle, permit};
     use crate::smtp::command::Verb;
     use crate::smtp::session::State;
 
     /// The table of RFC 5321 §4.1.4, written a second time: + allowed, h HELO first, m MAIL first,
     /// r RCPT first, t MAIL twice, d mail data expected, c closing. Then i for commands that bring
-    /// no message nearer, and g for those that end a group (RFC 2920 §3.1).
+    /// no message nearer.
     const TABLE: [(Verb, &str); 12] = [
-        (Verb::Helo, "++++dc ig"),
-        (Verb::Ehlo, "++++dc ig"),
-        (Verb::Mail, "h+ttdc --"),
-        (Verb::Rcpt, "hm++dc --"),
-        (Verb::Data, "hmr+dc -g"),
-        (Verb::Rset, "++++dc i-"),
-        (Verb::Vrfy, "++++dc ig"),
-        (Verb::Expn, "++++dc ig"),
-        (Verb::Help, "++++dc i-"),
-        (Verb::Noop, "++++dc ig"),
-        (Verb::Quit, "++++dc -g"),
-        (Verb::Unknown, "++++dc i-"),
+        (Verb::Helo, "++++dc i"),
+        (Verb::Ehlo, "++++dc i"),
+        (Verb::Mail, "h+ttdc -"),
+        (Verb::Rcpt, "hm++dc -"),
+        (Verb::Data, "hmr+dc -"),
+        (Verb::Rset, "++++dc i"),
+        (Verb::Vrfy, "++++dc i"),
+        (Verb::Expn, "++++dc i"),
+        (Verb::Help, "++++dc i"),
+        (Verb::Noop, "++++dc i"),
+        (Verb::Quit, "++++dc -"),
+        (Verb::Unknown, "++++dc i"),
     ];
 
     #[test]
@@ -165,7 +155,6 @@ mod tests {
                 assert_eq!(permit(state, verb), expected, "{verb:?} in {state:?}");
             }
             assert_eq!(is_idle(verb), row.contains('i'), "{verb:?}");
-            assert_eq!(ends_pipeline_group(verb), row.ends_with('g'), "{verb:?}");
         }
     }
 }
