@@ -31,7 +31,6 @@ pub enum EightBitText {
 #[derive(Debug, Default)]
 pub struct Replies {
     octets: Vec<u8>,
-    count: u64,
     last_code: Option<ReplyCode>,
     eight_bit_text: EightBitText,
 }
@@ -60,7 +59,6 @@ impl Replies {
             ReplyText::Octets(text) => writer.text(text),
         }
         writer.finish();
-        self.count = self.count.saturating_add(1);
         self.last_code = Some(reply.code);
     }
 
@@ -81,12 +79,6 @@ impl Replies {
     #[must_use]
     pub fn must_be_sent(&self) -> bool {
         self.octets.len() > limits::REPLY_BUFFER_BYTES_MAX / 2
-    }
-
-    /// Replies pushed since the value was made; sending does not lower it.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.count
     }
 
     /// The code of the reply pushed last, sent or not.
@@ -452,7 +444,6 @@ mod tests {
         assert!(replies.is_empty());
         replies.push(&ok());
         assert_eq!(replies.as_octets().as_ptr(), memory);
-        assert_eq!(replies.count(), 2);
         assert_eq!(replies.last_code(), Some(ReplyCode::OK));
     }
 
