@@ -28,7 +28,7 @@ pub enum ShardMessage {
 pub struct Admission {
     limits: ConnectionLimits,
     open: AtomicU32,
-    stripes: [Mutex<HashMap<IpAddr, Client>>; STRIPES_COUNT],
+    stripes: [Mutex<Stripe>; STRIPES_COUNT],
 }
 
 /// Leave for one connection; giving it back is dropping it.
@@ -64,6 +64,14 @@ pub enum Excess {
     PerClient,
     /// The new connections of one client within a second.
     PerClientPerSecond,
+}
+
+/// A part of the table.
+#[derive(Debug, Default)]
+struct Stripe {
+    clients: HashMap<IpAddr, Client>,
+    /// Clients above which the next look for those to forget is due.
+    sweep_above_count: usize,
 }
 
 #[derive(Debug, Default)]
@@ -120,10 +128,10 @@ impl Admission {
             .stripe(client)
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if 0 < per_second_max && SWEEP_ABOVE_COUNT < stripe.len() {
-            stripe.retain(|_, client| 0 < client.open || client.second == second);
+        if 0 < per_second_max {
+            stripe.sweep(second);
         }
-        let counts = stripe.entry(client).or_default();
+        let counts = stripe.clients.entry(client).or_default();
         if 0 < per_second_max {
             if counts.second != second {
                 counts.second = second;
@@ -151,16 +159,16 @@ impl Admission {
             .stripe(client)
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(counts) = stripe.get_mut(&client) {
+        if let Some(counts) = stripe.clients.get_mut(&client) {
             counts.open -= 1;
             // With a rate to keep, the sweep removes it when its second is over.
             if counts.open == 0 && self.limits.connections_per_client_per_second_max == 0 {
-                stripe.remove(&client);
+                stripe.clients.remove(&client);
             }
         }
     }
 
-    fn stripe(&self, client: IpAddr) -> &Mutex<HashMap<IpAddr, Client>> {
+    fn stripe(&self, client: IpAddr) -> &Mutex<Stripe> {
         let number = match client {
             IpAddr::V4(address) => u64::from(address.to_bits()),
             IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
@@ -168,6 +176,19 @@ impl Admission {
         // Fibonacci hashing: neighbours of a network fall into different parts.
         let index = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - STRIPES_BITS);
         &self.stripes[usize::try_from(index).unwrap_or(0)]
+    }
+}
+
+impl Stripe {
+    /// Forgets clients of past seconds, once as many have come as were left the last time: whoever fills the table
+    /// within one second must not have every connection walk through it.
+    fn sweep(&mut self, second: u64) {
+        if self.clients.len() <= self.sweep_above_count.max(SWEEP_ABOVE_COUNT) {
+            return;
+        }
+        self.clients
+            .retain(|_, client| 0 < client.open || client.second == second);
+        self.sweep_above_count = 2 * self.clients.len();
     }
 }
 
@@ -213,7 +234,7 @@ const SWEEP_ABOVE_COUNT: usize = 1_024;
 mod tests {
     use std::sync::Arc;
 
-    use super::{Admission, Excess};
+    use super::{Admission, Excess, Stripe};
     use crate::profile::ConnectionLimits;
 
     fn admission(all: u32, per_client: u32, per_second: u32) -> Arc<Admission> {
@@ -253,7 +274,7 @@ mod tests {
         let held = admission
             .stripes
             .iter()
-            .map(|stripe| stripe.lock().expect("no panic").len());
+            .map(|stripe| stripe.lock().expect("no panic").clients.len());
         assert_eq!(
             held.sum::<usize>(),
             0,
@@ -313,6 +334,25 @@ mod tests {
         );
         assert!(admission.enter(ip("192.0.2.2"), 7).is_ok());
         assert!(admission.enter(ip("192.0.2.1"), 8).is_ok());
+    }
+
+    #[test]
+    fn clients_of_past_seconds_are_forgotten() {
+        let mut stripe = Stripe::default();
+        let mut come = |clients: std::ops::Range<u32>, second: u64| {
+            for number in clients {
+                stripe.sweep(second);
+                let address = std::net::IpAddr::from(number.to_be_bytes());
+                stripe.clients.entry(address).or_default().second = second;
+            }
+            (stripe.clients.len(), stripe.sweep_above_count)
+        };
+        assert_eq!(come(0..3_000, 1), (3_000, 2 * 2_051), "all of one second");
+        let (count, sweep_above_count) = come(3_000..10_000, 2);
+        assert!(count <= 7_000, "those of the first second have gone");
+        assert!(sweep_above_count <= 2 * count);
+        let (count, _) = come(10_000..40_000, 3);
+        assert!(count <= 30_000 + 1);
     }
 
     #[test]
