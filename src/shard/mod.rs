@@ -3,7 +3,7 @@
 //! In: profiles, listening sockets, destinations. Out: connections served until told to stop.
 //!
 //! Guarantees: a shard is one thread pinned to one processor, and all it owns stays on it; it never blocks, never reads
-//! files, and sleeps while nothing happens. A shard that panics ends, and the process ends with it and with the reason:
+//! files, and sleeps while nothing happens, but for two short wakes a second (see `beat`). A shard that panics ends, and the process ends with it and with the reason:
 //! a core lost in silence would be worse, and what supervises the process restarts it whole. No acknowledged message is
 //! lost by that. Does not: load profiles or open destinations; `main` does, before any shard exists.
 //!
@@ -109,7 +109,7 @@ pub fn start(parts: ShardParts) -> std::io::Result<JoinHandle<()>> {
 fn run(parts: ShardParts) -> Result<(), String> {
     let executor = LocalExecutorBuilder::new(Placement::Fixed(parts.cpu))
         .io_memory(IO_MEMORY_BYTES)
-        .preempt_timer(PREEMPT_AFTER)
+        .preempt_timer(PREEMPT_AT_START_AFTER)
         .make()
         .map_err(|error| {
             format!(
@@ -117,7 +117,12 @@ fn run(parts: ShardParts) -> Result<(), String> {
                 parts.cpu
             )
         })?;
-    executor.run(async { Shard::new(parts)?.run().await })
+    executor.run(async {
+        glommio::spawn_local(beat()).detach();
+        // So that it has begun before anything else has.
+        glommio::executor().yield_now().await;
+        Shard::new(parts)?.run().await
+    })
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
@@ -188,11 +193,29 @@ impl Shard {
         spawned
             .map_err(|error| format!("cannot start the task for answers: {error}"))?
             .detach();
-        glommio::spawn_local(tick(Rc::clone(&self.commons))).detach();
-        glommio::spawn_local(flush_log(Rc::clone(&self.commons))).detach();
+        let ordinary = glommio::executor().create_task_queue(
+            Shares::default(),
+            Latency::Matters(PREEMPT_AFTER),
+            "connections",
+        );
+        let failed = |error| format!("cannot start a task: {error}");
+        let (ticking, flushing) = (
+            tick(Rc::clone(&self.commons)),
+            flush_log(Rc::clone(&self.commons)),
+        );
+        glommio::spawn_local_into(ticking, ordinary)
+            .map_err(failed)?
+            .detach();
+        glommio::spawn_local_into(flushing, ordinary)
+            .map_err(failed)?
+            .detach();
         for acceptor in &self.acceptors {
             let acceptor = Rc::clone(acceptor);
-            glommio::spawn_local(async move { acceptor.run().await }).detach();
+            // What an acceptor spawns runs in its queue.
+            let accepting = async move { acceptor.run().await };
+            glommio::spawn_local_into(accepting, ordinary)
+                .map_err(failed)?
+                .detach();
         }
         (self.report)(ShardEvent::Accepting);
         let stop = wait_for_stop(self.commons.shard, self.messages, Arc::clone(&self.report));
@@ -248,7 +271,16 @@ async fn wait_for_stop(
     }
 }
 
-/// Looks after deadlines as long as there are connections; without them the shard sleeps.
+/// Wakes the executor now and then, and does nothing. When the preemption timer fires before the first task of a turn
+/// has begun, because the system had taken the processor away, the executor takes the turn for an idle one and sleeps
+/// with tasks that could run, until anything else wakes it; without this that might be never.
+async fn beat() {
+    loop {
+        glommio::timer::sleep(BEAT).await;
+    }
+}
+
+/// Looks after deadlines as long as there are connections.
 async fn tick(commons: Rc<Commons>) {
     loop {
         commons.watch.wait_for_connections().await;
@@ -314,6 +346,12 @@ const LAST_WORDS_MS: u64 = 3_000;
 
 /// Registered buffers of one executor; none is used for sockets, so the least it takes.
 const IO_MEMORY_BYTES: usize = 65_536;
+
+/// How long tasks that could run may be slept over, see [`beat`]. Two wakes per second are no measurable load.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// The same as [`PREEMPT_AFTER`] before the first [`beat`]: so long that no system takes the processor away for it.
+const PREEMPT_AT_START_AFTER: Duration = Duration::from_secs(2);
 
 /// How long tasks run before the executor looks for new events: the longest a client waits because others are busy.
 const PREEMPT_AFTER: Duration = Duration::from_millis(2);
