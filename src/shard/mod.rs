@@ -3,9 +3,10 @@
 //! In: profiles, listening sockets, destinations. Out: connections served until told to stop.
 //!
 //! Guarantees: a shard is one thread pinned to one processor, and all it owns stays on it; it never blocks, never reads
-//! files, and sleeps while nothing happens, but for two short wakes a second (see `beat`). A shard that panics ends, and the process ends with it and with the reason:
-//! a core lost in silence would be worse, and what supervises the process restarts it whole. No acknowledged message is
-//! lost by that. Does not: load profiles or open destinations; `main` does, before any shard exists.
+//! files, and sleeps while nothing happens, but for two short wakes a second (see `beat`). A shard that panics ends, and
+//! the process ends with it and with the reason: a core lost in silence would be worse, and what supervises the process
+//! restarts it whole. No acknowledged message is lost by that. Does not: load profiles or open destinations; `main`
+//! does, before any shard exists.
 //!
 //! Reading order: this file, `listener.rs`, `mesh.rs`, `clock.rs`, `placement.rs`.
 
