@@ -8,11 +8,13 @@ use postern_jit::execution::{
     Ending, Execution, HostAnswer, Input, Limits, Outcome, ScriptInstance, Step,
 };
 use postern_jit::infer::Inference;
-use postern_jit::resolve::{Arity, Environment, HostFunction, NoFiles, PredefinedVariable};
+use postern_jit::resolve::{
+    Arity, Environment, HostFunction, LoadError, LoadedFile, Loader, NoFiles, PredefinedVariable,
+};
 use postern_jit::runtime::Portable;
 use postern_jit::runtime::portable::Snapshot;
 use postern_jit::script::{Options, Script};
-use postern_jit::source::SourceMap;
+use postern_jit::source::{SourceId, SourceMap};
 
 const SENDER: usize = 0;
 const CONTEXT: usize = 1;
@@ -277,6 +279,47 @@ fn code_outlives_its_script_while_an_execution_holds_it() {
     assert!(matches!(execution.resume(), Step::NeedsHost(_)));
     let outcome = answered(&mut execution, 5.0, Vec::new());
     assert_eq!(outcome.output, [b"5".to_vec()]);
+}
+
+/// A script directory with one file.
+struct OneFile(&'static [u8]);
+
+impl Loader for OneFile {
+    fn load(&mut self, _: SourceId, _: &[u8]) -> Result<LoadedFile, LoadError> {
+        Ok(LoadedFile {
+            name: "data.json".to_owned(),
+            text: self.0.to_vec(),
+        })
+    }
+}
+
+/// Of a data file that held a number the generated code took the number for an address.
+#[test]
+fn a_data_file_may_hold_any_kind_of_value() {
+    for (content, printed) in [
+        ("5", "5"),
+        ("true", "true"),
+        ("\"text\"", "text"),
+        ("[1, [2]]", "[0=>1,1=>[0=>2]]"),
+    ] {
+        let mut sources = SourceMap::new();
+        let text = b"import $x from \"data.json\"; $y = $x; echo $y;";
+        let main = sources.add("main.hsl", text).expect("the text is short");
+        let mut diagnostics = Diagnostics::new();
+        let script = Script::compile(
+            &mut sources,
+            main,
+            &Environment::default(),
+            &mut OneFile(content.as_bytes()),
+            Options::default(),
+            &mut diagnostics,
+        );
+        let script = script.unwrap_or_else(|| panic!("{}", diagnostics.render(&sources)));
+        let instance = ScriptInstance::new(&script).expect("constants fit");
+        let (outcome, _) = run(&mut start(&instance, Limits::default()));
+        assert_eq!(outcome.output, [printed.as_bytes().to_vec()]);
+        assert_eq!(outcome.live_objects, 0);
+    }
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub struct Class {
 pub enum Constant {
     /// Octets.
     String(Rc<[u8]>),
-    /// What a data file held.
+    /// What a data file held: a string or an array.
     Data(Portable),
     /// An array of constants: keys (absent: the next index) and values in order.
     Array(Vec<(Option<Operand>, Operand)>),

@@ -27,8 +27,8 @@ impl FunctionBuilder<'_, '_> {
         };
         match self.decode(data) {
             Ok(content) => {
-                let constant = Operand::Constant(self.add_constant(Constant::Data(content)));
-                let from = self.copy(constant, span);
+                let operand = self.data_operand(content);
+                let from = self.copy(operand, span);
                 let name = self.info.variables[data.variable.index()].name.clone();
                 self.store_variable(&name, from, span);
             }
@@ -37,6 +37,18 @@ impl FunctionBuilder<'_, '_> {
                 self.shared
                     .diagnostics
                     .report(Diagnostic::error(import.file_span, message));
+            }
+        }
+    }
+
+    /// The content as an operand: a constant refers to the heap, so what does not is an operand of its own kind.
+    fn data_operand(&mut self, content: Portable) -> Operand {
+        match content {
+            Portable::None => Operand::None,
+            Portable::Boolean(truth) => Operand::Boolean(truth),
+            Portable::Number(number) => Operand::Number(number),
+            Portable::String(_) | Portable::Array(_) | Portable::Shared(_) => {
+                Operand::Constant(self.add_constant(Constant::Data(content)))
             }
         }
     }
