@@ -9,4 +9,4 @@ mod translate;
 
 pub(crate) use module::{Code, Entry, compile};
 pub(crate) use stack::ENTRIES_MAX;
-pub(crate) use tables::{PlaceShape, ShapeAction, ShapeStep};
+pub(crate) use tables::{PlaceShape, ShapeAction, ShapeRoot, ShapeStep};

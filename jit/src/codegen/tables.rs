@@ -19,14 +19,25 @@ pub(crate) struct Tables {
 /// The form of a place and what is done to it; the operands come with each call.
 #[derive(Debug)]
 pub(crate) struct PlaceShape {
-    /// Whether the root is a cell: what it holds is the place's root then.
-    pub(crate) through_cell: bool,
+    /// What the word is that the place begins with.
+    pub(crate) root: ShapeRoot,
     /// The class whose function the place stands in, plus one; 0 outside of classes.
     pub(crate) accessor: u32,
     /// The steps.
     pub(crate) steps: Vec<ShapeStep>,
     /// What is done.
     pub(crate) action: ShapeAction,
+}
+
+/// What a place begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ShapeRoot {
+    /// A variable: what it holds is changed.
+    Variable,
+    /// A cell: what it holds is changed.
+    Cell,
+    /// A value that somebody else owns: only what it refers to may change.
+    Borrowed,
 }
 
 /// One step; the operands it takes from the list.

@@ -4,7 +4,7 @@ use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, types};
 
 use super::Translator;
 use crate::boundary::host_calls::HostCall;
-use crate::codegen::tables::{PlaceShape, ShapeAction, ShapeStep};
+use crate::codegen::tables::{PlaceShape, ShapeAction, ShapeRoot, ShapeStep};
 use crate::infer::Representation;
 use crate::ir::{Operand, PathStep, Place, PlaceAction, PlaceRoot, Register};
 
@@ -186,7 +186,13 @@ fn shape(place: &Place, action: &PlaceAction, operands: &mut Vec<Operand>) -> Pl
         PlaceAction::ReadQuiet => ShapeAction::ReadQuiet,
     };
     PlaceShape {
-        through_cell: matches!(place.root, PlaceRoot::Cell(_)),
+        root: match place.root {
+            PlaceRoot::Cell(_) => ShapeRoot::Cell,
+            PlaceRoot::Value(_) => ShapeRoot::Borrowed,
+            PlaceRoot::Variable(_) | PlaceRoot::Predefined(_) | PlaceRoot::Static(_) => {
+                ShapeRoot::Variable
+            }
+        },
         accessor: place.accessor,
         steps,
         action,

@@ -6,7 +6,7 @@
 use super::member::check_way;
 use super::operate::{apply_in_place, bound, next};
 use crate::builtins::Unwind;
-use crate::codegen::{PlaceShape, ShapeAction, ShapeStep};
+use crate::codegen::{PlaceShape, ShapeAction, ShapeRoot, ShapeStep};
 use crate::error::ErrorKind;
 use crate::execution::running::Running;
 use crate::runtime::place::{Step, assign_slice, unset_element, unset_slice, with_place};
@@ -23,12 +23,14 @@ pub(crate) fn place(
     let Some(shape) = script.code.tables.place_shape(shape) else {
         return Ok(Value::NONE);
     };
-    if !shape.through_cell {
-        return act(script, shape, root, operands).map_err(Unwind::Error);
-    }
-    let result = match root.as_cell() {
-        Some(cell) => cell.update(|content| act(script, shape, content, operands)),
-        None => Ok(Value::NONE),
+    let result = match shape.root {
+        ShapeRoot::Variable => act(script, shape, root, operands),
+        // An array is copied before it changes, and the copy must not take the place of what the caller releases.
+        ShapeRoot::Borrowed => act(script, shape, &mut root.clone(), operands),
+        ShapeRoot::Cell => match root.as_cell() {
+            Some(cell) => cell.update(|content| act(script, shape, content, operands)),
+            None => Ok(Value::NONE),
+        },
     };
     result.map_err(Unwind::Error)
 }

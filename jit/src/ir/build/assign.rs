@@ -383,7 +383,9 @@ impl FunctionBuilder<'_, '_> {
         }
         links.reverse();
         let mut temporaries = Vec::new();
-        let root = self.target_root(base, &mut temporaries);
+        let all: Vec<&Expression> = links.iter().flat_map(|link| keys(link)).collect();
+        let all = [&all, later].concat();
+        let root = self.target_root(base, &all, &mut temporaries);
         let mut path = Vec::new();
         for (index, link) in links.iter().enumerate() {
             let mut after: Vec<&Expression> = links[index + 1..]
@@ -403,12 +405,17 @@ impl FunctionBuilder<'_, '_> {
         )
     }
 
-    fn target_root(&mut self, base: &Target, temporaries: &mut Vec<Operand>) -> PlaceRoot {
+    fn target_root(
+        &mut self,
+        base: &Target,
+        later: &[&Expression],
+        temporaries: &mut Vec<Operand>,
+    ) -> PlaceRoot {
         match &base.kind {
             TargetKind::Variable(name) => self.place_root(name),
             TargetKind::StaticVariable(class, name) => self.static_root(class, name),
             TargetKind::Value(value) => {
-                let operand = self.expression(value);
+                let operand = self.held(value, later);
                 temporaries.push(operand);
                 PlaceRoot::Value(operand)
             }

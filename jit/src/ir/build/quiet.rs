@@ -75,7 +75,7 @@ impl FunctionBuilder<'_, '_> {
             ExpressionKind::Variable(name) => self.place_root(name),
             ExpressionKind::StaticVariable(class, name) => self.static_root(class, name),
             _ => {
-                let operand = self.expression(base);
+                let operand = self.held(base, &chain);
                 temporaries.push(operand);
                 PlaceRoot::Value(operand)
             }
