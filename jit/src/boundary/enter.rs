@@ -9,8 +9,7 @@ use std::panic::resume_unwind;
 
 use super::layout::ExecutionState;
 use crate::builtins::Unwind;
-use crate::codegen::{ENTRIES_MAX, Entry};
-use crate::error::ErrorKind;
+use crate::codegen::Entry;
 use crate::execution::running::Running;
 use crate::runtime::Value;
 
@@ -26,13 +25,7 @@ pub(crate) fn enter(
     environment: &Value,
     arguments: Vec<Value>,
 ) -> Result<Value, Unwind> {
-    if running.entries > ENTRIES_MAX {
-        return Err(Unwind::Error(ErrorKind::CallDepth { limit: ENTRIES_MAX }));
-    }
-    running.entries += 1;
-    let result = call(running, entry, environment, arguments);
-    running.entries -= 1;
-    result
+    running.nested(|running| call(running, entry, environment, arguments))
 }
 
 fn call(

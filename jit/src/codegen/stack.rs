@@ -23,11 +23,13 @@ pub(super) fn bound(program: &Program, frames: &[u64], reached_by_value: &[bool]
         .iter()
         .zip(reached_by_value)
         .filter(|(_, reached)| **reached)
-        .map(|(chain, _)| chain + HOST_FRAMES_BYTES)
+        .map(|(chain, _)| *chain)
         .collect();
     by_value.sort_unstable_by(|one, other| other.cmp(one));
     let nested: u64 = by_value.iter().take(ENTRIES_MAX).sum();
-    chains.first().copied().unwrap_or(0) + nested + INNERMOST_BYTES
+    // Builtins are called by value, too: as many as may be nested, whatever functions the script has.
+    let hosts = (ENTRIES_MAX as u64 + 1) * HOST_FRAMES_BYTES;
+    chains.first().copied().unwrap_or(0) + nested + hosts + INNERMOST_BYTES
 }
 
 /// Per function: the deepest chain of calls by name that begins with it.

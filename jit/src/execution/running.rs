@@ -12,6 +12,7 @@ use super::{Ending, HostAnswer, HostRequest, Limits};
 use crate::boundary::enter::enter;
 use crate::boundary::layout::ExecutionState;
 use crate::builtins::Unwind;
+use crate::codegen::ENTRIES_MAX;
 use crate::error::{ErrorKind, ScriptError};
 use crate::ir::FunctionId;
 use crate::runtime::Value;
@@ -272,6 +273,21 @@ impl Running {
         }
         self.end_now();
         Unwind::Ended
+    }
+
+    /// Calls a function by value, unless too many such calls are nested already: they take native stack, whose bound
+    /// counts on it, even where a builtin calls a builtin and no code of the script runs in between.
+    pub(crate) fn nested<T>(
+        &mut self,
+        call: impl FnOnce(&mut Self) -> Result<T, Unwind>,
+    ) -> Result<T, Unwind> {
+        if self.entries > ENTRIES_MAX {
+            return Err(Unwind::Error(ErrorKind::CallDepth { limit: ENTRIES_MAX }));
+        }
+        self.entries += 1;
+        let result = call(self);
+        self.entries -= 1;
+        result
     }
 
     /// Prints one line.

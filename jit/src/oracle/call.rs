@@ -141,7 +141,13 @@ impl Walker<'_> {
             }
             FunctionTarget::Class(number) => self.construct(number, arguments, span),
             FunctionTarget::Host(number) => self.call_host(number, &arguments, span),
-            FunctionTarget::Builtin(number) => self.call_builtin(number, &arguments, span),
+            FunctionTarget::Builtin(number) => {
+                let limit = crate::codegen::ENTRIES_MAX;
+                if self.builtin_calls.len() > limit {
+                    return fail(ErrorKind::CallDepth { limit }, span);
+                }
+                self.call_builtin(number, &arguments, span)
+            }
         }
     }
 

@@ -87,7 +87,9 @@ pub(crate) fn invoke(
         return Err(Unwind::Error(ErrorKind::NotCallable { got: callee.kind() }));
     };
     match function.target() {
-        FunctionTarget::Builtin(index) => call_builtin(running, index, arguments),
+        FunctionTarget::Builtin(index) => {
+            running.nested(|running| call_builtin(running, index, arguments))
+        }
         FunctionTarget::Host(index) => {
             let (minimum, maximum) = running.script.host_arity(index as usize);
             check_count(arguments.len(), minimum, maximum)?;
