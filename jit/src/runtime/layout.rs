@@ -15,7 +15,8 @@
 //!
 //! So a value refers to the heap exactly when its bits, unsigned, are at least [`HEAP_MIN`]. Every heap object begins with
 //! its reference count (u32), then a word the heap keeps for itself. Each offset below is taken from the type itself.
-//! Code may add to and subtract from the count; only a release that reaches exactly zero must call the runtime.
+//! Code may add to and subtract from a count without [`REFCOUNT_IMMORTAL`]; only a release that reaches exactly zero must
+//! call the runtime.
 
 use std::mem::{align_of, offset_of, size_of};
 
@@ -61,8 +62,11 @@ pub const TAG_OBJECT: u64 = 0xFFFF;
 
 /// Where the reference count (u32) is in every heap object.
 pub const REFCOUNT_OFFSET: usize = offset_of!(Header, refcount);
-/// The count of a constant: high enough that ordinary code never brings it to zero.
-pub const REFCOUNT_IMMORTAL: u32 = 0x8000_0000;
+/// The bit that makes a count stay what it is: that of a constant. A script that is ended early never gives back what it
+/// took, so that counts of what outlives it would grow from session to session.
+pub const REFCOUNT_IMMORTAL: u32 = 1 << REFCOUNT_IMMORTAL_SHIFT;
+/// How far up that bit is: the highest one.
+pub const REFCOUNT_IMMORTAL_SHIFT: u32 = 31;
 /// Where a cell keeps its value.
 pub const CELL_VALUE_OFFSET: usize = offset_of!(VariableCell, value);
 /// Where a string keeps its length in octets (u32).

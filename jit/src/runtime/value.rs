@@ -15,6 +15,7 @@ use std::ptr::NonNull;
 use super::array::HslArray;
 use super::function::{HslFunction, VariableCell};
 use super::heap::{self, HeapObject};
+use super::key::Key;
 use super::kind::Kind;
 use super::layout;
 use super::object::HslObject;
@@ -291,9 +292,18 @@ impl Value {
         unsafe { &mut *pointer }
     }
 
-    /// Makes a string or array a constant: never freed by counting, only with its heap. Other values are as they were.
+    /// Makes a string or array, with all that is in it, a constant: never freed by counting, only with its heap. Other
+    /// values are as they were. Constants are nested no deeper than the parser and the decoders allow.
     #[must_use]
     pub fn immortal(self) -> Self {
+        for (key, element) in self.as_array().into_iter().flatten() {
+            let name = match key {
+                Key::String(name) => name.clone(),
+                Key::None | Key::Integer(_) | Key::Octets(_) => Self::NONE,
+            };
+            // Both are held by the array as well, which keeps them.
+            let _ = (name.immortal(), element.clone().immortal());
+        }
         if self.is_heap() {
             // SAFETY: a heap reference of a live value points to a header.
             heap::make_immortal(unsafe { self.address().as_ref() });

@@ -10,7 +10,9 @@ use crate::boundary::host_calls::HostCall;
 use crate::boundary::layout::{STATE_CONSTANTS, STATE_PREDEFINED};
 use crate::infer::{Kinds, Representation};
 use crate::ir::{Operand, Register};
-use crate::runtime::layout::{ADDRESS_MASK, FALSE, HEAP_MIN, NONE, NUMBER_MAX, TRUE, UNDEFINED};
+use crate::runtime::layout::{
+    ADDRESS_MASK, FALSE, HEAP_MIN, NONE, NUMBER_MAX, REFCOUNT_IMMORTAL_SHIFT, TRUE, UNDEFINED,
+};
 use crate::syntax::ast::Name;
 
 impl Translator<'_, '_> {
@@ -224,12 +226,20 @@ impl Translator<'_, '_> {
             .builder
             .ins()
             .load(types::I32, MemFlagsData::trusted(), pointer, 0);
-        let count = self.builder.ins().iadd_imm_s(count, 1);
+        let one = self.reference(count);
+        let count = self.builder.ins().iadd(count, one);
         self.builder
             .ins()
             .store(MemFlagsData::trusted(), count, pointer, 0);
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(done);
+    }
+
+    /// What a reference adds to a count: one, or nothing to that of a constant.
+    fn reference(&mut self, count: ir::Value) -> ir::Value {
+        let immortal = i64::from(REFCOUNT_IMMORTAL_SHIFT);
+        let immortal = self.builder.ins().ushr_imm_u(count, immortal);
+        self.builder.ins().bxor_imm_u(immortal, 1)
     }
 
     /// Drops a reference, unless the value surely has no count. The last one is dropped by the host.
@@ -252,7 +262,8 @@ impl Translator<'_, '_> {
         let is_last = self.builder.ins().icmp_imm_u(IntCC::Equal, count, 1);
         self.builder.ins().brif(is_last, last, &[], others, &[]);
         self.builder.switch_to_block(others);
-        let fewer = self.builder.ins().iadd_imm_s(count, -1);
+        let one = self.reference(count);
+        let fewer = self.builder.ins().isub(count, one);
         self.builder
             .ins()
             .store(MemFlagsData::trusted(), fewer, pointer, 0);

@@ -11,7 +11,8 @@ use crate::runtime::function::{HslFunction, VariableCell};
 use crate::runtime::object::HslObject;
 use crate::runtime::{layout, string};
 
-/// Adds a reference. A count that reached the greatest u32 stays there, and its object is never freed.
+/// Adds a reference, unless the object is immortal. A count that grows into that bit stays there, and its object is never
+/// freed.
 ///
 /// # Safety
 ///
@@ -20,7 +21,10 @@ pub unsafe fn retain_bits(bits: u64) {
     let header = header_address(bits);
     // SAFETY: 1.
     let refcount = &unsafe { header.as_ref() }.refcount;
-    refcount.set(refcount.get().saturating_add(1));
+    let count = refcount.get();
+    if count & layout::REFCOUNT_IMMORTAL == 0 {
+        refcount.set(count + 1);
+    }
 }
 
 /// Takes a reference away, and destroys the object if it was the last.
@@ -34,7 +38,7 @@ pub unsafe fn release_bits(bits: u64) {
     // SAFETY: 1.
     let refcount = &unsafe { header.as_ref() }.refcount;
     let count = refcount.get();
-    if count == u32::MAX {
+    if count & layout::REFCOUNT_IMMORTAL != 0 {
         return;
     }
     refcount.set(count.wrapping_sub(1));
@@ -76,7 +80,7 @@ pub unsafe fn destroy_bits(bits: u64) {
     }
 }
 
-/// Makes an object immortal: its count may go up and down by a billion without freeing it. For constants.
+/// Makes an object immortal: its count stays what it is. For constants.
 pub(in crate::runtime) fn make_immortal(header: &Header) {
     header.refcount.set(layout::REFCOUNT_IMMORTAL);
 }
@@ -161,5 +165,39 @@ mod tests {
         let mut copy = literal.clone();
         string::append(&mut copy, b"!").expect("fits");
         assert_eq!(literal.as_octets(), Some(&b"a literal"[..]));
+    }
+
+    /// What a script takes and never gives back, ended early again and again, must not add up.
+    #[test]
+    fn counts_of_constants_stay_what_they_are() {
+        let (constants, run) = (Heap::new(1 << 20), Heap::new(1 << 20));
+        let entered = constants.enter();
+        let mut literal =
+            Value::array_of([Value::array_of([Value::TRUE]).expect("fits")]).expect("fits");
+        let name = Key::Octets(b"name");
+        literal
+            .array_mut()
+            .and_then(|array| array.set(name, Value::NONE))
+            .expect("fits");
+        let literal = literal.immortal();
+        drop(entered);
+        let _entered = run.enter();
+        let count = |value: &Value| {
+            // SAFETY: the value keeps its object alive.
+            unsafe { header_address(value.bits()).as_ref() }
+                .refcount
+                .get()
+        };
+        for (key, element) in literal.as_array().expect("array") {
+            let _never_released = (literal.clone().into_bits(), element.clone().into_bits());
+            drop((literal.clone(), element.clone()));
+            let Key::String(name) = key else {
+                assert_eq!(count(element), layout::REFCOUNT_IMMORTAL);
+                continue;
+            };
+            let _never_released = name.clone().into_bits();
+            assert_eq!(count(name), layout::REFCOUNT_IMMORTAL);
+        }
+        assert_eq!(count(&literal), layout::REFCOUNT_IMMORTAL);
     }
 }
