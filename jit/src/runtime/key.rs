@@ -4,6 +4,8 @@
 //!
 //! HSL manual, chapter "Operators", "Subscript" (key casting); the range is that of exact integers, not 32 bits.
 
+use std::hash::{BuildHasher, RandomState};
+
 use super::string;
 use super::value::Value;
 use crate::error::ErrorKind;
@@ -108,10 +110,7 @@ impl<'a> Key<'a> {
     pub(super) fn hash(self) -> u32 {
         match self {
             Key::None => 1,
-            Key::Integer(integer) => {
-                let mixed = integer.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15);
-                u32::try_from(mixed >> 32).unwrap_or(0)
-            }
+            Key::Integer(integer) => hash_integer(integer),
             Key::Octets(octets) => string::hash_octets(octets),
             Key::String(value) => value.as_string().map_or(0, string::HslString::hash),
         }
@@ -124,6 +123,23 @@ impl<'a> Key<'a> {
             Key::None | Key::Octets(_) | Key::String(_) => None,
         }
     }
+}
+
+/// A hash of an integer, the same within this thread and not to be foretold: who sends the keys must not choose where they
+/// collide. One multiplication whose halves are folded, which every bit of both operands reaches.
+fn hash_integer(integer: i64) -> u32 {
+    thread_local! {
+        static SEEDS: [u64; 2] = {
+            let random = RandomState::new();
+            [random.hash_one(1), random.hash_one(2) | 1]
+        };
+    }
+    SEEDS.with(|[mask, factor]| {
+        let product = u128::from(integer.cast_unsigned() ^ mask) * u128::from(*factor);
+        let folded = (product ^ (product >> 64)) & u128::from(u64::MAX);
+        let folded = (folded ^ (folded >> 32)) & u128::from(u32::MAX);
+        u32::try_from(folded).unwrap_or(0)
+    })
 }
 
 /// The integer that octets look like: a minus sign at most, no leading zero, within the range of keys.
