@@ -129,7 +129,7 @@ impl HslArray {
     }
 
     fn copy(&self) -> Result<Value, ErrorKind> {
-        heap::record_elements(self.len());
+        heap::record_elements(self.values.len().max(self.entries.len()));
         let spare = 1 + self.len() / 8;
         let values = if self.values.is_empty() {
             HeapVec::new()
@@ -319,7 +319,9 @@ impl HslArray {
             return Some((position + 1, Key::at(position), value));
         }
         let behind = self.entries.get(position..)?;
-        let holes = behind.iter().position(|entry| !entry.is_hole())?;
+        let holes = behind.iter().position(|entry| !entry.is_hole());
+        heap::record_elements(holes.unwrap_or(behind.len()));
+        let holes = holes?;
         let entry = &behind[holes];
         Some((position + holes + 1, entry.key(), &entry.value))
     }
