@@ -461,6 +461,8 @@ fn operand_value(program: &ir::Program, operand: Operand) -> ConstantValue {
         Operand::Function(ir::FunctionReference::Class(index)) => {
             ConstantValue::Function(FunctionTarget::Class(index))
         }
-        Operand::None | Operand::Register(_) => ConstantValue::Plain(Portable::None),
+        Operand::None | Operand::Absent | Operand::Register(_) => {
+            ConstantValue::Plain(Portable::None)
+        }
     }
 }

@@ -14,6 +14,7 @@ pub fn operand_kinds(state: &State, operand: Operand) -> Kinds {
         Operand::Number(_) => Kinds::NUMBER,
         Operand::Boolean(_) => Kinds::BOOLEAN,
         Operand::None => Kinds::NONE,
+        Operand::Absent => Kinds::UNDEFINED,
         Operand::Constant(_) => Kinds::STRING.or(Kinds::ARRAY),
         Operand::Function(_) => Kinds::FUNCTION,
     }

@@ -131,6 +131,8 @@ pub enum Operand {
     Boolean(bool),
     /// `none`
     None,
+    /// A bound of a slice that was left out; nowhere else.
+    Absent,
     /// A string or array known when compiling.
     Constant(ConstantId),
     /// A named function as a value.
@@ -315,7 +317,7 @@ pub enum Operation {
         /// The class whose function this stands in, plus one; 0 outside of classes.
         accessor: u32,
     },
-    /// `into` = `base[first:last:step]`. Absent parts are none.
+    /// `into` = `base[first:last:step]`.
     Slice {
         /// Written: a temporary.
         into: Register,

@@ -40,6 +40,7 @@ impl Translator<'_, '_> {
             Operand::Boolean(true) => self.constant_bits(TRUE),
             Operand::Boolean(false) => self.constant_bits(FALSE),
             Operand::None => self.constant_bits(NONE),
+            Operand::Absent => self.constant_bits(UNDEFINED),
             Operand::Constant(constant) => {
                 let flags = MemFlagsData::trusted().with_readonly().with_can_move();
                 let table =

@@ -218,9 +218,9 @@ pub(crate) fn as_array(_: &mut Running, operand: &Value) -> Result<Value, Unwind
     }
 }
 
-/// A slice bound as it came from the script: none stands for an absent one.
+/// A slice bound as it came from the script: undefined stands for an absent one.
 pub(super) fn bound(value: &Value) -> Option<&Value> {
-    (!value.is_none()).then_some(value)
+    (!value.is_undefined()).then_some(value)
 }
 
 pub(crate) fn slice(

@@ -40,7 +40,7 @@ impl FunctionBuilder<'_, '_> {
     fn destructure_rest(&mut self, target: &Target, source: Register, index: usize, span: Span) {
         let into = self.temporary();
         let first = Operand::Number(super::exact(index));
-        let bounds = [first, Operand::None, Operand::None];
+        let bounds = [first, Operand::Absent, Operand::Absent];
         self.emit(
             Operation::Slice {
                 into,

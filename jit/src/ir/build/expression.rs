@@ -289,10 +289,10 @@ impl FunctionBuilder<'_, '_> {
         Operand::Register(into)
     }
 
-    /// The bounds of a slice; none for an absent one.
+    /// The bounds of a slice.
     pub(super) fn bounds(&mut self, bounds: &Slice, later: &[&Expression]) -> [Operand; 3] {
         let all = [&bounds.first, &bounds.last, &bounds.step];
-        let mut operands = [Operand::None; 3];
+        let mut operands = [Operand::Absent; 3];
         for (index, bound) in all.iter().enumerate() {
             if let Some(bound) = bound {
                 let mut after: Vec<&Expression> = all[index + 1..]
