@@ -269,7 +269,11 @@ impl Walker<'_> {
                 return fail(ErrorKind::NotAnArray { got: value.kind() }, span);
             }
             value = match step {
-                Step::Key(key) => self.element(&value, key, span)?,
+                Step::Key(key) => {
+                    // None becomes an array when this is written, so even now only a key will do.
+                    Key::cast(key).at(span)?;
+                    self.element(&value, key, span)?
+                }
                 Step::Append => Value::NONE,
                 Step::Slice([first, last, by]) => {
                     operate::slice(&value, first.as_ref(), last.as_ref(), by.as_ref()).at(span)?
