@@ -33,8 +33,9 @@ macro_rules! for_each_host_call {
             concatenate(parts: list) -> value;
             /// The texts of all parts in one string; that of none is `none`.
             interpolate(parts: list) -> value;
-            /// `left` followed by the texts of all parts, in place where nobody else holds `left`.
-            append(left: owned, parts: list) -> value;
+            /// `left` followed by the texts of all parts, in place where nobody else holds `left`. `joined` is the site of
+            /// an expression that joins the parts, or 0 if they are joined to `left` one by one.
+            append(joined: index, left: owned, parts: list) -> value;
             /// Gives up a reference that is the last one.
             release(operand: owned) -> nothing;
             /// A variable was read that holds nothing; the name is an index among the names.

@@ -275,7 +275,9 @@ pub fn each_read(operation: &Operation, read: &mut dyn FnMut(Register)) {
         Operation::Concatenate { parts, .. } | Operation::Interpolate { parts, .. } => {
             parts.iter().for_each(operand)
         }
-        Operation::Append { variable, parts } => {
+        Operation::Append {
+            variable, parts, ..
+        } => {
             parts.iter().for_each(&mut operand);
             read(*variable);
         }

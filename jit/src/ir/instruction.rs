@@ -275,6 +275,9 @@ pub enum Operation {
         variable: Register,
         /// Borrowed; none is the variable itself.
         parts: Vec<Operand>,
+        /// The expression that joins the parts before they are appended, if there is one: a part without a text is its
+        /// mistake. It is left out where nothing but that depends on it.
+        joined: Option<Span>,
     },
     /// `into` = an empty array with room for so many elements.
     ArrayNew {

@@ -208,7 +208,11 @@ impl<'a, 'b> Translator<'a, 'b> {
                 into,
                 operand,
             } => self.next_number(*increment, *into, *operand),
-            Operation::Append { variable, parts } => self.append(*variable, parts),
+            Operation::Append {
+                variable,
+                parts,
+                joined,
+            } => self.append(*variable, parts, *joined),
             Operation::ArrayNew { into, capacity } => {
                 let capacity = self.index(*capacity);
                 self.call_into(HostCall::array_new, &[capacity], *into);

@@ -7,6 +7,7 @@ use crate::boundary::host_calls::HostCall;
 use crate::codegen::tables::{PlaceShape, ShapeAction, ShapeRoot, ShapeStep};
 use crate::infer::Representation;
 use crate::ir::{Operand, PathStep, Place, PlaceAction, PlaceRoot, Register};
+use crate::source::Span;
 
 impl Translator<'_, '_> {
     pub(super) fn array_push(&mut self, array: Register, element: Operand) {
@@ -47,10 +48,12 @@ impl Translator<'_, '_> {
         self.call_into(HostCall::slice, &[base, first, last, step], into);
     }
 
-    pub(super) fn append(&mut self, variable: Register, parts: &[Operand]) {
+    pub(super) fn append(&mut self, variable: Register, parts: &[Operand], joined: Option<Span>) {
         let list = self.list(parts);
         let owner = self.boxed(Operand::Register(variable));
-        self.call_into(HostCall::append, &[owner, list], variable);
+        let joined = joined.map_or(0, |span| self.shared.tables.site(span));
+        let joined = self.index(joined);
+        self.call_into(HostCall::append, &[joined, owner, list], variable);
     }
 
     /// The place's form goes into a table; what changes from run to run goes with the call.

@@ -1,10 +1,12 @@
 //! Operators, texts, arrays, iteration and output.
 
+use smallvec::SmallVec;
+
 use crate::builtins::Unwind;
 use crate::builtins::operator::apply;
 use crate::error::ErrorKind;
 use crate::execution::running::Running;
-use crate::runtime::{Value, convert, operate, string};
+use crate::runtime::{Kind, Value, convert, operate, string};
 use crate::syntax::ast::{BinaryOperator, UnaryOperator};
 
 /// The binary operators by number, as generated code passes them.
@@ -129,10 +131,19 @@ pub(crate) fn concatenate(_: &mut Running, parts: &[Value]) -> Result<Value, Unw
 
 /// None has no text where texts are joined by an operator.
 fn check_parts(parts: &[Value]) -> Result<(), Unwind> {
-    let Some(position) = parts.iter().position(Value::is_none) else {
+    if !parts.iter().any(Value::is_none) {
+        return Ok(());
+    }
+    let all: SmallVec<[&Value; 4]> = parts.iter().collect();
+    check_neighbours(&all)
+}
+
+/// An error names the first none and its neighbour.
+fn check_neighbours(parts: &[&Value]) -> Result<(), Unwind> {
+    let Some(position) = parts.iter().position(|part| part.is_none()) else {
         return Ok(());
     };
-    let kind = |part: Option<&Value>| part.map_or(parts[position].kind(), Value::kind);
+    let kind = |part: Option<&&Value>| part.map_or(Kind::None, |part| part.kind());
     Err(Unwind::Error(ErrorKind::Operator {
         operator: ".",
         left: kind(parts.get(position.saturating_sub(1))),
@@ -140,17 +151,14 @@ fn check_parts(parts: &[Value]) -> Result<(), Unwind> {
     }))
 }
 
-pub(crate) fn append(_: &mut Running, left: Value, parts: &[Value]) -> Result<Value, Unwind> {
+pub(crate) fn append(
+    running: &mut Running,
+    joined: u32,
+    left: Value,
+    parts: &[Value],
+) -> Result<Value, Unwind> {
     let mut left = left;
-    if left.is_none() || parts.iter().any(Value::is_none) {
-        let none = parts.iter().find(|part| part.is_none()).or(parts.first());
-        let right = none.map_or(left.kind(), Value::kind);
-        return Err(Unwind::Error(ErrorKind::Operator {
-            operator: ".",
-            left: left.kind(),
-            right,
-        }));
-    }
+    check_appended(running, joined, &left, parts)?;
     if left.as_string().is_none() {
         left = convert::to_string(&left).map_err(Unwind::Error)?;
     }
@@ -159,6 +167,31 @@ pub(crate) fn append(_: &mut Running, left: Value, parts: &[Value]) -> Result<Va
         string::append(&mut left, text.octets()).map_err(Unwind::Error)?;
     }
     Ok(left)
+}
+
+/// As [`check_parts`], of parts that are joined by an expression of their own or one by one to what they are appended to.
+fn check_appended(
+    running: &mut Running,
+    joined: u32,
+    left: &Value,
+    parts: &[Value],
+) -> Result<(), Unwind> {
+    if joined == 0 {
+        let all: SmallVec<[&Value; 4]> = std::iter::once(left).chain(parts).collect();
+        return check_neighbours(&all);
+    }
+    if let Err(unwind) = check_parts(parts) {
+        running.state.failed_site = joined;
+        return Err(unwind);
+    }
+    if left.is_none() {
+        return Err(Unwind::Error(ErrorKind::Operator {
+            operator: ".",
+            left: Kind::None,
+            right: Kind::String,
+        }));
+    }
+    Ok(())
 }
 
 pub(crate) fn release(_: &mut Running, operand: Value) {

@@ -14,7 +14,7 @@ impl FunctionBuilder<'_, '_> {
     pub(super) fn assign(&mut self, target: &Target, value: &Expression, span: Span) -> Operand {
         match &target.kind {
             TargetKind::Variable(name) => {
-                if let Some(appended) = self.append_to_self(name, value, span) {
+                if let Some(appended) = self.append_to_self(name, value) {
                     return appended;
                 }
                 let operand = self.expression(value);
@@ -83,7 +83,7 @@ impl FunctionBuilder<'_, '_> {
     }
 
     /// `$a = $a . b` as an append, which needs no copy of `$a`.
-    fn append_to_self(&mut self, name: &Name, value: &Expression, span: Span) -> Option<Operand> {
+    fn append_to_self(&mut self, name: &Name, value: &Expression) -> Option<Operand> {
         let ExpressionKind::Binary(BinaryOperator::Concatenate, ..) = &value.kind else {
             return None;
         };
@@ -103,7 +103,7 @@ impl FunctionBuilder<'_, '_> {
         };
         self.check_defined(register, name, first.span);
         let parts = self.parts(&operands[1..]);
-        Some(self.append(register, parts, span))
+        Some(self.append(register, parts, None, value.span))
     }
 
     /// Puts a temporary into a variable; consumes it.
@@ -176,7 +176,8 @@ impl FunctionBuilder<'_, '_> {
                 super::expression::flatten(value, &mut operands);
                 let parts = self.parts(&operands);
                 self.check_defined(variable, name, target_span);
-                return self.append(variable, parts, span);
+                let joined = (1 < parts.len()).then_some(value.span);
+                return self.append(variable, parts, joined, span);
             }
             let right = self.expression(value);
             self.check_defined(variable, name, target_span);
@@ -192,7 +193,13 @@ impl FunctionBuilder<'_, '_> {
     }
 
     /// Appends the texts of operands to a variable that is known to be defined; gives them up.
-    fn append(&mut self, variable: Register, mut parts: Vec<Operand>, span: Span) -> Operand {
+    fn append(
+        &mut self,
+        variable: Register,
+        mut parts: Vec<Operand>,
+        joined: Option<Span>,
+        span: Span,
+    ) -> Operand {
         for part in &mut parts {
             if *part == Operand::Register(variable) {
                 *part = Operand::Register(self.copy(*part, span));
@@ -202,6 +209,7 @@ impl FunctionBuilder<'_, '_> {
             Operation::Append {
                 variable,
                 parts: parts.clone(),
+                joined,
             },
             span,
         );
@@ -221,6 +229,7 @@ impl FunctionBuilder<'_, '_> {
                 Operation::Append {
                     variable,
                     parts: vec![right],
+                    joined: None,
                 },
                 span,
             );
