@@ -7,6 +7,7 @@
 
 use std::rc::Rc;
 
+use super::place::Step;
 use super::stop::{At, Evaluated, fail, refuse};
 use super::walker::Walker;
 pub(super) use crate::builtins::operator::apply;
@@ -256,41 +257,43 @@ impl Walker<'_> {
         }
     }
 
-    /// The value of a chain of variables, elements, slices and properties, if everything on the way is there. The keys are
-    /// evaluated in any case, and must not fail. Any other expression always has a value. `span` is that of the whole chain.
+    /// The value of a chain of variables, elements, slices and properties, if everything on the way is there. What stands
+    /// first is read first; then all keys are evaluated, in any case, and must not fail; then the way is gone. Any other expression always has a value.
     fn if_set(&mut self, expression: &Expression, span: Span) -> Evaluated<Option<Value>> {
-        self.descend(expression.span)?;
-        let value = self.if_set_here(expression, span);
-        self.ascend();
-        value
-    }
-
-    fn if_set_here(&mut self, expression: &Expression, span: Span) -> Evaluated<Option<Value>> {
-        match &expression.kind {
-            ExpressionKind::Variable(name) => Ok(self.frame().read(name)),
-            ExpressionKind::Subscript(base, Some(key)) => {
-                let base = self.if_set(base, span)?;
-                let key = self.expression(key)?;
-                base.map_or(Ok(None), |base| self.element_if_set(&base, &key, span))
-            }
-            ExpressionKind::Slice(base, slice) => {
-                let base = self.if_set(base, span)?;
-                let values = self.slice_values(slice)?;
-                base.map_or(Ok(None), |base| slice_if_set(&base, &values, span))
-            }
-            ExpressionKind::Property(base, name) => {
-                let base = self.if_set(base, span)?;
-                base.map_or(Ok(None), |base| self.named_if_set(&base, &name.name, span))
-            }
+        let mut links = Vec::new();
+        let mut base = expression;
+        while let ExpressionKind::Subscript(inner, Some(_))
+        | ExpressionKind::Slice(inner, _)
+        | ExpressionKind::Property(inner, _) = &base.kind
+        {
+            links.push(base);
+            base = inner;
+        }
+        let mut value = match &base.kind {
+            ExpressionKind::Variable(name) => self.frame().read(name),
             ExpressionKind::StaticVariable(class, name) => {
-                let cell = self.static_cell(class, name, expression.span)?;
+                let cell = self.static_cell(class, name, base.span)?;
                 let value = cell
                     .as_cell()
                     .map(crate::runtime::function::VariableCell::get);
-                Ok(value.filter(|value| !value.is_undefined()))
+                value.filter(|value| !value.is_undefined())
             }
-            _ => self.expression(expression).map(Some),
+            _ => Some(self.expression(base)?),
+        };
+        let mut steps = Vec::with_capacity(links.len());
+        for link in links.into_iter().rev() {
+            steps.push(match &link.kind {
+                ExpressionKind::Subscript(_, Some(key)) => Step::Key(self.expression(key)?),
+                ExpressionKind::Slice(_, slice) => Step::Slice(self.slice_values(slice)?),
+                ExpressionKind::Property(_, name) => Step::Property(name.name.clone()),
+                _ => return refuse("no link of a chain", link.span),
+            });
         }
+        for step in &steps {
+            let Some(base) = value else { break };
+            value = self.step_if_set(&base, step, span)?;
+        }
+        Ok(value)
     }
 
     fn conditional(

@@ -29,7 +29,8 @@ enum Root {
     Value(Value),
 }
 
-enum Step {
+/// One link of a chain, its keys evaluated.
+pub(super) enum Step {
     Key(Value),
     Append,
     Slice(SliceValues),
@@ -101,7 +102,12 @@ impl Walker<'_> {
         Ok(Value::boolean(value.is_some()))
     }
 
-    fn step_if_set(&self, base: &Value, step: &Step, span: Span) -> Evaluated<Option<Value>> {
+    pub(super) fn step_if_set(
+        &self,
+        base: &Value,
+        step: &Step,
+        span: Span,
+    ) -> Evaluated<Option<Value>> {
         match step {
             Step::Key(key) => self.element_if_set(base, key, span),
             Step::Append => Ok(None),
