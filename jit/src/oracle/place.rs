@@ -209,13 +209,15 @@ impl Walker<'_> {
                 Some(key) => self.expression(key)?,
                 None => Value::count(position),
             };
-            let element = match value.as_array() {
-                Some(_) if item.rest => operate::slice(value, Some(&key), None, None)
-                    .map(Some)
-                    .at(span)?,
-                None if item.rest => Some(Value::array().at(span)?),
-                Some(array) => array.get(Key::cast(&key).at(span)?).cloned(),
-                None => None,
+            let element = if item.rest {
+                match value.as_array() {
+                    Some(_) => Some(operate::slice(value, Some(&key), None, None).at(span)?),
+                    None => Some(Value::array().at(span)?),
+                }
+            } else {
+                // What is no array has no elements, but even there only a key will do.
+                let key = Key::cast(&key).at(span)?;
+                value.as_array().and_then(|array| array.get(key)).cloned()
             };
             let element = match (element, &item.default) {
                 (Some(element), _) => element,
@@ -271,15 +273,15 @@ impl Walker<'_> {
             return fail(ErrorKind::UndefinedVariable { name }, root);
         };
         for step in &place.steps {
+            if let Step::Key(key) = step {
+                // None becomes an array when this is written, so even now only a key will do.
+                Key::cast(key).at(span)?;
+            }
             if !matches!(value.kind(), Kind::None | Kind::Array | Kind::Object) {
                 return fail(ErrorKind::NotAnArray { got: value.kind() }, span);
             }
             value = match step {
-                Step::Key(key) => {
-                    // None becomes an array when this is written, so even now only a key will do.
-                    Key::cast(key).at(span)?;
-                    self.element(&value, key, span)?
-                }
+                Step::Key(key) => self.element(&value, key, span)?,
                 Step::Append => Value::NONE,
                 Step::Slice([first, last, by]) => {
                     operate::slice(&value, first.as_ref(), last.as_ref(), by.as_ref()).at(span)?
