@@ -97,7 +97,11 @@ pub(super) fn check_way(
         };
         let Some(key) = key else { return Ok(()) };
         check_access(script, &place, key, shape.accessor)?;
-        place = operate::subscript_if_set(&place, key)?.unwrap_or_default();
+        // What is wrong with the way itself is told by whoever goes it.
+        let Ok(Some(next)) = operate::subscript_if_set(&place, key) else {
+            return Ok(());
+        };
+        place = next;
     }
     Ok(())
 }

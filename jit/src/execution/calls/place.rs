@@ -161,17 +161,14 @@ fn change<R>(
     if script.classes.is_empty() {
         return with_place(root, path, change);
     }
-    match last_object(root, path)? {
+    match last_object(root, path) {
         Some((mut object, rest)) => with_place(&mut object, rest, change),
         None => with_place(root, path, change),
     }
 }
 
 /// The last object on a path, and the path from it.
-fn last_object<'p, 'v>(
-    root: &Value,
-    path: &'p [Step<'v>],
-) -> Result<Option<(Value, &'p [Step<'v>])>, ErrorKind> {
+fn last_object<'p, 'v>(root: &Value, path: &'p [Step<'v>]) -> Option<(Value, &'p [Step<'v>])> {
     let mut place = root.clone();
     let mut found = None;
     for (index, step) in path.iter().enumerate() {
@@ -179,12 +176,13 @@ fn last_object<'p, 'v>(
             found = Some((place.clone(), &path[index..]));
         }
         let Step::Key(key) = step else { break };
-        match operate::subscript_if_set(&place, key)? {
-            Some(next) => place = next,
-            None => break,
+        // What is wrong with the way itself is told by whoever goes it.
+        match operate::subscript_if_set(&place, key) {
+            Ok(Some(next)) => place = next,
+            Ok(None) | Err(_) => break,
         }
     }
-    Ok(found)
+    found
 }
 
 fn remove(
