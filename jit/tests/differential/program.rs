@@ -1,0 +1,379 @@
+//! Makes random programs that are mostly right, so that they get far before they end.
+//!
+//! In: a seed. Out: the text of a program that the resolver accepts nearly always. Every loop is bounded and no function
+//! calls itself, so each program ends. Expressions are made from templates by the kind they should have; now and then one
+//! of any kind stands there instead, so that errors, and what inference must not assume, are met too.
+//!
+//! In a template `#` and a letter stand for something that is made in its place: `#n` a number, `#s` a string, `#a` an
+//! array, `#b` a condition, `#t` anything with a text, `#x` anything, `#p` an element or property, `#k` a key, `#r` the
+//! bounds of a slice, `#i` such bounds without a step, `#f` the body of a callback; `#N`, `#S` and `#A` a variable of that
+//! kind, `#U` one that may have no value.
+
+use super::templates::{
+    ANYTHING, ARRAYS, BODIES, CAPTURED, CLASS, CONDITIONS, FLAGS, KEYS, LISTS, NUMBERS, NUMERIC,
+    STATEMENTS, STRINGS, TEXTUAL,
+};
+
+/// Xorshift: small, and the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        let mixed = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
+        usize::try_from(mixed).unwrap_or(0) % bound
+    }
+
+    fn pick<'t>(&mut self, choices: &[&'t str]) -> &'t str {
+        choices[self.below(choices.len())]
+    }
+
+    fn one_in(&mut self, count: usize) -> bool {
+        self.below(count) == 0
+    }
+}
+
+/// One program in the making.
+struct Generator {
+    random: Random,
+    /// How many functions are declared already: a function calls only those.
+    functions: usize,
+    in_function: bool,
+    /// How many loops stand around the place that is written.
+    loops: usize,
+    /// Variables of loops and of single blocks, numbered so that no two are one.
+    names: usize,
+    /// Variables of the blocks around the place that is written, which have a value there.
+    fresh: Vec<String>,
+}
+
+/// The text of the program with this number.
+pub(crate) fn program(seed: u64) -> String {
+    let mut generator = Generator {
+        random: Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
+        functions: 0,
+        in_function: true,
+        loops: 0,
+        names: 0,
+        fresh: Vec::new(),
+    };
+    for _ in 0..8 {
+        generator.random.below(2);
+    }
+    generator.whole()
+}
+
+impl Generator {
+    fn whole(&mut self) -> String {
+        let mut text = CLASS.to_owned();
+        text.push_str("function static_count($x) { return C::count($x); }\n");
+        for number in 0..self.random.below(3) {
+            text.push_str(&self.function(number));
+            self.functions = number + 1;
+        }
+        self.in_function = false;
+        text.push_str(
+            "$n = 1; $m = 2.5; $s = \"sss\"; $t = \"\"; $a = [1, \"k\" => [2, 3]]; $b = [];\n\
+             $g = \"\"; $o = C(); $u = \"u\"; if ($n == 2) $w = 2;\n",
+        );
+        text.push_str(self.random.pick(&[
+            "$inc = function ($x) closure ($m) { $m += $x; return $m; };\n",
+            "$inc = function ($x, ...$r) { return $x; };\n",
+        ]));
+        for _ in 0..3 + self.random.below(6) {
+            text.push_str(&self.statement(3));
+        }
+        text.push_str(
+            "echo [$n ?? none, $m ?? none, $s ?? none, $t ?? none, $a ?? none, $b ?? none];\n",
+        );
+        text.push_str("echo [$o->n ?? 0, $o->l ?? 0, $u ?? \"u\", $w ?? \"w\", $g, C::$x];\n");
+        text
+    }
+
+    fn function(&mut self, number: usize) -> String {
+        let parameters = self.random.pick(&[
+            "$n, $s, $a, $b = [5, 6, 7, [8, 9, 10, 11]]",
+            "$n, $s = \"d\", $a = [1, 2, 3, 4], ...$b",
+            "$n, $s, $a, $b = []",
+        ]);
+        let body = self.block(2);
+        let result = self.any(1);
+        format!(
+            "function f{number}({parameters}) {{\nglobal $g; $m = 2; $t = \"t\"; $o = C(2); $u = $n; if ($n == 2) $w = 2;\n\
+             $inc = function ($x) closure ($m) {{ $m += $x; return $m; }};\n{body}return {result};\n}}\n"
+        )
+    }
+
+    fn name(&mut self, letter: char) -> String {
+        self.names += 1;
+        format!("${letter}{}", self.names)
+    }
+
+    /// Puts something in the place of each mark of a template.
+    fn fill(&mut self, template: &str, depth: usize) -> String {
+        let mut text = String::new();
+        let mut rest = template;
+        while let Some((before, behind)) = rest.split_once('#') {
+            text.push_str(before);
+            let (mark, behind) = behind.split_at(1);
+            text.push_str(&self.mark(mark, depth));
+            rest = behind;
+        }
+        text + rest
+    }
+
+    fn mark(&mut self, mark: &str, depth: usize) -> String {
+        let fixed = match mark {
+            "n" => return self.number(depth),
+            "s" => return self.string(depth),
+            "a" => return self.array(depth),
+            "b" => return self.boolean(depth),
+            "t" => return self.text(depth),
+            "x" => return self.any(depth),
+            "p" => return self.place(),
+            "k" => return self.key(),
+            "r" => return self.bounds(),
+            "i" => return self.range(),
+            "f" => BODIES,
+            "N" => &["$n", "$m"],
+            "S" => &["$s", "$t"],
+            "A" => &["$a", "$b"],
+            "U" => &["$u", "$u", "$w"],
+            _ => &[CAPTURED],
+        };
+        self.random.pick(fixed).to_owned()
+    }
+
+    /// An expression from one of the templates, or from one of the leaves where there is no more depth.
+    fn expression(&mut self, templates: &[&str], leaves: &[&str], depth: usize) -> String {
+        if self.random.one_in(150) {
+            return self.any(depth);
+        }
+        match depth.checked_sub(1) {
+            Some(depth) => {
+                let template = self.random.pick(templates);
+                self.fill(template, depth)
+            }
+            None => self.random.pick(leaves).to_owned(),
+        }
+    }
+
+    fn number(&mut self, depth: usize) -> String {
+        if 0 < self.functions && self.random.one_in(20) {
+            let number = self.random.below(self.functions);
+            let rest = self.random.pick(&["", ", #a", ", ...[]", ", ...[#a]"]);
+            let template = format!("number(f{number}(#n, #s, #a{rest}))");
+            return self.fill(&template, depth.saturating_sub(1));
+        }
+        self.expression(NUMERIC, NUMBERS, depth)
+    }
+
+    fn string(&mut self, depth: usize) -> String {
+        self.expression(TEXTUAL, STRINGS, depth)
+    }
+
+    fn array(&mut self, depth: usize) -> String {
+        self.expression(LISTS, ARRAYS, depth)
+    }
+
+    fn boolean(&mut self, depth: usize) -> String {
+        self.expression(CONDITIONS, FLAGS, depth)
+    }
+
+    fn any(&mut self, depth: usize) -> String {
+        if let Some(name) = self.fresh.last()
+            && self.random.one_in(6)
+        {
+            return name.clone();
+        }
+        let template = self.random.pick(ANYTHING);
+        self.fill(template, depth)
+    }
+
+    /// Anything that has a text: mostly not none.
+    fn text(&mut self, depth: usize) -> String {
+        let template =
+            self.random
+                .pick(&["#s", "#s", "#s", "#n", "#n", "#a", "#b", "(#p ?? \"\")"]);
+        self.fill(template, depth)
+    }
+
+    /// An element or property that can be read and written.
+    fn place(&mut self) -> String {
+        let template = self.random.pick(&[
+            "$o->n",
+            "$o->l",
+            "C::$x",
+            "$a->k",
+            "$a[\"k\"][0]",
+            "$b[\"z\"][1]",
+            "#A[#k]",
+            "#A[#k]",
+            "#A[#k]",
+            "#A[#k]",
+            "#A[#k]",
+            "#A[#k]",
+            "$o->l[#k]",
+            "#A[#k][#k]",
+        ]);
+        self.fill(template, 0)
+    }
+
+    fn key(&mut self) -> String {
+        match self.random.below(24) {
+            0 => self.number(1),
+            1 => self.string(1),
+            2 => {
+                let odd = ["9007199254740992", "[]", "$u", "($n = 2)", "unset($u)"];
+                self.random.pick(&odd).to_owned()
+            }
+            _ => self.random.pick(KEYS).to_owned(),
+        }
+    }
+
+    fn range(&mut self) -> String {
+        let choices = ["", "0", "1", "2", "-1", "-2", "5", "length($t)", "-99"];
+        format!(
+            "{}:{}",
+            self.random.pick(&choices),
+            self.random.pick(&choices)
+        )
+    }
+
+    fn bounds(&mut self) -> String {
+        let range = self.range();
+        match self.random.below(4) {
+            0 => format!(
+                "{range}:{}",
+                self.random.pick(&["1", "2", "-1", "-2", "1", "2", "-3"])
+            ),
+            _ => range,
+        }
+    }
+
+    /// Some statements, with a variable of their own now and then.
+    fn block(&mut self, depth: usize) -> String {
+        let known = self.fresh.len();
+        let mut text = String::new();
+        for _ in 0..1 + self.random.below(3) {
+            if self.random.one_in(3) {
+                let name = self.name('q');
+                let value = self.any(2);
+                text.push_str(&format!("{name} = {value};\n"));
+                self.fresh.push(name);
+            }
+            text.push_str(&self.statement(depth));
+        }
+        self.fresh.truncate(known);
+        text
+    }
+
+    fn loop_body(&mut self, depth: usize) -> String {
+        self.loops += 1;
+        let mut text = String::new();
+        if self.random.one_in(4) {
+            // In all rounds but the first it holds what the round before left in it.
+            let name = self.name('r');
+            let value = self.any(1);
+            text.push_str(&format!(
+                "if (isset({name})) echo {name}; {name} = {value};\n"
+            ));
+        }
+        text.push_str(&self.block(depth));
+        self.loops -= 1;
+        text
+    }
+
+    fn statement(&mut self, depth: usize) -> String {
+        if 0 < depth && self.random.one_in(3) {
+            return self.compound(depth - 1);
+        }
+        if self.random.one_in(12) {
+            return self.leave();
+        }
+        let template = self.random.pick(STATEMENTS);
+        self.fill(template, 2) + "\n"
+    }
+
+    fn leave(&mut self) -> String {
+        let template = match (self.loops, self.in_function) {
+            (1.., _) => self
+                .random
+                .pick(&["if (#b) break;\n", "if (#b) continue;\n"]),
+            (0, true) => self
+                .random
+                .pick(&["if (#b) return #x;\n", "$g .= \"+\";\n"]),
+            (0, false) => "if (#b) $w = #x;\n",
+        };
+        self.fill(template, 1)
+    }
+
+    fn compound(&mut self, depth: usize) -> String {
+        let (index, condition) = (self.name('i'), self.boolean(2));
+        match self.random.below(12) {
+            0..=2 => {
+                let (then, otherwise) = (self.block(depth), self.block(depth));
+                format!("if ({condition}) {{\n{then}}} else {{\n{otherwise}}}\n")
+            }
+            3..=4 => {
+                let (rounds, body) = (self.random.below(5), self.loop_body(depth));
+                let step = self.random.pick(&["++@", "@ += 1", "@++", "@ = @ + 1"]);
+                let step = step.replace('@', &index);
+                format!("for ({index} = 0; {index} < {rounds}; {step}) {{\n{body}}}\n")
+            }
+            5 => {
+                let body = self.loop_body(depth);
+                format!("{index} = 0; while ({index}++ < 4 and {condition}) {{\n{body}}}\n")
+            }
+            6 => {
+                let body = self.loop_body(depth);
+                format!("{index} = 3; forever {{\nif (--{index} < 0) break;\n{body}}}\n")
+            }
+            7..=9 => self.walk(depth),
+            10 => self.switch(depth),
+            _ => format!("{{\n{}}}\n", self.block(depth)),
+        }
+    }
+
+    fn walk(&mut self, depth: usize) -> String {
+        let template = self.random.pick(&[
+            "#a as $k => $v",
+            "#a as $k => $u",
+            "#a as $v",
+            "#a as $b[0]",
+            "[#n, #n] as $n",
+            "[#s, #s] as $k => $s",
+            "[#a, #a] as [$u, $w]",
+        ]);
+        let head = self.fill(template, 2);
+        let body = self.loop_body(depth);
+        if self.random.one_in(2) {
+            return format!("foreach ({head}) {{\n{body}}}\n");
+        }
+        // What is walked changes meanwhile.
+        let walked = self.random.pick(&["$a", "$b", "[1, 2, 3, 4, 5]"]);
+        let change = self.random.pick(&[
+            "$a[$k] = 7;",
+            "$a[] = $k;",
+            "unset($a[$k]);",
+            "$b = [$v];",
+            "$v = [$k];",
+            "$a = array_reverse($a);",
+        ]);
+        format!(
+            "foreach ({walked} as $k => $v) {{\n{change}\nif (length($a) > 50) break;\n{body}}}\n"
+        )
+    }
+
+    fn switch(&mut self, depth: usize) -> String {
+        let head = self.fill("#x", 1);
+        let (one, other) = (self.any(0), self.any(0));
+        let (first, second, third) = (self.block(depth), self.block(depth), self.block(depth));
+        let end = self.random.pick(&["break;", "", "break;"]);
+        format!(
+            "switch ({head}) {{\ncase {one}:\n{first}{end}\ncase {other}:\n{second}{end}\ndefault:\n{third}}}\n"
+        )
+    }
+}
