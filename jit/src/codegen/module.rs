@@ -16,6 +16,7 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, ModuleError};
 
+use super::stack::Frames;
 use super::tables::Tables;
 use super::translate::{Shared, Translator};
 use crate::boundary::host_calls::{ArgumentKind, HostCall, ResultKind};
@@ -92,7 +93,7 @@ pub(crate) fn compile(program: &Program, inference: Inference) -> Result<Code, C
     let reached_by_value = reached_by_value(program);
     let mut tables = Tables::default();
     let mut size_bytes = 0;
-    let mut frames = Vec::new();
+    let (mut frames, mut entry_frames) = (Vec::new(), Vec::new());
     let mut context = module.make_context();
     let mut scratch = FunctionBuilderContext::new();
     for (index, function) in program.functions.iter().enumerate() {
@@ -128,9 +129,15 @@ pub(crate) fn compile(program: &Program, inference: Inference) -> Result<Code, C
             &mut context,
             &mut scratch,
         );
-        size_bytes += define(&mut module, entries[index], &mut context)?.0;
+        let (size, frame) = define(&mut module, entries[index], &mut context)?;
+        size_bytes += size;
+        entry_frames.push(frame);
     }
-    let stack_bytes = super::stack::bound(program, &frames, &reached_by_value);
+    let frames = Frames {
+        functions: &frames,
+        entries: &entry_frames,
+    };
+    let stack_bytes = super::stack::bound(program, frames, &reached_by_value);
     module.finalize_definitions()?;
     let entries = entries
         .iter()

@@ -16,9 +16,21 @@ const HOST_FRAMES_BYTES: u64 = 6 * 1024;
 /// What the innermost host call may take: the deepest is the text or comparison of nested arrays.
 const INNERMOST_BYTES: u64 = 192 * 1024;
 
-/// The most a run of the program can take, given the frame of each function.
-pub(super) fn bound(program: &Program, frames: &[u64], reached_by_value: &[bool]) -> u64 {
-    let chains = chains(program, frames);
+/// The frames of a program, in octets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frames<'a> {
+    /// Of each function.
+    pub(super) functions: &'a [u64],
+    /// Of the entry by which the host calls it, which passes the arguments on: those of many parameters are many.
+    pub(super) entries: &'a [u64],
+}
+
+/// The most a run of the program can take.
+pub(super) fn bound(program: &Program, frames: Frames<'_>, reached_by_value: &[bool]) -> u64 {
+    let mut chains = chains(program, frames.functions);
+    for (chain, entry) in chains.iter_mut().zip(frames.entries) {
+        *chain += entry;
+    }
     let mut by_value: Vec<u64> = chains
         .iter()
         .zip(reached_by_value)
