@@ -94,6 +94,10 @@ pub fn with_place<R>(
     let mut place = base;
     for (position, step) in path.iter().enumerate() {
         if place.as_object().is_some() {
+            if matches!(step, Step::Append) {
+                // The variables of an object have names, and none of them is the next.
+                return Err(ErrorKind::NotAnArray { got: place.kind() });
+            }
             let holder = place.clone();
             let object = holder
                 .as_object()
