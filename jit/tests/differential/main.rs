@@ -279,7 +279,7 @@ fn random_programs_do_the_same_in_every_way() {
     let first = number("DIFFERENTIAL_SEED", 1);
     let count = number(
         "DIFFERENTIAL_COUNT",
-        if cfg!(debug_assertions) { 60 } else { 600 },
+        if cfg!(debug_assertions) { 40 } else { 600 },
     );
     let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
     let ran = thread
