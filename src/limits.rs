@@ -158,6 +158,9 @@ pub const SCRIPT_CONTEXT_BYTES_MAX: usize = 262_144;
 /// What one execution of a script may `echo` to the log, in octets.
 pub const SCRIPT_OUTPUT_OCTETS_MAX: usize = 65_536;
 
+/// What `cache` keeps in one process, in octets, about; and as much again for the variables of barriers.
+pub const SHARED_OCTETS_MAX: usize = 64 * 1024 * 1024;
+
 const _: () = {
     assert!(
         COMMAND_LINE_OCTETS_MAX <= RECEIVE_BUFFER_BYTES,

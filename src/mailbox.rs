@@ -1,7 +1,7 @@
-//! Messages from other threads to a shard: a bounded queue and a descriptor that wakes its executor.
+//! Messages from other threads to a shard: a queue and a descriptor that wakes its executor.
 //!
-//! In: messages, from any thread. Out: the same, in order, on the shard. Guarantees: a sender blocks when the queue is
-//! full, so that its bound holds; nothing is lost while both ends live. Does not wait for messages itself: the shard
+//! In: messages, from any thread. Out: the same, in order, on the shard. Guarantees: a sender blocks when a bounded
+//! queue is full; nothing is lost while both ends live. Does not wait for messages itself: the shard
 //! waits for the descriptor to become readable, in a latency-bound task queue, because the executor's own cross-thread
 //! channels are seen up to two preemption periods late by a busy shard.
 //!
@@ -9,7 +9,7 @@
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -23,8 +23,24 @@ pub struct Mailbox<T> {
 /// The end of everybody else; cheap to clone.
 #[derive(Debug)]
 pub struct MailboxSender<T> {
-    queue: SyncSender<T>,
+    queue: Queue<T>,
     wake: Arc<OwnedFd>,
+}
+
+#[derive(Debug)]
+enum Queue<T> {
+    Bounded(SyncSender<T>),
+    Unbounded(Sender<T>),
+}
+
+/// A mailbox for messages whose number is bounded by what they are about: whoever sends one never waits.
+///
+/// # Errors
+///
+/// No descriptor is left.
+pub fn mailbox_of_peers<T>() -> std::io::Result<(MailboxSender<T>, Mailbox<T>)> {
+    let (sender, receiver) = channel();
+    with_wake(Queue::Unbounded(sender), receiver)
 }
 
 /// A mailbox for up to `messages_max` waiting messages.
@@ -33,8 +49,15 @@ pub struct MailboxSender<T> {
 ///
 /// No descriptor is left.
 pub fn mailbox<T>(messages_max: usize) -> std::io::Result<(MailboxSender<T>, Mailbox<T>)> {
-    let wake = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
     let (sender, receiver) = sync_channel(messages_max);
+    with_wake(Queue::Bounded(sender), receiver)
+}
+
+fn with_wake<T>(
+    sender: Queue<T>,
+    receiver: Receiver<T>,
+) -> std::io::Result<(MailboxSender<T>, Mailbox<T>)> {
+    let wake = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
     Ok((
         MailboxSender {
             queue: sender,
@@ -72,7 +95,10 @@ impl<T> AsRawFd for Mailbox<T> {
 impl<T> Clone for MailboxSender<T> {
     fn clone(&self) -> Self {
         Self {
-            queue: self.queue.clone(),
+            queue: match &self.queue {
+                Queue::Bounded(sender) => Queue::Bounded(sender.clone()),
+                Queue::Unbounded(sender) => Queue::Unbounded(sender.clone()),
+            },
             wake: Arc::clone(&self.wake),
         }
     }
@@ -81,7 +107,10 @@ impl<T> Clone for MailboxSender<T> {
 impl<T> MailboxSender<T> {
     /// Queues a message without waking the shard; blocks while the queue is full. Whether the shard still lives.
     pub fn put(&self, message: T) -> bool {
-        self.queue.send(message).is_ok()
+        match &self.queue {
+            Queue::Bounded(sender) => sender.send(message).is_ok(),
+            Queue::Unbounded(sender) => sender.send(message).is_ok(),
+        }
     }
 
     /// Wakes the shard, once for all messages put before.

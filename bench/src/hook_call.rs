@@ -245,6 +245,9 @@ impl CompiledHook {
             match step {
                 Step::Finished(outcome) => break outcome,
                 Step::OutOfFuel => step = execution.resume(),
+                Step::NeedsProcess(request) => {
+                    return Err(Failure(format!("unexpected question: {request:?}")));
+                }
                 Step::NeedsHost(mut request) => {
                     let value = request.arguments.pop().unwrap_or(Portable::None);
                     asked = Some(value.clone());

@@ -75,6 +75,18 @@ pub enum ErrorKind {
     },
     /// `array_reduce` of an empty array without an initial value.
     EmptyReduce,
+    /// A barrier was entered by an execution that is in it.
+    BarrierHeld {
+        /// Its name.
+        name: Box<str>,
+    },
+    /// An option of `cache` is unknown or wrong.
+    CacheOption {
+        /// The option.
+        option: &'static str,
+        /// What it must be, as it reads after "must be".
+        requirement: &'static str,
+    },
     /// Calls through function values are nested too deeply.
     CallDepth {
         /// The limit in calls.
@@ -275,6 +287,17 @@ impl ErrorKind {
                 formatter,
                 "{function}(): argument \"{argument}\" must be {requirement}"
             ),
+            Self::CacheOption {
+                option: "cache",
+                requirement,
+            } => write!(formatter, "cache: options must be {requirement}"),
+            Self::CacheOption {
+                option,
+                requirement,
+            } => write!(
+                formatter,
+                "cache: option \"{option}\" must be {requirement}"
+            ),
             _ => formatter.write_str("wrong argument"),
         }
     }
@@ -283,8 +306,12 @@ impl ErrorKind {
 impl fmt::Display for ErrorKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Argument { .. } | Self::ArgumentCount { .. } | Self::ArgumentValue { .. } => {
-                self.fmt_arguments(formatter)
+            Self::Argument { .. }
+            | Self::ArgumentCount { .. }
+            | Self::ArgumentValue { .. }
+            | Self::CacheOption { .. } => self.fmt_arguments(formatter),
+            Self::BarrierHeld { name } => {
+                write!(formatter, "barrier \"{name}\" is entered inside of itself")
             }
             Self::ArrayLength { .. }
             | Self::CallDepth { .. }

@@ -21,6 +21,7 @@ pub mod execution;
 pub mod infer;
 pub mod ir;
 pub mod oracle;
+pub mod process;
 pub mod resolve;
 pub mod runtime;
 pub mod script;

@@ -70,7 +70,7 @@ fn run(execution: &mut Execution) -> (Outcome, usize) {
         match execution.resume() {
             Step::Finished(outcome) => return (outcome, slices),
             Step::OutOfFuel => slices += 1,
-            Step::NeedsHost(request) => panic!("unexpected question {request:?}"),
+            Step::NeedsHost(_) | Step::NeedsProcess(_) => panic!("unexpected question"),
         }
     }
 }

@@ -11,14 +11,17 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::time::Instant;
 
 use clap::Args;
 use postern::hook::{Failure, Hook, ScriptedReply, connect, proxy};
+use postern::limits::SHARED_OCTETS_MAX;
 use postern::profile::{Diagnostic, ScriptDirectory};
 use postern_jit::error::ErrorKind;
 use postern_jit::execution::{
     Ending, HostAnswer, HostRequest, Input, Limits, Outcome, ScriptInstance, Step,
 };
+use postern_jit::process::{Owner, milliseconds};
 use postern_jit::resolve::{Environment, PredefinedVariable};
 use postern_jit::runtime::Portable;
 use postern_jit::runtime::portable::PortableKey;
@@ -159,6 +162,7 @@ fn execute(
     mut values: Vec<Portable>,
 ) -> Result<Outcome, ErrorKind> {
     let mut execution = instance.start(limits, |index| Input::Portable(&values[index]))?;
+    let (begin, mut process) = (Instant::now(), Owner::new(SHARED_OCTETS_MAX));
     let mut step = execution.resume();
     loop {
         step = match step {
@@ -168,6 +172,14 @@ fn execute(
                 Ok(answer) => execution.answer(answer),
                 Err(error) => execution.fail(error),
             },
+            Step::NeedsProcess(request) => {
+                let now_ms = milliseconds(begin.elapsed().as_secs_f64());
+                match process.ask(request, (), now_ms).answer {
+                    Some(answer) => execution.answer_process(answer),
+                    // Somebody else is in a barrier, and there is nobody else.
+                    None => execution.resume(),
+                }
+            }
         };
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use clap::Args;
 use postern::delivery::{Destinations, WriterThreads};
 use postern::log::{self, Level, LogThread};
-use postern::mailbox::{MailboxSender, mailbox};
+use postern::mailbox::{MailboxSender, mailbox, mailbox_of_peers};
 use postern::profile::{self, Configuration, Overrides};
 use postern::shard::{self, Admission, Listener, ShardEvent, ShardMessage, ShardParts, placement};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -129,8 +129,13 @@ impl Server {
         let admissions: Vec<_> = limits
             .map(|limits| Arc::new(Admission::new(limits)))
             .collect();
+        let mailboxes = cpus.iter().map(|_| mailbox_of_peers());
+        let mailboxes = mailboxes.collect::<Result<Vec<_>, _>>();
+        let mailboxes = mailboxes.map_err(Refusal::machine)?;
+        let (peers, notices): (Vec<_>, Vec<_>) = mailboxes.into_iter().unzip();
         let mut shards = Vec::new();
-        for ((number, cpu), listeners) in cpus.into_iter().enumerate().zip(listeners) {
+        let of_shards = cpus.into_iter().enumerate().zip(listeners).zip(notices);
+        for (((number, cpu), listeners), notices) in of_shards {
             let (sender, messages) = mailbox(SHARD_MESSAGES_MAX).map_err(Refusal::machine)?;
             let reports = event_sender.clone();
             let parts = ShardParts {
@@ -141,6 +146,8 @@ impl Server {
                 listeners,
                 delivery: destinations.for_shard(number),
                 messages,
+                notices,
+                peers: peers.clone(),
                 log: log_sender.clone(),
                 report: Arc::new(move |event| drop(reports.send(Event::Shard(event)))),
             };

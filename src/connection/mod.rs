@@ -28,8 +28,8 @@ use crate::limits;
 use crate::log::{Level, Line, ShardLog};
 use crate::metrics::Counters;
 use crate::profile::{EarlyTalker, Profile};
-use crate::shard::Permit;
 use crate::shard::clock::Clock;
+use crate::shard::{Exchange, Permit};
 use crate::smtp::line::LineScanner;
 use crate::smtp::reply::{Replies, ReplyCode};
 use crate::smtp::session::{ClientFacts, Relay, Session, TransactionId};
@@ -59,6 +59,8 @@ pub struct Commons {
     pub spare_buffers: Rc<SpareBuffers>,
     /// The profiles and where their messages go.
     pub served: Vec<Served>,
+    /// What scripts of all shards share.
+    pub exchange: Rc<Exchange>,
     /// Connections so far, to number them.
     pub sessions_count: Cell<u64>,
 }
@@ -312,8 +314,8 @@ mod tests {
     use crate::log::{self, Level, LogThread, ShardLog};
     use crate::metrics::Counters;
     use crate::profile::ConnectionLimits;
-    use crate::shard::Admission;
     use crate::shard::clock::Clock;
+    use crate::shard::{Admission, Exchange};
 
     /// What the connections of a shard without profiles have in common.
     pub(super) fn commons() -> (Rc<Commons>, LogThread) {
@@ -326,6 +328,7 @@ mod tests {
             counters: Counters::default(),
             spare_buffers: Rc::new(SpareBuffers::default()),
             served: Vec::new(),
+            exchange: Rc::new(Exchange::new(0, Vec::new())),
             sessions_count: std::cell::Cell::new(0),
         });
         (commons, thread)

@@ -9,6 +9,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::time::Duration;
 
 use postern_jit::execution::{Ending, HostAnswer, HostRequest, Outcome};
 
@@ -16,6 +17,7 @@ use super::transport::ConnectionError;
 use super::{Connection, client_facts};
 use crate::hook::{Facts, Failure, HookInstance, Hooks, Run, Turn, Variable, connect, proxy};
 use crate::log::Level;
+use crate::shard::Held;
 use crate::smtp::command::Command;
 use crate::smtp::extension::Extension;
 use crate::smtp::reply::{self, EightBitText};
@@ -111,6 +113,7 @@ async fn drive(
         Ok(run) => run,
         Err(failure) => return Ok(Err(failure)),
     };
+    let mut held = Held::new(Rc::clone(&commons.exchange));
     let mut turn = run.resume(now_us);
     loop {
         turn = match turn {
@@ -120,6 +123,17 @@ async fn drive(
                 Ok(answer) => run.answer(answer, now_us),
                 Err(error) => run.refuse(error),
             },
+            Turn::AsksProcess(request) => {
+                let wait = Duration::from_micros(run.wall_left_us(now_us()));
+                let answer = held.ask(request, wait).await;
+                if let Some(interrupt) = connection.transport.interrupted() {
+                    return Err(ConnectionError::Interrupted(interrupt));
+                }
+                match answer {
+                    Some(answer) => run.answer_process(answer, now_us),
+                    None => run.time_out(),
+                }
+            }
             Turn::SliceOver => {
                 glommio::executor().yield_now().await;
                 if let Some(interrupt) = connection.transport.interrupted() {

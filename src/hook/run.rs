@@ -7,6 +7,7 @@
 
 use postern_jit::error::ErrorKind;
 use postern_jit::execution::{Ending, Execution, HostAnswer, HostRequest, Limits, Outcome, Step};
+use postern_jit::process::{ProcessAnswer, ProcessRequest};
 
 use super::variables::Inputs;
 use super::{Budget, Facts, Failure, HookInstance, Reason, StoredContext, Variable};
@@ -28,6 +29,8 @@ pub enum Turn {
     Ended(Outcome),
     /// The script waits for an answer; [`Run::answer`] goes on.
     Asks(HostRequest),
+    /// The script waits for an answer of what all scripts share; [`Run::answer_process`] goes on.
+    AsksProcess(ProcessRequest),
     /// The slice is over; [`Run::resume`] goes on.
     SliceOver,
     /// The script was ended.
@@ -100,6 +103,26 @@ impl Run {
         self.turn(now_us, |execution| execution.answer(answer))
     }
 
+    /// Gives the answer and runs the script for a slice. `now_us` is called before and after.
+    pub fn answer_process(&mut self, answer: ProcessAnswer, now_us: impl Fn() -> u64) -> Turn {
+        self.turn(now_us, |execution| execution.answer_process(answer))
+    }
+
+    /// For how long the script may still wait, in microseconds.
+    #[must_use]
+    pub fn wall_left_us(&self, now_us: u64) -> u64 {
+        let wall_us_max = self.budget.wall_ms_max.saturating_mul(1_000);
+        wall_us_max.saturating_sub(now_us.saturating_sub(self.begin_us))
+    }
+
+    /// Ends the script where it waits for an answer that did not come in its time.
+    pub fn time_out(&mut self) -> Turn {
+        let reason = Reason::WallTime {
+            limit_ms: self.budget.wall_ms_max,
+        };
+        Turn::Stopped(self.stop_for(reason))
+    }
+
     /// Ends the script where it waits for an answer, with an error of what it asked.
     pub fn refuse(&mut self, error: ErrorKind) -> Turn {
         let failure = self.stop(error);
@@ -117,11 +140,9 @@ impl Run {
         self.cpu_us += end_us.saturating_sub(begin_us);
         match step {
             Step::Finished(outcome) => Turn::Ended(outcome),
-            _ if let Some(reason) = self.overrun(end_us) => {
-                let span = self.stop(ErrorKind::FuelExhausted { limit: 0 }).span;
-                Turn::Stopped(Failure { reason, span })
-            }
+            _ if let Some(reason) = self.overrun(end_us) => Turn::Stopped(self.stop_for(reason)),
             Step::NeedsHost(request) => Turn::Asks(request),
+            Step::NeedsProcess(request) => Turn::AsksProcess(request),
             Step::OutOfFuel => Turn::SliceOver,
         }
     }
@@ -143,6 +164,12 @@ impl Run {
         None
     }
 
+    /// Ends the script for a reason of its host.
+    fn stop_for(&mut self, reason: Reason) -> Failure {
+        let span = self.stop(ErrorKind::FuelExhausted { limit: 0 }).span;
+        Failure { reason, span }
+    }
+
     /// Ends the script with `error`; the place is where it stands.
     fn stop(&mut self, error: ErrorKind) -> Failure {
         let without_place = Failure {
@@ -154,7 +181,9 @@ impl Run {
                 ending: Ending::Error(error),
                 ..
             }) => error.into(),
-            Step::Finished(_) | Step::NeedsHost(_) | Step::OutOfFuel => without_place,
+            Step::Finished(_) | Step::NeedsHost(_) | Step::NeedsProcess(_) | Step::OutOfFuel => {
+                without_place
+            }
         }
     }
 }

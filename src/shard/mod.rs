@@ -11,6 +11,7 @@
 //! Reading order: this file, `listener.rs`, `mesh.rs`, `clock.rs`, `placement.rs`.
 
 pub mod clock;
+mod exchange;
 mod listener;
 mod mesh;
 pub mod placement;
@@ -22,17 +23,18 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use glommio::io::PollableFd;
-use glommio::{Latency, LocalExecutorBuilder, Placement, Shares};
+use glommio::{Latency, LocalExecutorBuilder, Placement, Shares, TaskQueueHandle};
 
 use crate::connection::{Commons, Served, SpareBuffers, Watch};
 use crate::delivery::{Answer, Destination, ShardDelivery, Tickets};
 use crate::hook::Hooks;
 use crate::limits;
 use crate::log::{Level, LogSender, ShardLog};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, MailboxSender};
 use crate::metrics::Counters;
 use crate::profile::Profile;
 
+pub use exchange::{Exchange, Held, Notice};
 pub use listener::{Listener, bind};
 pub use mesh::{Admission, Excess, Permit, ShardMessage};
 
@@ -55,6 +57,10 @@ pub struct ShardParts {
     pub delivery: ShardDelivery,
     /// Where the process tells it things.
     pub messages: Mailbox<ShardMessage>,
+    /// Where the other shards tell it things.
+    pub notices: Mailbox<Notice>,
+    /// The ways to all shards, by number.
+    pub peers: Vec<MailboxSender<Notice>>,
     /// The log.
     pub log: LogSender,
     /// How it reports, from its own thread.
@@ -139,6 +145,7 @@ struct Shard {
     acceptors: Vec<Rc<Acceptor>>,
     answers: Mailbox<Answer>,
     messages: Mailbox<ShardMessage>,
+    notices: Mailbox<Notice>,
     report: Reporter,
 }
 
@@ -164,6 +171,7 @@ impl Shard {
             counters: Counters::default(),
             spare_buffers: Rc::new(SpareBuffers::default()),
             served,
+            exchange: Rc::new(Exchange::new(parts.number, parts.peers)),
             sessions_count: Cell::new(0),
         });
         let acceptors = parts.listeners.into_iter().map(|listener| {
@@ -175,6 +183,7 @@ impl Shard {
             tickets,
             answers: parts.delivery.answers,
             messages: parts.messages,
+            notices: parts.notices,
             report: parts.report,
             commons,
         })
@@ -187,36 +196,26 @@ impl Shard {
             Latency::Matters(Duration::from_millis(1)),
             "messages",
         );
-        let spawned = glommio::spawn_local_into(
-            deliver_answers(self.answers, Rc::clone(&self.tickets)),
-            urgent,
-        );
-        spawned
-            .map_err(|error| format!("cannot start the task for answers: {error}"))?
-            .detach();
+        let (tickets, exchange) = (Rc::clone(&self.tickets), Rc::clone(&self.commons.exchange));
+        let answers = hear(self.answers, Rc::clone(&self.commons), move |answer| {
+            tickets.arrived(answer);
+        });
+        let notices = hear(self.notices, Rc::clone(&self.commons), move |notice| {
+            exchange.take(notice);
+        });
+        spawn(answers?, urgent)?;
+        spawn(notices?, urgent)?;
         let ordinary = glommio::executor().create_task_queue(
             Shares::default(),
             Latency::Matters(PREEMPT_AFTER),
             "connections",
         );
-        let failed = |error| format!("cannot start a task: {error}");
-        let (ticking, flushing) = (
-            tick(Rc::clone(&self.commons)),
-            flush_log(Rc::clone(&self.commons)),
-        );
-        glommio::spawn_local_into(ticking, ordinary)
-            .map_err(failed)?
-            .detach();
-        glommio::spawn_local_into(flushing, ordinary)
-            .map_err(failed)?
-            .detach();
+        spawn(tick(Rc::clone(&self.commons)), ordinary)?;
+        spawn(flush_log(Rc::clone(&self.commons)), ordinary)?;
         for acceptor in &self.acceptors {
             let acceptor = Rc::clone(acceptor);
             // What an acceptor spawns runs in its queue.
-            let accepting = async move { acceptor.run().await };
-            glommio::spawn_local_into(accepting, ordinary)
-                .map_err(failed)?
-                .detach();
+            spawn(async move { acceptor.run().await }, ordinary)?;
         }
         (self.report)(ShardEvent::Accepting);
         let stop = wait_for_stop(self.commons.shard, self.messages, Arc::clone(&self.report));
@@ -239,17 +238,38 @@ impl Shard {
     }
 }
 
-/// Passes the writers' answers to the connections that wait for them.
-async fn deliver_answers(answers: Mailbox<Answer>, tickets: Rc<Tickets>) {
-    let Ok(answers) = PollableFd::new(answers) else {
-        return;
-    };
-    while answers.readable().await.is_ok() {
-        answers.get_ref().rest();
-        while let Some(answer) = answers.get_ref().next() {
-            tickets.arrived(answer);
+/// Starts a task that runs for as long as the shard does.
+fn spawn(task: impl Future<Output = ()> + 'static, queue: TaskQueueHandle) -> Result<(), String> {
+    let spawned = glommio::spawn_local_into(task, queue);
+    let spawned = spawned.map_err(|error| format!("cannot start a task: {error}"));
+    spawned.map(|task| drop(task.detach()))
+}
+
+/// Passes the messages of other threads on as they come.
+fn hear<T>(
+    mailbox: Mailbox<T>,
+    commons: Rc<Commons>,
+    mut take: impl FnMut(T),
+) -> Result<impl Future<Output = ()>, String> {
+    let mailbox = PollableFd::new(mailbox);
+    let mailbox = mailbox.map_err(|error| format!("cannot wait for messages: {error}"))?;
+    Ok(async move {
+        let mut is_deaf = false;
+        loop {
+            if let Err(error) = mailbox.readable().await {
+                // What is queued can be had without the descriptor, only later.
+                if !std::mem::replace(&mut is_deaf, true) {
+                    let line = commons.line(Level::Error, "messages_delayed");
+                    drop(line.map(|line| line.octets("error", error.to_string().as_bytes())));
+                }
+                glommio::timer::sleep(HEAR_AGAIN_AFTER).await;
+            }
+            mailbox.get_ref().rest();
+            while let Some(message) = mailbox.get_ref().next() {
+                take(message);
+            }
         }
-    }
+    })
 }
 
 /// Answers the process; returns when the shard is told to stop.
@@ -332,6 +352,9 @@ async fn drain(commons: &Commons) {
         }
     }
 }
+
+/// How often messages are looked for when the system does not tell.
+const HEAR_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// How exactly deadlines are kept.
 const TICK: Duration = Duration::from_millis(250);

@@ -1,11 +1,13 @@
 //! Scripts in the server, as clients and operators see them.
 //!
 //! In: the `.smtp` dialogues of this folder, played over TCP; each `profile:` is a folder with the scripts of that
-//! profile, `connect.hsl` and `proxy.hsl`. `budget.rs` looks at scripts that do not end, `command.rs` at `postern run`
+//! profile, `connect.hsl` and `proxy.hsl`. `budget.rs` looks at scripts that do not end, `common.rs` at what scripts of all
+//! shards share, `command.rs` at `postern run`
 //! and `postern check`, `load.rs` at scripts that do not compile, `log.rs` at what operators read.
 
 mod budget;
 mod command;
+mod common;
 mod load;
 mod log;
 

@@ -17,6 +17,7 @@ use corosensei::{Coroutine, CoroutineResult, Yielder};
 use super::running::Running;
 use super::{Ending, HostAnswer, HostRequest};
 use crate::error::ErrorKind;
+use crate::process::{ProcessAnswer, ProcessRequest};
 
 /// What a parked script is resumed with.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(super) enum Resume {
     Go,
     /// Goes on with this.
     Answer(HostAnswer),
+    /// Goes on with this.
+    ProcessAnswer(ProcessAnswer),
     /// Ends: with this error, or for no reason of its own.
     Cancel(Option<ErrorKind>),
 }
@@ -36,6 +39,8 @@ pub(super) enum Parked {
     OutOfFuel,
     /// It asks for something.
     NeedsHost(HostRequest),
+    /// It asks for something of what all executions share.
+    NeedsProcess(ProcessRequest),
 }
 
 type Routine = Coroutine<Resume, Parked, (Box<Running>, Ending), DefaultStack>;
@@ -88,7 +93,7 @@ impl Fiber {
                 let mut running = running;
                 running.yielder = YielderPointer(yielder);
                 let ending = match first {
-                    Resume::Go | Resume::Answer(_) => running.run(),
+                    Resume::Go | Resume::Answer(_) | Resume::ProcessAnswer(_) => running.run(),
                     Resume::Cancel(_) => Ending::Implicit,
                 };
                 running.yielder = YielderPointer::none();

@@ -16,6 +16,7 @@ use super::fiber::{Fiber, FiberStep, Parked, Resume, STACK_BYTES, StackSlot};
 use super::running::Running;
 use super::{HostAnswer, Limits, Outcome, Step};
 use crate::error::ErrorKind;
+use crate::process::ProcessAnswer;
 use crate::runtime::portable::Snapshot;
 use crate::runtime::{Heap, Portable, Value};
 use crate::script::{Script, ScriptInner};
@@ -214,6 +215,15 @@ impl Execution {
         self.step(Resume::Answer(answer))
     }
 
+    /// Gives the answer a script waits for and runs on.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::resume`].
+    pub fn answer_process(&mut self, answer: ProcessAnswer) -> Step {
+        self.step(Resume::ProcessAnswer(answer))
+    }
+
     /// Ends the script with an error where it is parked.
     ///
     /// # Panics
@@ -240,6 +250,7 @@ impl Execution {
                 match parked {
                     Parked::OutOfFuel => Step::OutOfFuel,
                     Parked::NeedsHost(request) => Step::NeedsHost(request),
+                    Parked::NeedsProcess(request) => Step::NeedsProcess(request),
                 }
             }
             FiberStep::Ended(running, ending, stack) => {

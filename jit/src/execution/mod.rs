@@ -3,7 +3,8 @@
 //! ```text
 //! Script (shared) --> ScriptInstance (one shard) --start--> Execution --resume--> Finished(Outcome)
 //!                                                               ^                 NeedsHost(HostRequest)
-//!                                                               +--- answer ----- OutOfFuel
+//!                                                               +--- answer ----- NeedsProcess(ProcessRequest)
+//!                                                                                 OutOfFuel
 //! ```
 //!
 //! An execution does nothing by itself: it runs while it is resumed and stands still otherwise. It can neither block nor
@@ -19,6 +20,7 @@ pub(crate) mod running;
 pub use instance::{Execution, Input, ScriptInstance};
 
 use crate::error::ScriptError;
+use crate::process::ProcessRequest;
 use crate::runtime::Portable;
 use crate::runtime::portable::Snapshot;
 use crate::source::Span;
@@ -54,6 +56,8 @@ pub enum Step {
     Finished(Outcome),
     /// The script waits for the answer to this.
     NeedsHost(HostRequest),
+    /// The script waits for the answer to this.
+    NeedsProcess(ProcessRequest),
     /// The script used up its slice and wants another.
     OutOfFuel,
 }

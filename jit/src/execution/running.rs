@@ -15,6 +15,7 @@ use crate::builtins::Unwind;
 use crate::codegen::ENTRIES_MAX;
 use crate::error::{ErrorKind, ScriptError};
 use crate::ir::FunctionId;
+use crate::process::{ProcessAnswer, ProcessRequest};
 use crate::runtime::Value;
 use crate::runtime::heap::take_work;
 use crate::runtime::portable::Snapshot;
@@ -44,6 +45,8 @@ pub(crate) struct Running {
     /// Units taken from this slice for work on large values. They shorten the slice and are given back with the next: how
     /// much is copied depends on who else holds a value, and the fuel of a script must not.
     lent: u64,
+    /// The barriers it is in, the innermost last.
+    pub(crate) barriers: Vec<Box<[u8]>>,
     pub(crate) output: Vec<Vec<u8>>,
     output_octets: usize,
     pub(crate) ending: Option<Ending>,
@@ -76,6 +79,7 @@ impl Running {
             ending_now: false,
             lent: 0,
             limits: Limits::default(),
+            barriers: Vec::new(),
             output: Vec::new(),
             output_octets: 0,
             ending: None,
@@ -99,6 +103,7 @@ impl Running {
         self.limits = limits;
         self.ending_now = false;
         self.lent = 0;
+        self.barriers.clear();
         self.output_octets = 0;
         self.ending = None;
         self.started = Instant::now();
@@ -230,7 +235,7 @@ impl Running {
         self.lent = 0;
         match self.park(Parked::OutOfFuel) {
             Resume::Cancel(error) => Err(self.cancelled(error)),
-            Resume::Go | Resume::Answer(_) => Ok(()),
+            Resume::Go | Resume::Answer(_) | Resume::ProcessAnswer(_) => Ok(()),
         }
     }
 
@@ -252,7 +257,16 @@ impl Running {
         match self.park(Parked::NeedsHost(request)) {
             Resume::Answer(answer) => self.take_answer(answer),
             Resume::Cancel(error) => Err(self.cancelled(error)),
-            Resume::Go => Ok(Value::NONE),
+            Resume::Go | Resume::ProcessAnswer(_) => Ok(Value::NONE),
+        }
+    }
+
+    /// Asks what all executions share, and waits for its answer.
+    pub(crate) fn ask_process(&mut self, request: ProcessRequest) -> Result<ProcessAnswer, Unwind> {
+        match self.park(Parked::NeedsProcess(request)) {
+            Resume::ProcessAnswer(answer) => Ok(answer),
+            Resume::Cancel(error) => Err(self.cancelled(error)),
+            Resume::Go | Resume::Answer(_) => Ok(ProcessAnswer::Done),
         }
     }
 

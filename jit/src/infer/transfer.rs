@@ -138,11 +138,14 @@ fn result(state: &State, operation: &Operation) -> Option<(Register, Kinds)> {
         | Operation::CallBuiltin { into, .. }
         | Operation::CallHost { into, .. }
         | Operation::CallValue { into, .. }
+        | Operation::CallCached { into, .. }
         | Operation::CallMethod { into, .. }
         | Operation::Property { into, .. }
         | Operation::LoadPredefined { into, .. }
         | Operation::LoadStatic { into, .. } => (*into, Kinds::ANY),
-        Operation::CellGet { into, .. } => (*into, Kinds::ANY_OR_UNDEFINED),
+        Operation::CellGet { into, .. } | Operation::BarrierEnter { into, .. } => {
+            (*into, Kinds::ANY_OR_UNDEFINED)
+        }
         _ => return None,
     })
 }
@@ -218,6 +221,8 @@ pub fn each_written(operation: &Operation, written: &mut dyn FnMut(Register)) {
         | Operation::CallBuiltin { into, .. }
         | Operation::CallHost { into, .. }
         | Operation::CallValue { into, .. }
+        | Operation::CallCached { into, .. }
+        | Operation::BarrierEnter { into, .. }
         | Operation::CallMethod { into, .. }
         | Operation::Closure { into, .. }
         | Operation::CellNew { into }
@@ -247,6 +252,7 @@ pub fn each_written(operation: &Operation, written: &mut dyn FnMut(Register)) {
         | Operation::StorePredefined { .. }
         | Operation::StoreStatic { .. }
         | Operation::IterateBegin { .. }
+        | Operation::BarrierLeave { .. }
         | Operation::Echo { .. }
         | Operation::RunModule { .. }
         | Operation::Fuel => {}
@@ -324,6 +330,18 @@ pub fn each_read(operation: &Operation, read: &mut dyn FnMut(Register)) {
             operand(callee);
             operand(arguments);
         }
+        Operation::CallCached {
+            callee,
+            options,
+            arguments,
+            ..
+        } => {
+            operand(callee);
+            operand(options);
+            operand(arguments);
+        }
+        Operation::BarrierEnter { name, .. } => operand(name),
+        Operation::BarrierLeave { shared } => shared.iter().copied().for_each(read),
         Operation::CallMethod {
             object, arguments, ..
         } => {

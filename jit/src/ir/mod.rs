@@ -2,13 +2,14 @@
 
 pub mod build;
 mod instruction;
+mod place;
 mod print;
 mod verify;
 
 pub use instruction::{
     Block, BlockId, Class, Constant, ConstantId, Function, FunctionId, FunctionReference,
-    Instruction, Operand, Operation, PathStep, Place, PlaceAction, PlaceRoot, Program, Register,
-    RegisterInfo, Terminator,
+    Instruction, Operand, Operation, Program, Register, RegisterInfo, Terminator,
 };
+pub use place::{PathStep, Place, PlaceAction, PlaceRoot};
 pub use print::print;
 pub use verify::verify;

@@ -1,36 +1,32 @@
 //! What belongs to the whole process: results kept by `cache` and variables shared by `barrier`.
 //!
 //! Here it lasts for one run, and there is one run: a barrier never waits, and no cache entry gets old, except that one with
-//! a time to live of 0 or less is not kept. What is kept are copies, so functions and objects cannot be.
+//! a time to live of 0 or less is not kept. What is kept are copies, so functions and objects cannot be. The options of
+//! `cache` are read by the same code as those of compiled scripts; what they mean is done here again.
 //!
 //! HSL manual: structures, "cache" and "barrier".
 
 use std::collections::HashMap;
 
 use super::statement::Flow;
-use super::stop::{At, Evaluated, refuse};
+use super::stop::{At, Evaluated, fail, refuse};
 use super::walker::Walker;
-use crate::runtime::{Key, Portable, Value, convert, number};
+use crate::error::ErrorKind;
+use crate::process::{CacheKey, CacheOptions};
+use crate::runtime::{Portable, Value, convert};
 use crate::source::Span;
 use crate::syntax::ast::{Expression, ExpressionKind, Identifier, Statement};
 
 /// What the process keeps.
 #[derive(Debug, Default)]
 pub(super) struct Process {
+    /// The barriers this run is in.
+    held: Vec<Vec<u8>>,
     /// Shared variables of barriers, by name.
     shared: HashMap<Vec<u8>, Portable>,
-    /// Caches by namespace and function, each with the entry used last at its end.
-    caches: HashMap<(Vec<u8>, String), Vec<CacheEntry>>,
+    /// Caches by name, each with the entry used last at its end.
+    caches: HashMap<Vec<u8>, Vec<(CacheKey, Portable)>>,
 }
-
-#[derive(Debug)]
-struct CacheEntry {
-    arguments: Vec<Portable>,
-    result: Portable,
-}
-
-/// The number of entries of a cache that does not say.
-const CACHE_SIZE_DEFAULT: usize = 32;
 
 impl Walker<'_> {
     pub(super) fn barrier(
@@ -40,10 +36,18 @@ impl Walker<'_> {
         body: &Statement,
     ) -> Evaluated<Flow> {
         let value = self.expression(name)?;
-        let name = convert::text(&value).at(name.span)?.octets().to_vec();
+        let octets = convert::text(&value).at(name.span)?.octets().to_vec();
+        if self.process.held.contains(&octets) {
+            let name_text = String::from_utf8_lossy(&octets).into();
+            return fail(ErrorKind::BarrierHeld { name: name_text }, name.span);
+        }
+        self.process.held.push(octets.clone());
         if let Some(variable) = shared {
-            let before = match self.process.shared.get(&name) {
-                Some(kept) => kept.to_value().at(variable.span)?,
+            let before = match self.process.shared.get(&octets).cloned() {
+                Some(kept) => {
+                    self.charge_octets(kept.octets(), name.span)?;
+                    kept.to_value().at(name.span)?
+                }
                 None => Value::UNDEFINED,
             };
             let cell = self.frame().cell(&variable.name).at(variable.span)?;
@@ -59,11 +63,13 @@ impl Walker<'_> {
             match self.frame().read(&variable.name) {
                 Some(after) => {
                     let after = Portable::copy(&after).at(variable.span)?;
-                    self.process.shared.insert(name, after);
+                    self.charge_octets(after.octets(), variable.span)?;
+                    self.process.shared.insert(octets, after);
                 }
-                None => drop(self.process.shared.remove(&name)),
+                None => drop(self.process.shared.remove(&octets)),
             }
         }
+        self.process.held.pop();
         Ok(flow)
     }
 
@@ -79,107 +85,56 @@ impl Walker<'_> {
         let options = self.expression(options)?;
         let function = self.expression(callee)?;
         let arguments = self.arguments(arguments)?;
-        let namespace = option(&options, "namespace").unwrap_or_default();
-        let namespace = namespace.as_octets().unwrap_or_default().to_vec();
-        let cache = (namespace, callee_name(callee));
-        let key = key_arguments(&options, &arguments, span)?;
-        let force = option(&options, "force").is_some_and(|force| force.truthy());
-        let old = self.look_up(&cache, &key);
-        if let (Some(result), false) = (&old, force) {
+        let options = CacheOptions::read(&options).at(span)?;
+        let name = callee.cached_name();
+        let key = options.key(name.as_bytes(), &arguments).at(span)?;
+        self.charge_octets(key.octets(), span)?;
+        let old = self.look_up(&key);
+        if let (Some(result), false) = (&old, options.force) {
+            self.charge_octets(result.octets(), span)?;
             return result.to_value().at(span);
         }
-        let mut result = self.call(&function, arguments, call.span)?;
-        if let (Some(old), Some(update)) = (old, callback(&options, "update_function")) {
+        let mut result = self.call(&function, arguments, span)?;
+        if let (Some(old), Some(update)) = (old, &options.update_function) {
             let old = old.to_value().at(span)?;
-            result = self.call(&update, vec![old, result], span)?;
+            result = self.call(update, vec![old, result], span)?;
         }
-        if self.is_kept(&options, &result, span)? {
-            let entry = CacheEntry {
-                arguments: key,
-                result: Portable::copy(&result).at(span)?,
-            };
-            self.keep(cache, &options, entry);
+        let answer = match &options.ttl_function {
+            Some(function) => Some(self.call(function, vec![result.clone()], span)?),
+            None => None,
+        };
+        if 0.0 < options.ttl(&result, answer.as_ref()) {
+            let kept = Portable::copy(&result).at(span)?;
+            self.charge_octets(kept.octets(), span)?;
+            self.keep(&options, key, kept);
         }
         Ok(result)
     }
 
     /// The result kept for these arguments, which becomes the one used last.
-    fn look_up(&mut self, cache: &(Vec<u8>, String), arguments: &[Portable]) -> Option<Portable> {
-        let entries = self.process.caches.get_mut(cache)?;
-        let index = entries
-            .iter()
-            .position(|entry| entry.arguments == arguments)?;
+    fn look_up(&mut self, key: &CacheKey) -> Option<Portable> {
+        let entries = self.process.caches.get_mut(key.cache())?;
+        let index = entries.iter().position(|(kept, _)| kept == key)?;
         let entry = entries.remove(index);
-        let result = entry.result.clone();
+        let result = entry.1.clone();
         entries.push(entry);
         Some(result)
     }
 
-    fn is_kept(&mut self, options: &Value, result: &Value, span: Span) -> Evaluated<bool> {
-        let mut seconds = option(options, "ttl").as_ref().and_then(Value::as_number);
-        if let Some(function) = callback(options, "ttl_function") {
-            let answer = self.call(&function, vec![result.clone()], span)?;
-            seconds = answer.as_number().or(seconds);
-        }
-        let overrides = option(options, "ttl_override");
-        if let Some(array) = overrides.as_ref().and_then(Value::as_array)
-            && let Ok(key) = Key::cast(result)
-        {
-            seconds = array.get(key).and_then(Value::as_number).or(seconds);
-        }
-        Ok(seconds.is_none_or(|seconds| seconds > 0.0))
-    }
-
-    fn keep(&mut self, cache: (Vec<u8>, String), options: &Value, entry: CacheEntry) {
-        let size = option(options, "size").as_ref().and_then(Value::as_number);
-        let size = size.map_or(CACHE_SIZE_DEFAULT, number::to_count);
-        let evicts = option(options, "lru").is_none_or(|lru| lru.truthy());
-        let entries = self.process.caches.entry(cache).or_default();
-        entries.retain(|kept| kept.arguments != entry.arguments);
-        while evicts && size <= entries.len() && !entries.is_empty() {
+    fn keep(&mut self, options: &CacheOptions, key: CacheKey, result: Portable) {
+        let name = key.cache().to_vec();
+        let entries = self.process.caches.entry(name).or_default();
+        entries.retain(|(kept, _)| *kept != key);
+        while options.evicts && options.size <= entries.len() {
             entries.remove(0);
         }
-        if entries.len() < size {
-            entries.push(entry);
+        if entries.len() < options.size {
+            entries.push((key, result));
         }
     }
-}
 
-fn option(options: &Value, name: &str) -> Option<Value> {
-    options.as_array()?.get(Key::of(name.as_bytes())).cloned()
-}
-
-fn callback(options: &Value, name: &str) -> Option<Value> {
-    option(options, name).filter(|function| function.as_function().is_some())
-}
-
-/// The arguments that tell entries apart: all, or those whose numbers, from 1, `argv_filter` lists.
-fn key_arguments(options: &Value, arguments: &[Value], span: Span) -> Evaluated<Vec<Portable>> {
-    let filter = option(options, "argv_filter");
-    let filter = filter.as_ref().and_then(Value::as_array);
-    let chosen = |number: usize| match filter {
-        Some(filter) => filter
-            .values()
-            .any(|one| one.as_number() == Value::count(number).as_number()),
-        None => true,
-    };
-    let mut key = Vec::new();
-    for (index, argument) in arguments.iter().enumerate() {
-        if chosen(index + 1) {
-            key.push(Portable::copy(argument).at(span)?);
-        }
-    }
-    Ok(key)
-}
-
-fn callee_name(callee: &Expression) -> String {
-    match &callee.kind {
-        ExpressionKind::FunctionName {
-            name,
-            builtin: true,
-        } => format!("builtin {}", name.name),
-        ExpressionKind::FunctionName { name, .. } => name.name.to_string(),
-        ExpressionKind::StaticFunction(class, name) => format!("{}::{}", class.name, name.name),
-        _ => String::new(),
+    /// Takes fuel for copying that many octets.
+    fn charge_octets(&mut self, octets: usize, span: Span) -> Evaluated<()> {
+        self.charge((octets / 64) as u64, span)
     }
 }

@@ -64,6 +64,26 @@ impl Portable {
         Copier::default().copy(value, DEPTH_MAX, false)
     }
 
+    /// Memory the value takes, about.
+    #[must_use]
+    pub fn octets(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::None | Self::Boolean(_) | Self::Number(_) | Self::Shared(_) => 0,
+                Self::String(octets) => octets.len(),
+                Self::Array(elements) => elements
+                    .iter()
+                    .map(|(key, element)| {
+                        let key_octets = match key {
+                            PortableKey::String(octets) => octets.len(),
+                            PortableKey::None | PortableKey::Integer(_) => 0,
+                        };
+                        size_of::<PortableKey>() + key_octets + element.octets()
+                    })
+                    .sum(),
+            }
+    }
+
     /// The value on the entered heap.
     ///
     /// # Errors

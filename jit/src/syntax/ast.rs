@@ -240,6 +240,22 @@ pub struct Expression {
     pub span: Span,
 }
 
+impl Expression {
+    /// The name by which caches know the function that a call names; empty when it names none.
+    #[must_use]
+    pub fn cached_name(&self) -> String {
+        match &self.kind {
+            ExpressionKind::FunctionName {
+                name,
+                builtin: true,
+            } => format!("builtin {}", name.name),
+            ExpressionKind::FunctionName { name, .. } => name.name.to_string(),
+            ExpressionKind::StaticFunction(class, name) => format!("{}::{}", class.name, name.name),
+            _ => String::new(),
+        }
+    }
+}
+
 /// The expressions of `operators.rst` and `literals.rst`.
 #[derive(Clone, Debug)]
 pub enum ExpressionKind {

@@ -152,14 +152,11 @@ impl Case {
             let _ = write!(fault, "  expected\n    {}", text(expected).trim_end());
             let _ = writeln!(fault, "\n  printed\n    {}", text(printed).trim_end());
         }
-        if let ObservedEnding::Refused(reason, mark) = &observed.ending {
-            if reason.ends_with("is not supported yet") {
-                return String::new();
-            }
-            if self.mark.is_some() {
-                // The compiler may say before the script runs what the evaluator finds when it does.
-                return self.refused(reason, mark);
-            }
+        if let ObservedEnding::Refused(reason, mark) = &observed.ending
+            && self.mark.is_some()
+        {
+            // The compiler may say before the script runs what the evaluator finds when it does.
+            return self.refused(reason, mark);
         }
         let (ending, mark) = match &observed.ending {
             ObservedEnding::Error(message, mark) => {

@@ -271,6 +271,7 @@ fn shown(value: &Portable) -> String {
 /// The scripts compiled to machine code.
 mod compiled {
     use postern_jit::execution::{self, HostAnswer, Input, ScriptInstance, Step};
+    use postern_jit::process::Owner;
     use postern_jit::resolve::PredefinedVariable as Predefined;
     use postern_jit::resolve::{Arity, Environment, HostFunction};
     use postern_jit::script::{self, Options};
@@ -331,6 +332,7 @@ mod compiled {
             }
         };
         let mut execution = instance.start(limits, input).expect("inputs are small");
+        let mut owner = Owner::new(1 << 20);
         let mut step = execution.resume();
         let outcome = loop {
             step = match step {
@@ -339,6 +341,10 @@ mod compiled {
                 Step::NeedsHost(request) => {
                     let name = &functions[request.function].name;
                     answer(&mut execution, &mut host, name, request.arguments)
+                }
+                Step::NeedsProcess(request) => {
+                    let reaction = owner.ask(request, (), 0);
+                    execution.answer_process(reaction.answer.expect("nobody else is there"))
                 }
             };
         };

@@ -273,6 +273,29 @@ impl<'a, 'b> Translator<'a, 'b> {
                 let arguments = self.boxed(*arguments);
                 self.call_into(HostCall::call_value, &[callee, arguments], *into);
             }
+            Operation::CallCached {
+                into,
+                callee,
+                name,
+                options,
+                arguments,
+            } => {
+                let callee = self.boxed(*callee);
+                let name = self.boxed(Operand::Constant(*name));
+                let options = self.boxed(*options);
+                let arguments = self.boxed(*arguments);
+                let values = [callee, name, options, arguments];
+                self.call_into(HostCall::call_cached, &values, *into);
+            }
+            Operation::BarrierEnter { into, name } => {
+                let name = self.boxed(*name);
+                self.call_into(HostCall::barrier_enter, &[name], *into);
+            }
+            Operation::BarrierLeave { shared } => {
+                let has_shared = self.index(u32::from(shared.is_some()));
+                let shared = self.boxed(shared.map_or(Operand::None, Operand::Register));
+                self.call_host(HostCall::barrier_leave, &[has_shared, shared]);
+            }
             Operation::CallMethod {
                 into,
                 object,

@@ -55,11 +55,13 @@ pub(crate) fn call_value(
     callee: &Value,
     arguments: &Value,
 ) -> Result<Value, Unwind> {
-    let arguments: Vec<Value> = arguments
-        .as_array()
-        .map(|array| array.values().cloned().collect())
-        .unwrap_or_default();
-    invoke(running, callee, &arguments)
+    invoke(running, callee, &values_of(arguments))
+}
+
+/// The elements of an array of arguments.
+pub(super) fn values_of(arguments: &Value) -> Vec<Value> {
+    let values = arguments.as_array().map(|array| array.values().cloned());
+    values.map(Iterator::collect).unwrap_or_default()
 }
 
 pub(crate) fn call_method(

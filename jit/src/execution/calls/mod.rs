@@ -6,6 +6,7 @@ mod call;
 mod member;
 mod operate;
 mod place;
+mod process;
 mod variable;
 
 pub(crate) use call::{
@@ -19,6 +20,7 @@ pub(crate) use operate::{
     update,
 };
 pub(crate) use place::{place, place_predefined, place_static};
+pub(crate) use process::{barrier_enter, barrier_leave, call_cached};
 pub(crate) use variable::{
     cell_captured, cell_get, cell_global, cell_new, cell_set, load_static, out_of_fuel,
     store_predefined, store_static, undefined,

@@ -204,7 +204,7 @@ impl FunctionBuilder<'_, '_> {
     }
 
     /// The arguments in an array, for calls whose callee is known only when running.
-    fn argument_array(&mut self, arguments: &[Argument], span: Span) -> Operand {
+    pub(super) fn argument_array(&mut self, arguments: &[Argument], span: Span) -> Operand {
         let into = self.temporary();
         self.emit(
             Operation::ArrayNew {

@@ -33,7 +33,7 @@ impl FunctionBuilder<'_, '_> {
             }
             ExpressionKind::Call(callee, arguments) => self.call(callee, arguments, span),
             ExpressionKind::Function(function) => self.anonymous_function(function, span),
-            ExpressionKind::Cache { .. } => self.refuse(span, "cache is not supported yet"),
+            ExpressionKind::Cache { options, call } => self.cached_call(options, call, span),
             ExpressionKind::Unary(operator, operand) => self.unary(*operator, operand, span),
             ExpressionKind::Binary(BinaryOperator::Concatenate, ..) => {
                 self.concatenation(expression)

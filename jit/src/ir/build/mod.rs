@@ -13,6 +13,7 @@ mod destructure;
 mod effects;
 mod expression;
 mod fold;
+mod process;
 mod quiet;
 mod statement;
 
@@ -92,10 +93,18 @@ enum Variable {
 /// Where `break` and `continue` go.
 #[derive(Debug)]
 struct Loop {
-    break_to: BlockId,
-    continue_to: Option<BlockId>,
+    break_to: Exit,
+    continue_to: Option<Exit>,
+}
+
+/// A way out of a loop.
+#[derive(Clone, Copy, Debug)]
+struct Exit {
+    to: BlockId,
     /// How many registers are kept there; those above are given up first.
     kept: usize,
+    /// How many barriers are around it; those entered since are left first.
+    barriers: usize,
 }
 
 /// One function in the making.
@@ -112,6 +121,8 @@ struct FunctionBuilder<'a, 'p> {
     loops: Vec<Loop>,
     /// Temporaries that live across statements: arrays that are being walked.
     kept: Vec<Register>,
+    /// The barriers around what is being built.
+    barriers: Vec<process::BarrierScope>,
     /// Where `$this` is on entry.
     this: Option<Register>,
     /// Cells of variables of other modules, fetched on entry.
@@ -260,6 +271,7 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
             variables: HashMap::new(),
             loops: Vec::new(),
             kept: Vec::new(),
+            barriers: Vec::new(),
             this: None,
             module_cells: HashMap::new(),
         }

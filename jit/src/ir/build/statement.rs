@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{FunctionBuilder, Loop};
+use super::{Exit, FunctionBuilder, Loop};
 use crate::ir::{BlockId, FunctionId, Operand, Operation, Register, RegisterInfo, Terminator};
 use crate::source::Span;
 use crate::syntax::ast::{
@@ -16,7 +16,7 @@ impl FunctionBuilder<'_, '_> {
         }
     }
 
-    fn statement(&mut self, statement: &Statement) {
+    pub(super) fn statement(&mut self, statement: &Statement) {
         let span = statement.span;
         match &statement.kind {
             StatementKind::Expression(expression) => self.effect(expression),
@@ -68,8 +68,8 @@ impl FunctionBuilder<'_, '_> {
                 self.refuse(span, "an included file was not put in place");
             }
             StatementKind::Import(import) => self.import_statement(import, span),
-            StatementKind::Barrier { .. } => {
-                self.refuse(span, "barrier is not supported yet");
+            StatementKind::Barrier { name, shared, body } => {
+                self.barrier_statement(name, shared.as_ref(), body);
             }
         }
     }
@@ -127,11 +127,9 @@ impl FunctionBuilder<'_, '_> {
         }
         self.switch_to(round);
         self.emit(Operation::Fuel, span);
-        let kept = self.kept.len();
         self.loops.push(Loop {
-            break_to: done,
-            continue_to: Some(again),
-            kept,
+            break_to: self.exit(done),
+            continue_to: Some(self.exit(again)),
         });
         self.statement(body);
         self.loops.pop();
@@ -177,11 +175,9 @@ impl FunctionBuilder<'_, '_> {
             self.store_target(target, register, target.span);
         }
         self.store_target(value, element, value.span);
-        let kept = self.kept.len();
         self.loops.push(Loop {
-            break_to: done,
-            continue_to: Some(head),
-            kept,
+            break_to: self.exit(done),
+            continue_to: Some(self.exit(head)),
         });
         self.statement(body);
         self.loops.pop();
@@ -210,12 +206,10 @@ impl FunctionBuilder<'_, '_> {
             span,
         );
         self.terminate(Terminator::Jump(default), span);
-        // A switch keeps nothing, so leaving it and leaving the loop around it give up the same.
         let continue_to = self.loops.last().and_then(|outer| outer.continue_to);
         self.loops.push(Loop {
-            break_to: done,
+            break_to: self.exit(done),
             continue_to,
-            kept: self.kept.len(),
         });
         for (index, arm) in arms.iter().enumerate() {
             self.switch_to(bodies[index]);
@@ -258,25 +252,32 @@ impl FunctionBuilder<'_, '_> {
         self.switch_to(next);
     }
 
-    fn leave_loop(&mut self, span: Span, to: impl Fn(&Loop) -> Option<BlockId>) {
-        let found = self
-            .loops
-            .last()
-            .and_then(|target| Some((to(target)?, target.kept)));
-        let Some((to, kept)) = found else {
+    /// The way out of what is being built, to a block.
+    fn exit(&self, to: BlockId) -> Exit {
+        Exit {
+            to,
+            kept: self.kept.len(),
+            barriers: self.barriers.len(),
+        }
+    }
+
+    fn leave_loop(&mut self, span: Span, to: impl Fn(&Loop) -> Option<Exit>) {
+        let Some(exit) = self.loops.last().and_then(to) else {
             self.refuse(span, "there is no loop here to leave");
             return;
         };
-        for index in (kept..self.kept.len()).rev() {
-            self.emit(
-                Operation::Release {
-                    register: self.kept[index],
-                },
-                span,
-            );
-        }
-        self.terminate(Terminator::Jump(to), span);
+        self.leave_barriers(exit.barriers);
+        self.give_up_kept(exit.kept, span);
+        self.terminate(Terminator::Jump(exit.to), span);
         self.start_unreachable();
+    }
+
+    /// Gives up what has been kept since the first `kept`.
+    fn give_up_kept(&mut self, kept: usize, span: Span) {
+        for index in (kept..self.kept.len()).rev() {
+            let register = self.kept[index];
+            self.emit(Operation::Release { register }, span);
+        }
     }
 
     fn return_statement(&mut self, value: Option<&Expression>, span: Span) {
@@ -294,14 +295,8 @@ impl FunctionBuilder<'_, '_> {
             Operand::Register(_) => Operand::Register(self.owned(operand, span)),
             other => other,
         };
-        for index in (0..self.kept.len()).rev() {
-            self.emit(
-                Operation::Release {
-                    register: self.kept[index],
-                },
-                span,
-            );
-        }
+        self.leave_barriers(0);
+        self.give_up_kept(0, span);
         for index in 0..self.registers.len() {
             if matches!(
                 self.registers[index],
