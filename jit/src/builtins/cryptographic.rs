@@ -1,8 +1,10 @@
-//! The functions of the chapter "Cryptographic" that need no keys of the host: digests and randomness.
+//! The functions of the chapter "Cryptographic" that need no keys of the host: digests, signatures, randomness.
 //!
-//! RFC 1321 (MD5), FIPS 180-4 (SHA-1, SHA-2), RFC 2104 (HMAC). Digests are lower-case hex, as the manual has them.
+//! RFC 1321 (MD5), FIPS 180-4 (SHA-1, SHA-2), RFC 2104 (HMAC), RFC 8032 (Ed25519). Digests are lower-case hex, as the
+//! manual has them; keys and signatures are raw octets.
 
 use data_encoding::HEXLOWER;
+use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _, VerifyingKey};
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 use sha1::Sha1;
@@ -66,6 +68,24 @@ pub(super) const BUILTINS: &[Builtin] = &[
         "hmac_sha2(\"Jefe\", \"what do ya want for nothing?\", 256)",
         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
     )]),
+    Builtin::pure(
+        "ed25519_sign",
+        &[required("message", STRING), required("privatekey", STRING)],
+        STRING.or(Kinds::NONE),
+        ed25519_sign,
+    )
+    .says("the Ed25519 signature of the message; the key is its 32 octets, or these and the public key"),
+    Builtin::pure(
+        "ed25519_verify",
+        &[
+            required("message", STRING),
+            required("signature", STRING),
+            required("publickey", STRING),
+        ],
+        Kinds::BOOLEAN.or(Kinds::NONE),
+        ed25519_verify,
+    )
+    .says("whether the signature is of the message and the key; none if one of them cannot be"),
     Builtin::pure("hash", MESSAGE, NUMBER, hash)
         .says("a number that is equal for equal messages; not for security"),
     Builtin::impure(
@@ -143,6 +163,34 @@ fn hmac_sha2(call: &mut Call<'_>) -> Result<Value, Unwind> {
         256.0 => keyed::<Hmac<Sha256>>(call),
         512.0 => keyed::<Hmac<Sha512>>(call),
         _ => Err(call.refuse(2, "256 or 512")),
+    }
+}
+
+/// Fuel for the work on the curve that one signature takes, whatever the message.
+const SIGNATURE_FUEL: usize = 4_000;
+
+fn ed25519_sign(call: &mut Call<'_>) -> Result<Value, Unwind> {
+    let (message, key) = (call.octets(0), call.octets(1));
+    call.charge(SIGNATURE_FUEL + message.len() / 8)?;
+    let key = match (key.try_into(), key.try_into()) {
+        (Ok(secret), _) => Some(SigningKey::from_bytes(secret)),
+        (_, Ok(pair)) => SigningKey::from_keypair_bytes(pair).ok(),
+        _ => None,
+    };
+    match key {
+        Some(key) => Ok(Value::string(&key.sign(message).to_bytes())?),
+        None => Ok(Value::NONE),
+    }
+}
+
+fn ed25519_verify(call: &mut Call<'_>) -> Result<Value, Unwind> {
+    let (message, signature, key) = (call.octets(0), call.octets(1), call.octets(2));
+    call.charge(SIGNATURE_FUEL + message.len() / 16)?;
+    let key = key.try_into().ok();
+    let key = key.and_then(|key| VerifyingKey::from_bytes(key).ok());
+    match (key, Signature::from_slice(signature)) {
+        (Some(key), Ok(signature)) => Ok(Value::boolean(key.verify(message, &signature).is_ok())),
+        _ => Ok(Value::NONE),
     }
 }
 
@@ -258,6 +306,50 @@ mod tests {
                 run("hmac_sha2", &[text(key), text(message), n(256.0)]),
                 "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
             );
+        });
+    }
+
+    /// RFC 8032 §7.1, tests 1 and 3.
+    #[test]
+    fn signatures_are_those_of_the_standard() {
+        let octets = |hex: &str| {
+            let octets = HEXLOWER.decode(hex.as_bytes()).expect("hex");
+            text(octets)
+        };
+        on_heap(|| {
+            let rows = [
+                (
+                    "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+                    "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+                    "",
+                    "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+                ),
+                (
+                    "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+                    "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+                    "af82",
+                    "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
+                ),
+            ];
+            for (secret, public, message, signature) in rows {
+                for key in [octets(secret), octets(&format!("{secret}{public}"))] {
+                    let sign = builtin("ed25519_sign").expect("there");
+                    let signed = sign.invoke(&[octets(message), key], &mut bench());
+                    let signed = signed.expect("no error");
+                    assert_eq!(signed.as_octets(), octets(signature).as_octets());
+                }
+                let verify = |message: &str, signature: &str, public: &str| {
+                    let arguments = [octets(message), octets(signature), octets(public)];
+                    run("ed25519_verify", &arguments)
+                };
+                assert_eq!(verify(message, signature, public), "true");
+                assert_eq!(verify("00", signature, public), "false");
+                assert_eq!(verify(message, &signature[2..], public), "none");
+                assert_eq!(verify(message, signature, &public[2..]), "none");
+            }
+            let wrong_pair = "00".repeat(64);
+            let sign = |key: &str| run("ed25519_sign", &[text(""), octets(key)]);
+            assert_eq!([sign(""), sign(&wrong_pair)], ["none", "none"]);
         });
     }
 

@@ -17,6 +17,7 @@ mod date_time;
 mod dns;
 mod encoding;
 mod fault;
+mod headers;
 mod json;
 mod mathematical;
 mod misc;
@@ -192,7 +193,7 @@ pub fn builtin(name: &str) -> Option<&'static Builtin> {
     find(name).map(|index| &REGISTRY[index])
 }
 
-const CHAPTERS: [&[Builtin]; 13] = [
+const CHAPTERS: [&[Builtin]; 14] = [
     array::BUILTINS,
     cryptographic::BUILTINS,
     csv::BUILTINS,
@@ -200,6 +201,7 @@ const CHAPTERS: [&[Builtin]; 13] = [
     date_time::BUILTINS,
     dns::BUILTINS,
     encoding::BUILTINS,
+    headers::BUILTINS,
     json::BUILTINS,
     mathematical::BUILTINS,
     misc::BUILTINS,

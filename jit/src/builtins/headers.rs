@@ -1,0 +1,294 @@
+//! Header fields as text: the addresses in one. The manual's chapter "Mail".
+//!
+//! RFC 5322 §3.4 (addresses, groups), §4.4 (routes), §3.2.2 (comments). A semicolon separates addresses as a comma does, as
+//! the manual's example has it. Display names, comments and folding are skipped; a quoted local-part keeps its quotes.
+
+use super::{Builtin, Call, Unwind, optional, required};
+use crate::runtime::{Kinds, Value};
+
+const STRING: Kinds = Kinds::STRING;
+
+pub(super) const BUILTINS: &[Builtin] = &[Builtin::pure(
+    "header_addresslist_extract",
+    &[required("value", STRING), optional("options", Kinds::ARRAY)],
+    Kinds::ARRAY.or(Kinds::NONE),
+    header_addresslist_extract,
+)
+.says("the addresses in the value of a header field, or in a whole field with the option field; none if it is malformed")
+.shown(&[(
+    "header_addresslist_extract(\"Charlie <charlie@example.org>, james@example.com\")",
+    "[0=>\"charlie@example.org\",1=>\"james@example.com\"]",
+)])];
+
+fn header_addresslist_extract(call: &mut Call<'_>) -> Result<Value, Unwind> {
+    let mut octets = call.octets(0);
+    call.charge(octets.len() / 8)?;
+    if call.flag(1, "field", false) {
+        match octets.iter().position(|octet| *octet == b':') {
+            Some(colon) => octets = &octets[colon + 1..],
+            None => return Ok(Value::NONE),
+        }
+    }
+    let mut addresses = Value::array()?;
+    let mut reader = Reader { rest: octets };
+    loop {
+        match reader.next_address() {
+            Ok(Some(address)) => addresses.array_mut()?.append(Value::string(&address)?)?,
+            Ok(None) => return Ok(addresses),
+            Err(Malformed) => return Ok(Value::NONE),
+        }
+    }
+}
+
+/// The text is no list of addresses.
+struct Malformed;
+
+/// Walks through a list of addresses.
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl Reader<'_> {
+    /// The next address; none at the end of the list.
+    fn next_address(&mut self) -> Result<Option<Vec<u8>>, Malformed> {
+        // A display name, a group's name, or a local-part: which of them, what follows it says.
+        let mut words = Vec::new();
+        loop {
+            self.skip_blanks()?;
+            let Some(octet) = self.peek() else {
+                return if words.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(Malformed)
+                };
+            };
+            match octet {
+                b',' | b';' if words.is_empty() => self.advance(1),
+                // The name of a group: its members follow.
+                b':' if !words.is_empty() => {
+                    self.advance(1);
+                    words.clear();
+                }
+                b'<' => {
+                    self.advance(1);
+                    if let Some(address) = self.in_brackets()? {
+                        return Ok(Some(address));
+                    }
+                    words.clear();
+                }
+                b'@' if !words.is_empty() => {
+                    self.advance(1);
+                    self.domain(&mut words)?;
+                    self.end_of_address()?;
+                    return Ok(Some(words));
+                }
+                _ => self.word(&mut words)?,
+            }
+        }
+    }
+
+    /// What stands between angle brackets, the first of which is consumed; none for `<>`.
+    fn in_brackets(&mut self) -> Result<Option<Vec<u8>>, Malformed> {
+        let mut address = Vec::new();
+        self.skip_blanks()?;
+        if self.peek() == Some(b'@') {
+            // A route, obsolete: the address is behind its colon.
+            let colon = self.rest.iter().position(|octet| *octet == b':');
+            self.advance(colon.ok_or(Malformed)? + 1);
+        }
+        loop {
+            self.skip_blanks()?;
+            match self.peek().ok_or(Malformed)? {
+                b'>' if address.is_empty() => {
+                    self.advance(1);
+                    return Ok(None);
+                }
+                b'@' if !address.is_empty() => break,
+                _ => self.word(&mut address)?,
+            }
+        }
+        self.advance(1);
+        self.domain(&mut address)?;
+        self.skip_blanks()?;
+        if self.peek() != Some(b'>') {
+            return Err(Malformed);
+        }
+        self.advance(1);
+        self.end_of_address()?;
+        Ok(Some(address))
+    }
+
+    /// Behind an address there is a separator, or nothing.
+    fn end_of_address(&mut self) -> Result<(), Malformed> {
+        self.skip_blanks()?;
+        match self.peek() {
+            None | Some(b',' | b';') => Ok(()),
+            Some(_) => Err(Malformed),
+        }
+    }
+
+    /// An atom, a dot or a quoted string, with its quotes, at the end of `words`.
+    fn word(&mut self, words: &mut Vec<u8>) -> Result<(), Malformed> {
+        let length = match self.peek() {
+            Some(b'"') => self.quoted_octets(b'"')?,
+            _ => self.atom_octets()?,
+        };
+        words.extend_from_slice(&self.rest[..length]);
+        self.advance(length);
+        Ok(())
+    }
+
+    /// `@` and a domain or an address literal.
+    fn domain(&mut self, address: &mut Vec<u8>) -> Result<(), Malformed> {
+        address.push(b'@');
+        self.skip_blanks()?;
+        let length = match self.peek() {
+            Some(b'[') => self.quoted_octets(b']')?,
+            _ => self.atom_octets()?,
+        };
+        address.extend_from_slice(&self.rest[..length]);
+        self.advance(length);
+        Ok(())
+    }
+
+    /// Octets of the atom, with its dots, that comes next.
+    fn atom_octets(&self) -> Result<usize, Malformed> {
+        let is_atom = |octet: &u8| match octet {
+            b'(' | b')' | b'<' | b'>' | b'[' | b']' | b':' | b';' | b'@' | b'\\' | b',' | b'"' => {
+                false
+            }
+            // RFC 6532: octets of UTF-8 are letters.
+            octet => 0x20 < *octet && *octet != 0x7F,
+        };
+        let length = self.rest.iter().take_while(|octet| is_atom(octet)).count();
+        if length == 0 {
+            Err(Malformed)
+        } else {
+            Ok(length)
+        }
+    }
+
+    /// Octets of what begins here and ends in `close`, where a backslash takes the meaning of the octet behind it.
+    fn quoted_octets(&self, close: u8) -> Result<usize, Malformed> {
+        let mut index = 1;
+        while let Some(octet) = self.rest.get(index) {
+            match octet {
+                b'\\' => index += 1,
+                octet if *octet == close => return Ok(index + 1),
+                _ => {}
+            }
+            index += 1;
+        }
+        Err(Malformed)
+    }
+
+    /// Skips blanks, folding and comments, which nest.
+    fn skip_blanks(&mut self) -> Result<(), Malformed> {
+        let mut depth = 0_usize;
+        let mut index = 0;
+        while let Some(octet) = self.rest.get(index) {
+            match octet {
+                b' ' | b'\t' | b'\r' | b'\n' => {}
+                b'(' => depth += 1,
+                b')' if 0 < depth => depth -= 1,
+                b'\\' if 0 < depth => index += 1,
+                _ if 0 < depth => {}
+                _ => break,
+            }
+            index += 1;
+        }
+        if 0 < depth {
+            return Err(Malformed);
+        }
+        self.advance(index);
+        Ok(())
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    fn advance(&mut self, octets: usize) {
+        self.rest = self.rest.get(octets..).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::builtins::call::tests::{map, on_heap, run, text};
+    use crate::runtime::Value;
+
+    #[test]
+    fn lists_of_addresses_are_read() {
+        on_heap(|| {
+            let rows = [
+                ("", "[]"),
+                ("a@b.example", "[0=>\"a@b.example\"]"),
+                (
+                    "A B <a@b>, \"C, D\" <c@d>; e@f",
+                    "[0=>\"a@b\",1=>\"c@d\",2=>\"e@f\"]",
+                ),
+                ("(a (nested) \\) comment) a (b) @ (c) b (d)", "[0=>\"a@b\"]"),
+                ("A.B. C <a.b@c>,,", "[0=>\"a.b@c\"]"),
+                (
+                    "Group: a@b, C <c@d>;, e@f",
+                    "[0=>\"a@b\",1=>\"c@d\",2=>\"e@f\"]",
+                ),
+                ("undisclosed-recipients:;", "[]"),
+                (r#""x y\"z"@b"#, r#"[0=>"\"x y\\\"z\"@b"]"#),
+                ("<@route,@other:a@b>", "[0=>\"a@b\"]"),
+                (
+                    "a@[192.0.2.1],\r\n <b@[IPv6:::1]>",
+                    "[0=>\"a@[192.0.2.1]\",1=>\"b@[IPv6:::1]\"]",
+                ),
+                ("<>", "[]"),
+                (
+                    "J\u{f6}rg <j\u{f6}rg@b\u{fc}cher.example>",
+                    "[0=>\"j\u{f6}rg@b\u{fc}cher.example\"]",
+                ),
+            ];
+            for (list, addresses) in rows {
+                assert_eq!(
+                    run("header_addresslist_extract", &[text(list)]),
+                    addresses,
+                    "{list}"
+                );
+            }
+        });
+    }
+
+    #[test]
+    fn malformed_lists_are_none() {
+        on_heap(|| {
+            for list in [
+                "a", "a b", "@b", "a@", "a@b c@d", "<a@b", "<a>", "a@b>", "(a@b", "\"a@b", "a@[b",
+                "<@r a@b>", ":a@b", "\\a@b",
+            ] {
+                assert_eq!(
+                    run("header_addresslist_extract", &[text(list)]),
+                    "none",
+                    "{list}"
+                );
+            }
+        });
+    }
+
+    #[test]
+    fn a_field_has_its_name_in_front() {
+        on_heap(|| {
+            let field = || map([("field", Value::TRUE)]);
+            let extract = |value| run("header_addresslist_extract", &[text(value), field()]);
+            assert_eq!(extract("From: A <a@b>\r\n"), "[0=>\"a@b\"]");
+            assert_eq!(extract("a@b"), "none");
+        });
+    }
+
+    #[test]
+    fn long_lists_are_read_in_one_pass() {
+        on_heap(|| {
+            let list = "(".repeat(100_000) + &")".repeat(100_000) + &"a@b,".repeat(10_000);
+            let shown = run("header_addresslist_extract", &[text(list)]);
+            assert_eq!(shown.matches("a@b").count(), 10_000);
+        });
+    }
+}
