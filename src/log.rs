@@ -4,8 +4,8 @@
 //! `time=2026-01-31T12:00:00Z level=message event=accepted shard=0 session=0-17 id=.. octets=1024`.
 //!
 //! Guarantees: a shard formats into a buffer it keeps and never waits; what the thread cannot take is dropped and
-//! counted in a later line; a log that nobody reads does not keep the process from ending; octets of clients cannot end a line or forge a word. Does not: rotate, filter by text, or
-//! send anywhere else; what collects standard error does.
+//! counted in a later line; a log that nobody reads does not keep the process from ending; octets of clients cannot end a
+//! line or forge a word. Does not: rotate, filter by text, or send anywhere else; what collects standard error does.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;

@@ -334,7 +334,7 @@ mod tests {
         (commons, thread)
     }
 
-    /// The README prints this number; ten thousand idle sessions cost ten thousand of it.
+    /// Ten thousand idle sessions cost ten thousand of it.
     #[test]
     fn a_connection_is_small() {
         let (commons, thread) = commons();
