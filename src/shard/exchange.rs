@@ -85,7 +85,7 @@ impl Exchange {
     /// Asks, and waits for the answer for so long at most. Dropping the future gives the wait up.
     pub async fn ask(&self, request: ProcessRequest, wait: Duration) -> Option<ProcessAnswer> {
         let entering = match &request {
-            ProcessRequest::BarrierEnter { name } => Some(name.clone()),
+            ProcessRequest::BarrierEnter { name, .. } => Some(name.clone()),
             _ => None,
         };
         let mut ticket = Ticket {
@@ -316,7 +316,7 @@ impl Held {
                 self.exchange.leave(name, shared);
                 return Some(ProcessAnswer::Done);
             }
-            ProcessRequest::BarrierEnter { ref name } => Some(name.clone()),
+            ProcessRequest::BarrierEnter { ref name, .. } => Some(name.clone()),
             ProcessRequest::CacheRead(_) | ProcessRequest::CacheWrite(_) => None,
         };
         let answer = self.exchange.ask(request, wait).await?;

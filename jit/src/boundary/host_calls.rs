@@ -74,8 +74,8 @@ macro_rules! for_each_host_call {
             call_value(callee: borrowed, arguments: borrowed) -> value;
             /// A function value, or what is kept of an equal call; its name, the options, its arguments in an array.
             call_cached(callee: borrowed, name: borrowed, options: borrowed, arguments: borrowed) -> value;
-            /// Enters a barrier; its shared variable, `undefined` included.
-            barrier_enter(name: borrowed) -> value;
+            /// Enters a barrier; its shared variable if there is one in the script, `undefined` included.
+            barrier_enter(has_shared: index, name: borrowed) -> value;
             /// Leaves the barrier entered last; whether it has a shared variable, and what that holds.
             barrier_leave(has_shared: index, shared: borrowed) -> status;
             /// An instance function, with its arguments in an array.

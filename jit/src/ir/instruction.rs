@@ -402,13 +402,15 @@ pub enum Operation {
         /// Borrowed: an array of the arguments.
         arguments: Operand,
     },
-    /// Waits until nobody is in the barrier; `into` = its shared variable, `undefined` when it has no value. Fails when this
-    /// execution is in it already.
+    /// Waits until nobody is in the barrier; `into` = its shared variable, `undefined` when it has no value or is not read.
+    /// Fails when this execution is in it already.
     BarrierEnter {
         /// Written: a temporary.
         into: Register,
         /// Borrowed.
         name: Operand,
+        /// Whether the script has a variable for it.
+        is_read: bool,
     },
     /// Leaves the barrier entered last, whose shared variable becomes what the operand holds, `undefined` included.
     BarrierLeave {

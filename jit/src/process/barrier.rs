@@ -27,10 +27,17 @@ pub enum SharedWrite {
 #[derive(Debug)]
 pub(super) struct Barriers<W> {
     /// Barriers that somebody is in, with those who wait, in order.
-    occupied: HashMap<Box<[u8]>, VecDeque<W>>,
+    occupied: HashMap<Box<[u8]>, VecDeque<Waiting<W>>>,
     variables: LruCache<Box<[u8]>, Portable>,
     octets: usize,
     octets_max: usize,
+}
+
+#[derive(Debug)]
+struct Waiting<W> {
+    waiter: W,
+    /// Whether it wants to know the variable, which may be large.
+    is_read: bool,
 }
 
 /// Who is in next, and what the variable holds.
@@ -38,7 +45,7 @@ pub(super) struct Barriers<W> {
 pub(super) struct Next<W> {
     /// Who waited.
     pub(super) waiter: W,
-    /// The variable.
+    /// The variable, if asked for.
     pub(super) shared: Option<Portable>,
 }
 
@@ -54,13 +61,18 @@ impl<W> Barriers<W> {
     }
 
     /// Enters, or waits: then `None`, and `waiter` comes back from [`Self::leave`] of somebody else.
-    pub(super) fn enter(&mut self, name: &[u8], waiter: W) -> Option<Option<Portable>> {
+    pub(super) fn enter(
+        &mut self,
+        name: &[u8],
+        is_read: bool,
+        waiter: W,
+    ) -> Option<Option<Portable>> {
         if let Some(waiting) = self.occupied.get_mut(name) {
-            waiting.push_back(waiter);
+            waiting.push_back(Waiting { waiter, is_read });
             return None;
         }
         self.occupied.insert(name.into(), VecDeque::new());
-        Some(self.variables.get(name).cloned())
+        Some(self.read(name, is_read))
     }
 
     /// Leaves; who has waited longest is in then.
@@ -72,12 +84,14 @@ impl<W> Barriers<W> {
             SharedWrite::Clear => self.forget(name),
             SharedWrite::Set(value) => self.remember(name, value),
         }
-        let Some(waiter) = self.occupied.get_mut(name)?.pop_front() else {
+        let Some(first) = self.occupied.get_mut(name)?.pop_front() else {
             self.occupied.remove(name);
             return None;
         };
-        let shared = self.variables.get(name).cloned();
-        Some(Next { waiter, shared })
+        Some(Next {
+            waiter: first.waiter,
+            shared: self.read(name, first.is_read),
+        })
     }
 
     /// Takes somebody who waits out of the queue; whether there was one.
@@ -85,8 +99,15 @@ impl<W> Barriers<W> {
         let Some(waiting) = self.occupied.get_mut(name) else {
             return false;
         };
-        let place = waiting.iter().position(is_the_one);
+        let place = waiting.iter().position(|one| is_the_one(&one.waiter));
         place.and_then(|place| waiting.remove(place)).is_some()
+    }
+
+    fn read(&mut self, name: &[u8], is_read: bool) -> Option<Portable> {
+        match is_read {
+            true => self.variables.get(name).cloned(),
+            false => None,
+        }
     }
 
     fn forget(&mut self, name: &[u8]) {
@@ -123,10 +144,14 @@ mod tests {
     #[test]
     fn one_is_in_at_a_time_and_the_first_to_come_is_next() {
         let mut barriers = Barriers::new(1 << 20);
-        assert_eq!(barriers.enter(b"a", 'x'), Some(None));
-        assert_eq!(barriers.enter(b"a", 'y'), None);
-        assert_eq!(barriers.enter(b"a", 'z'), None);
-        assert_eq!(barriers.enter(b"b", 'x'), Some(None), "another barrier");
+        assert_eq!(barriers.enter(b"a", true, 'x'), Some(None));
+        assert_eq!(barriers.enter(b"a", true, 'y'), None);
+        assert_eq!(barriers.enter(b"a", true, 'z'), None);
+        assert_eq!(
+            barriers.enter(b"b", true, 'x'),
+            Some(None),
+            "another barrier"
+        );
         let next = barriers.leave(b"a", SharedWrite::Set(number(1.0)));
         let shared = Some(number(1.0));
         assert_eq!(
@@ -139,9 +164,9 @@ mod tests {
         assert!(barriers.give_up(b"a", |waiter| *waiter == 'z'));
         assert!(!barriers.give_up(b"a", |waiter| *waiter == 'z'));
         assert_eq!(barriers.leave(b"a", SharedWrite::Keep), None);
-        assert_eq!(barriers.enter(b"a", 'x'), Some(Some(number(1.0))));
+        assert_eq!(barriers.enter(b"a", true, 'x'), Some(Some(number(1.0))));
         assert_eq!(barriers.leave(b"a", SharedWrite::Clear), None);
-        assert_eq!(barriers.enter(b"a", 'x'), Some(None));
+        assert_eq!(barriers.enter(b"a", true, 'x'), Some(None));
         assert_eq!(barriers.occupied.len(), 2);
         assert_eq!(barriers.leave(b"b", SharedWrite::Keep), None);
         assert_eq!(barriers.leave(b"a", SharedWrite::Keep), None);
@@ -153,11 +178,14 @@ mod tests {
         let mut barriers = Barriers::new(10 * ENTRY_OCTETS);
         for index in 0..1_000 {
             let name = format!("client {index}");
-            assert_eq!(barriers.enter(name.as_bytes(), ()), Some(None));
+            assert_eq!(barriers.enter(name.as_bytes(), true, ()), Some(None));
             barriers.leave(name.as_bytes(), SharedWrite::Set(number(1.0)));
             assert!(barriers.octets <= barriers.octets_max);
         }
-        assert_eq!(barriers.enter(b"client 999", ()), Some(Some(number(1.0))));
-        assert_eq!(barriers.enter(b"client 0", ()), Some(None));
+        assert_eq!(
+            barriers.enter(b"client 999", true, ()),
+            Some(Some(number(1.0)))
+        );
+        assert_eq!(barriers.enter(b"client 0", true, ()), Some(None));
     }
 }

@@ -30,6 +30,8 @@ pub enum ProcessRequest {
     BarrierEnter {
         /// The barrier.
         name: Box<[u8]>,
+        /// Whether the answer is to have its variable.
+        is_read: bool,
     },
     /// To let the next one in.
     BarrierLeave {
@@ -46,7 +48,7 @@ impl ProcessRequest {
     pub fn name(&self) -> &[u8] {
         match self {
             Self::CacheRead(key) | Self::CacheWrite(CacheWrite { key, .. }) => key.cache(),
-            Self::BarrierEnter { name } | Self::BarrierLeave { name, .. } => name,
+            Self::BarrierEnter { name, .. } | Self::BarrierLeave { name, .. } => name,
         }
     }
 }
@@ -58,7 +60,7 @@ pub enum ProcessAnswer {
     Cached(Option<Cached>),
     /// To [`ProcessRequest::CacheWrite`] and [`ProcessRequest::BarrierLeave`].
     Done,
-    /// To [`ProcessRequest::BarrierEnter`]: its variable, if it has a value.
+    /// To [`ProcessRequest::BarrierEnter`]: its variable, if it has a value and was asked for.
     Entered(Option<Portable>),
 }
 

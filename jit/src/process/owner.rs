@@ -41,8 +41,8 @@ impl<W> Owner<W> {
                 self.caches.write(write, now_ms);
                 Some(ProcessAnswer::Done)
             }
-            ProcessRequest::BarrierEnter { name } => {
-                let shared = self.barriers.enter(&name, waiter);
+            ProcessRequest::BarrierEnter { name, is_read } => {
+                let shared = self.barriers.enter(&name, is_read, waiter);
                 shared.map(ProcessAnswer::Entered)
             }
             ProcessRequest::BarrierLeave { name, shared } => {

@@ -16,6 +16,7 @@ use postern_jit::error::{ErrorKind, ScriptError};
 use postern_jit::execution::{self, Input, ScriptInstance, Step};
 use postern_jit::infer::Inference;
 use postern_jit::oracle::{self, NoHost};
+use postern_jit::process::Owner;
 use postern_jit::resolve::{Environment, NoFiles, load};
 use postern_jit::script::{Options, Script};
 use postern_jit::source::SourceMap;
@@ -136,12 +137,7 @@ fn start(instance: &ScriptInstance, bounds: Bounds) -> execution::Execution {
 }
 
 fn run(instance: &ScriptInstance, bounds: Bounds) -> Observed {
-    let mut execution = start(instance, bounds);
-    let outcome = loop {
-        if let Step::Finished(outcome) = execution.resume() {
-            break outcome;
-        }
-    };
+    let outcome = advance(&mut start(instance, bounds), u64::MAX).expect("it ends");
     let error = match outcome.ending {
         execution::Ending::Error(error) => Some(error),
         execution::Ending::Implicit | execution::Ending::Action { .. } => None,
@@ -152,12 +148,24 @@ fn run(instance: &ScriptInstance, bounds: Bounds) -> Observed {
 
 /// Leaves a run where it is after some slices.
 fn give_up(instance: &ScriptInstance, bounds: Bounds, slices: u64) {
-    let mut execution = start(instance, bounds);
+    drop(advance(&mut start(instance, bounds), slices));
+}
+
+/// Runs for so many slices, with caches and barriers of its own; the outcome, if that was enough.
+fn advance(execution: &mut execution::Execution, slices: u64) -> Option<execution::Outcome> {
+    let mut owner = Owner::new(OWNER_OCTETS);
+    let mut step = Step::OutOfFuel;
     for _ in 0..slices {
-        if let Step::Finished(_) = execution.resume() {
-            break;
-        }
+        step = match step {
+            Step::Finished(outcome) => return Some(outcome),
+            Step::OutOfFuel | Step::NeedsHost(_) => execution.resume(),
+            Step::NeedsProcess(request) => {
+                let answer = owner.ask(request, (), 0).answer;
+                execution.answer_process(answer.expect("nobody else is in a barrier"))
+            }
+        };
     }
+    None
 }
 
 fn compare(text: &str, bounds: Bounds) -> Verdict {
@@ -270,6 +278,9 @@ fn compare_programs(first: u64, count: u64) {
         "a quarter of the programs was skipped"
     );
 }
+
+/// More than programs keep: the evaluator keeps everything.
+const OWNER_OCTETS: usize = 64 << 20;
 
 /// The plain evaluator recurses on the tree, and without optimization its frames are large.
 const STACK_BYTES: usize = 256 << 20;

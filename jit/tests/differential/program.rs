@@ -6,12 +6,12 @@
 //!
 //! In a template `#` and a letter stand for something that is made in its place: `#n` a number, `#s` a string, `#a` an
 //! array, `#b` a condition, `#t` anything with a text, `#x` anything, `#p` an element or property, `#k` a key, `#r` the
-//! bounds of a slice, `#i` such bounds without a step, `#f` the body of a callback; `#N`, `#S` and `#A` a variable of that
-//! kind, `#U` one that may have no value.
+//! bounds of a slice, `#i` such bounds without a step, `#f` the body of a callback, `#o` options of `cache`; `#N`, `#S`
+//! and `#A` a variable of that kind, `#U` one that may have no value.
 
 use super::templates::{
-    ANYTHING, ARRAYS, BODIES, CAPTURED, CLASS, CONDITIONS, FLAGS, KEYS, LISTS, NUMBERS, NUMERIC,
-    STATEMENTS, STRINGS, TEXTUAL,
+    ANYTHING, ARRAYS, BODIES, CACHES, CAPTURED, CLASS, CONDITIONS, FLAGS, KEYS, LISTS, NUMBERS,
+    NUMERIC, SHARED, STATEMENTS, STRINGS, TEXTUAL,
 };
 
 /// Xorshift: small, and the same everywhere.
@@ -43,6 +43,8 @@ struct Generator {
     in_function: bool,
     /// How many loops stand around the place that is written.
     loops: usize,
+    /// How many barriers stand around it.
+    barriers: usize,
     /// Variables of loops and of single blocks, numbered so that no two are one.
     names: usize,
     /// Variables of the blocks around the place that is written, which have a value there.
@@ -56,6 +58,7 @@ pub(crate) fn program(seed: u64) -> String {
         functions: 0,
         in_function: true,
         loops: 0,
+        barriers: 0,
         names: 0,
         fresh: Vec::new(),
     };
@@ -137,6 +140,10 @@ impl Generator {
             "r" => return self.bounds(),
             "i" => return self.range(),
             "f" => BODIES,
+            "o" => {
+                let template = self.random.pick(CACHES);
+                return self.fill(template, 0);
+            }
             "N" => &["$n", "$m"],
             "S" => &["$s", "$t"],
             "A" => &["$a", "$b"],
@@ -164,7 +171,8 @@ impl Generator {
         if 0 < self.functions && self.random.one_in(20) {
             let number = self.random.below(self.functions);
             let rest = self.random.pick(&["", ", #a", ", ...[]", ", ...[#a]"]);
-            let template = format!("number(f{number}(#n, #s, #a{rest}))");
+            let cache = self.random.pick(&["", "", "cache [#o] "]);
+            let template = format!("number({cache}f{number}(#n, #s, #a{rest}))");
             return self.fill(&template, depth.saturating_sub(1));
         }
         self.expression(NUMERIC, NUMBERS, depth)
@@ -299,6 +307,7 @@ impl Generator {
 
     fn leave(&mut self) -> String {
         let template = match (self.loops, self.in_function) {
+            (1.., true) if self.random.one_in(3) => "if (#b) return #x;\n",
             (1.., _) => self
                 .random
                 .pick(&["if (#b) break;\n", "if (#b) continue;\n"]),
@@ -312,7 +321,7 @@ impl Generator {
 
     fn compound(&mut self, depth: usize) -> String {
         let (index, condition) = (self.name('i'), self.boolean(2));
-        match self.random.below(12) {
+        match self.random.below(14) {
             0..=2 => {
                 let (then, otherwise) = (self.block(depth), self.block(depth));
                 format!("if ({condition}) {{\n{then}}} else {{\n{otherwise}}}\n")
@@ -333,8 +342,41 @@ impl Generator {
             }
             7..=9 => self.walk(depth),
             10 => self.switch(depth),
+            11..=12 => self.barrier(depth),
             _ => format!("{{\n{}}}\n", self.block(depth)),
         }
+    }
+
+    /// One that no barrier around it has the name of, neither here nor where this function is called.
+    fn barrier(&mut self, depth: usize) -> String {
+        let (level, place) = (
+            self.barriers,
+            self.functions + usize::from(self.in_function),
+        );
+        let name = self.random.pick(&["a", "b"]);
+        let shared = self.random.pick(SHARED);
+        self.barriers += 1;
+        let body = self.block(depth);
+        self.barriers -= 1;
+        let (before, end) = match shared {
+            "" => (String::new(), String::new()),
+            _ => {
+                let variable = &shared[" => ".len()..];
+                let value = self.fill("#n", 0);
+                let end = self.random.pick(&[
+                    "@ = [1, \"k\" => [!]];",
+                    "@ = \"s\" . !;",
+                    "@ = @ ?? !;",
+                    "unset(@);",
+                    "if (isset(@)) @ = !;",
+                ]);
+                let end = end.replace('@', variable).replace('!', &value) + "\n";
+                let before = format!("echo [isset({variable}), {variable} ?? none];\n");
+                (before, end)
+            }
+        };
+        let after = self.random.pick(&["$u = 3;\n", "$u = $u ?? 0;\n", ""]);
+        format!("barrier \"{name}{place}-{level}\"{shared} {{\n{before}{body}{end}}}\n{after}")
     }
 
     fn walk(&mut self, depth: usize) -> String {

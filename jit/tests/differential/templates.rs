@@ -33,6 +33,26 @@ pub(super) const BODIES: &[&str] = &[
     "return \"$n$s\";",
 ];
 
+/// Options of caches.
+pub(super) const CACHES: &[&str] = &[
+    "",
+    "",
+    "\"size\" => 2",
+    "\"size\" => 1, \"lru\" => false",
+    "\"force\" => (#b ? true : false)",
+    "\"namespace\" => \"n\", \"ttl\" => #n",
+    "\"ttl\" => #n",
+    "\"ttl_override\" => [1 => 0, \"a\" => 5, 3 => none]",
+    "\"ttl_function\" => function ($x) closure (#C) { #f }",
+    "\"update_function\" => function ($y, $x) closure (#C) { #f }, \"force\" => true",
+    "\"argv_filter\" => [1]",
+    "\"argv_filter\" => []",
+    "\"size\" => #n",
+];
+
+/// Variables that barriers share.
+pub(super) const SHARED: &[&str] = &["", " => $u", " => $u", " => $w", " => $w", " => $v"];
+
 /// Numbers, odd ones among them.
 pub(super) const NUMBERS: &[&str] = &[
     "0",
@@ -142,6 +162,8 @@ pub(super) const NUMERIC: &[&str] = &[
     "$o->add(#n)",
     "C::$x",
     "C::count(2)[1]",
+    "(cache [#o] static_count(#n)[1] ?? 0)",
+    "number(cache [#o] length(#a))",
     "(C::$x = 4)",
     "$inc(#n)",
     "(#p = #n)",
@@ -173,6 +195,7 @@ pub(super) const TEXTUAL: &[&str] = &[
     "(\"\" . #a)",
     "(\"%s-%.2f\" % [#t, #n])",
     "str_upper(#s)",
+    "string(cache [#o] builtin str_upper(#s))",
     "string(json_encode(#x))",
     "array_join([#t, #t], #s)",
     "md5(#s)",
@@ -207,6 +230,8 @@ pub(super) const LISTS: &[&str] = &[
     "$o->twice(static_count)",
     "$o->twice(function ($x) { return $x; })",
     "array_range(0, 7)",
+    "(cache [#o] C::count(#x) ?: [])",
+    "cache [#o] array_reverse(#a)",
     "str_split(#s, \",\")",
     "(#b ? #a : #a)",
 ];

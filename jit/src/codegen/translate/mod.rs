@@ -287,9 +287,14 @@ impl<'a, 'b> Translator<'a, 'b> {
                 let values = [callee, name, options, arguments];
                 self.call_into(HostCall::call_cached, &values, *into);
             }
-            Operation::BarrierEnter { into, name } => {
+            Operation::BarrierEnter {
+                into,
+                name,
+                is_read,
+            } => {
+                let has_shared = self.index(u32::from(*is_read));
                 let name = self.boxed(*name);
-                self.call_into(HostCall::barrier_enter, &[name], *into);
+                self.call_into(HostCall::barrier_enter, &[has_shared, name], *into);
             }
             Operation::BarrierLeave { shared } => {
                 let has_shared = self.index(u32::from(shared.is_some()));

@@ -58,14 +58,21 @@ pub(crate) fn call_cached(
     Ok(result)
 }
 
-pub(crate) fn barrier_enter(running: &mut Running, name: &Value) -> Result<Value, Unwind> {
+pub(crate) fn barrier_enter(
+    running: &mut Running,
+    has_shared: u32,
+    name: &Value,
+) -> Result<Value, Unwind> {
     let name = convert::text(name)?;
     let name: Box<[u8]> = name.octets().into();
     if running.barriers.contains(&name) {
         let name = String::from_utf8_lossy(&name).into();
         return Err(Unwind::Error(ErrorKind::BarrierHeld { name }));
     }
-    let enter = ProcessRequest::BarrierEnter { name: name.clone() };
+    let enter = ProcessRequest::BarrierEnter {
+        name: name.clone(),
+        is_read: has_shared != 0,
+    };
     let answer = running.ask_process(enter)?;
     running.barriers.push(name);
     match answer {

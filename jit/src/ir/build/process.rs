@@ -53,6 +53,7 @@ impl FunctionBuilder<'_, '_> {
         let enter = Operation::BarrierEnter {
             into: before,
             name: operand,
+            is_read: shared.is_some(),
         };
         self.emit(enter, name.span);
         self.discard(operand, name.span);
