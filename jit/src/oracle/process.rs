@@ -46,16 +46,20 @@ impl Walker<'_> {
             let before = match self.process.shared.get(&octets).cloned() {
                 Some(kept) => {
                     self.charge_octets(kept.octets(), name.span)?;
-                    kept.to_value().at(name.span)?
+                    Some(kept.to_value().at(name.span)?)
                 }
-                None => Value::UNDEFINED,
+                None => None,
             };
             let cell = self.frame().cell(&variable.name).at(variable.span)?;
             if self.is_read_only(&cell) {
                 return refuse("a store to a read-only variable", variable.span);
             }
+            let absent = match self.is_predefined(&cell) {
+                true => Value::NONE,
+                false => Value::UNDEFINED,
+            };
             self.frame()
-                .write(&variable.name, before)
+                .write(&variable.name, before.unwrap_or(absent))
                 .at(variable.span)?;
         }
         let flow = self.statement(body)?;

@@ -3,7 +3,7 @@
 //! In: a program and its modules, a host, limits. Out: an [`Outcome`]. Here are what every part of the evaluator needs: frames, fuel, depth
 //! and output; what the parts do is in the files named after them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::definition::Definitions;
@@ -47,8 +47,8 @@ pub(super) struct Walker<'a> {
     pub(super) stopped: Option<Box<Stop>>,
     /// The state of the generator of randomness.
     pub(super) random: u64,
-    /// Bits of the cells of predefined variables that must stay as they are.
-    read_only: HashSet<u64>,
+    /// Bits of the cells of predefined variables, and whether these may be written.
+    writable: HashMap<u64, bool>,
     output: Vec<Vec<u8>>,
     output_octets: usize,
     fuel_used: u64,
@@ -131,7 +131,7 @@ impl<'a> Walker<'a> {
             builtin_calls: Vec::new(),
             stopped: None,
             random: 1,
-            read_only: HashSet::new(),
+            writable: HashMap::new(),
             output: Vec::new(),
             output_octets: 0,
             fuel_used: 0,
@@ -160,9 +160,7 @@ impl<'a> Walker<'a> {
         let mut cells = Vec::new();
         for variable in self.host.variables() {
             let cell = Value::cell(variable.value.to_value()?)?;
-            if !variable.writable {
-                self.read_only.insert(cell.bits());
-            }
+            self.writable.insert(cell.bits(), variable.writable);
             cells.push((Name::from(variable.name.as_str()), cell));
         }
         Ok(cells)
@@ -218,7 +216,12 @@ impl<'a> Walker<'a> {
 
     /// Whether the variable in this cell must stay as it is.
     pub(super) fn is_read_only(&self, cell: &Value) -> bool {
-        self.read_only.contains(&cell.bits())
+        self.writable.get(&cell.bits()) == Some(&false)
+    }
+
+    /// Whether the variable in this cell always has a value.
+    pub(super) fn is_predefined(&self, cell: &Value) -> bool {
+        self.writable.contains_key(&cell.bits())
     }
 
     /// Uses fuel.

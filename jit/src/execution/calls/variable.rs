@@ -55,7 +55,11 @@ pub(crate) fn cell_captured(
 pub(crate) fn store_predefined(running: &mut Running, variable: u32, content: Value) {
     let index = variable as usize;
     running.written[index] = true;
-    running.predefined[index] = content;
+    // A predefined variable always has a value; a barrier may have none for it.
+    running.predefined[index] = match content.is_undefined() {
+        true => Value::NONE,
+        false => content,
+    };
 }
 
 pub(crate) fn load_static(running: &mut Running, variable: u32) -> Result<Value, Unwind> {
