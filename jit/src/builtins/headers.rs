@@ -53,6 +53,7 @@ impl Reader<'_> {
     fn next_address(&mut self) -> Result<Option<Vec<u8>>, Malformed> {
         // A display name, a group's name, or a local-part: which of them, what follows it says.
         let mut words = Vec::new();
+        let mut is_phrase = false;
         loop {
             self.skip_blanks()?;
             let Some(octet) = self.peek() else {
@@ -68,6 +69,7 @@ impl Reader<'_> {
                 b':' if !words.is_empty() => {
                     self.advance(1);
                     words.clear();
+                    is_phrase = false;
                 }
                 b'<' => {
                     self.advance(1);
@@ -75,14 +77,15 @@ impl Reader<'_> {
                         return Ok(Some(address));
                     }
                     words.clear();
+                    is_phrase = false;
                 }
-                b'@' if !words.is_empty() => {
+                b'@' if !words.is_empty() && !is_phrase => {
                     self.advance(1);
                     self.domain(&mut words)?;
                     self.end_of_address()?;
                     return Ok(Some(words));
                 }
-                _ => self.word(&mut words)?,
+                _ => is_phrase |= !self.word(&mut words)?,
             }
         }
     }
@@ -101,10 +104,12 @@ impl Reader<'_> {
             match self.peek().ok_or(Malformed)? {
                 b'>' if address.is_empty() => {
                     self.advance(1);
+                    self.end_of_address()?;
                     return Ok(None);
                 }
                 b'@' if !address.is_empty() => break,
-                _ => self.word(&mut address)?,
+                _ if self.word(&mut address)? => {}
+                _ => return Err(Malformed),
             }
         }
         self.advance(1);
@@ -127,15 +132,18 @@ impl Reader<'_> {
         }
     }
 
-    /// An atom, a dot or a quoted string, with its quotes, at the end of `words`.
-    fn word(&mut self, words: &mut Vec<u8>) -> Result<(), Malformed> {
+    /// An atom, a dot or a quoted string, with its quotes, at the end of `words`; whether a dot is between them, as in a
+    /// local-part, rather than nothing or blanks, as in a name.
+    fn word(&mut self, words: &mut Vec<u8>) -> Result<bool, Malformed> {
         let length = match self.peek() {
             Some(b'"') => self.quoted_octets(b'"')?,
             _ => self.atom_octets()?,
         };
-        words.extend_from_slice(&self.rest[..length]);
+        let word = &self.rest[..length];
+        let is_joined = words.is_empty() || words.ends_with(b".") || word.starts_with(b".");
+        words.extend(unfolded(word));
         self.advance(length);
-        Ok(())
+        Ok(is_joined)
     }
 
     /// `@` and a domain or an address literal.
@@ -146,7 +154,7 @@ impl Reader<'_> {
             Some(b'[') => self.quoted_octets(b']')?,
             _ => self.atom_octets()?,
         };
-        address.extend_from_slice(&self.rest[..length]);
+        address.extend(unfolded(&self.rest[..length]));
         self.advance(length);
         Ok(())
     }
@@ -173,6 +181,9 @@ impl Reader<'_> {
         let mut index = 1;
         while let Some(octet) = self.rest.get(index) {
             match octet {
+                b'\\' if matches!(self.rest.get(index + 1), Some(b'\r' | b'\n')) => {
+                    return Err(Malformed);
+                }
                 b'\\' => index += 1,
                 octet if *octet == close => return Ok(index + 1),
                 _ => {}
@@ -213,6 +224,12 @@ impl Reader<'_> {
     }
 }
 
+/// Without the ends of lines that folding put in: an address is one line.
+fn unfolded(octets: &[u8]) -> impl Iterator<Item = u8> {
+    let octets = octets.iter().copied();
+    octets.filter(|octet| !matches!(octet, b'\r' | b'\n'))
+}
+
 #[cfg(test)]
 mod tests {
     use crate::builtins::call::tests::{map, on_heap, run, text};
@@ -242,6 +259,15 @@ mod tests {
                     "[0=>\"a@[192.0.2.1]\",1=>\"b@[IPv6:::1]\"]",
                 ),
                 ("<>", "[]"),
+                ("<>, a@b", "[0=>\"a@b\"]"),
+                (
+                    "a . b . \"c\"@d, <a. b@c>",
+                    "[0=>\"a.b.\\\"c\\\"@d\",1=>\"a.b@c\"]",
+                ),
+                (
+                    "\"a\r\n b\"@[192.0.2\r\n .1]",
+                    "[0=>\"\\\"a b\\\"@[192.0.2 .1]\"]",
+                ),
                 (
                     "J\u{f6}rg <j\u{f6}rg@b\u{fc}cher.example>",
                     "[0=>\"j\u{f6}rg@b\u{fc}cher.example\"]",
@@ -261,8 +287,29 @@ mod tests {
     fn malformed_lists_are_none() {
         on_heap(|| {
             for list in [
-                "a", "a b", "@b", "a@", "a@b c@d", "<a@b", "<a>", "a@b>", "(a@b", "\"a@b", "a@[b",
-                "<@r a@b>", ":a@b", "\\a@b",
+                "a",
+                "a b",
+                "@b",
+                "a@",
+                "a@b c@d",
+                "<a@b",
+                "<a>",
+                "a@b>",
+                "(a@b",
+                "\"a@b",
+                "a@[b",
+                "<@r a@b>",
+                ":a@b",
+                "\\a@b",
+                "a b@c",
+                "a \"b\"@c",
+                "<a b@c>",
+                "\"a\"\"b\"@c",
+                "a@b, evil c@d",
+                "<> a@b",
+                "A <> B <a@b>",
+                "\"a\\\r\n b\"@c",
+                "\"a\\\nb\"@c",
             ] {
                 assert_eq!(
                     run("header_addresslist_extract", &[text(list)]),
