@@ -2,6 +2,11 @@
 //!
 //! RFC 5890 to 5895 (IDNA2008), Unicode TS #46 without its transitional mappings.
 
+use std::borrow::Cow;
+
+use idna::AsciiDenyList;
+use idna::uts46::{DnsLength, Hyphens, Uts46};
+
 use super::{Builtin, Call, Unwind, required};
 use crate::runtime::{Kinds, Value};
 
@@ -33,6 +38,10 @@ pub(super) const BUILTINS: &[Builtin] = &[
 /// octets each.
 const DOMAIN_OCTETS_MAX: usize = 1_012;
 
+/// What no label has: all of ASCII but letters, digits, hyphens, and the underscores of names like `_dmarc`. Letters that
+/// Unicode takes for one of them are none either.
+const DENIED: AsciiDenyList = AsciiDenyList::new(true, " !\"#$%&'()*+,/:;<=>?@[\\]^`{|}~");
+
 /// The text of an argument that may be a domain.
 fn domain<'a>(call: &mut Call<'a>) -> Result<Option<&'a str>, Unwind> {
     let octets = call.octets(0);
@@ -42,19 +51,28 @@ fn domain<'a>(call: &mut Call<'a>) -> Result<Option<&'a str>, Unwind> {
 }
 
 fn idna_encode(call: &mut Call<'_>) -> Result<Value, Unwind> {
-    let encoded = domain(call)?.and_then(|domain| idna::domain_to_ascii(domain).ok());
-    value_or_none(encoded)
+    let encoded = domain(call)?.and_then(to_ascii);
+    value_or_none(encoded.as_deref())
 }
 
 fn idna_decode(call: &mut Call<'_>) -> Result<Value, Unwind> {
     let decoded = domain(call)?.and_then(|domain| {
-        let (decoded, result) = idna::domain_to_unicode(domain);
-        result.ok().map(|()| decoded)
+        // Only in ASCII are labels too long.
+        let domain = to_ascii(domain)?;
+        let domain = domain.as_bytes();
+        let (decoded, result) = Uts46::new().to_unicode(domain, DENIED, Hyphens::Allow);
+        result.ok().map(|()| decoded.into_owned())
     });
-    value_or_none(decoded)
+    value_or_none(decoded.as_deref())
 }
 
-fn value_or_none(text: Option<String>) -> Result<Value, Unwind> {
+fn to_ascii(domain: &str) -> Option<Cow<'_, str>> {
+    let length = DnsLength::VerifyAllowRootDot;
+    let encoded = Uts46::new().to_ascii(domain.as_bytes(), DENIED, Hyphens::Allow, length);
+    encoded.ok()
+}
+
+fn value_or_none(text: Option<&str>) -> Result<Value, Unwind> {
     match text {
         Some(text) => Ok(Value::string(text.as_bytes())?),
         None => Ok(Value::NONE),
@@ -121,6 +139,48 @@ mod tests {
             assert_eq!(run("idna_decode", &[text("xn--a-\u{fc}")]), "none");
             assert_eq!(run("idna_encode", &[text(b"\xFF")]), "none");
             assert_eq!(run("idna_encode", &[text("a".repeat(2_000))]), "none");
+        });
+    }
+
+    #[test]
+    fn what_cannot_be_a_domain_is_none() {
+        on_heap(|| {
+            let long = format!("{}.example", "a".repeat(64));
+            let umlauts = format!("{}.example", "\u{fc}".repeat(63));
+            let refused = [
+                "",
+                "a..b",
+                ".a",
+                "a b",
+                "a\r\nb",
+                "a@b",
+                "a/b",
+                "a\0",
+                "a\u{ff20}b",
+                "a\u{ff0f}b.example",
+                &long,
+                &umlauts,
+            ];
+            for domain in refused {
+                for function in ["idna_encode", "idna_decode"] {
+                    assert_eq!(
+                        run(function, &[text(domain)]),
+                        "none",
+                        "{function} {domain}"
+                    );
+                }
+            }
+            let table = [
+                (
+                    "_dmarc.b\u{fc}cher.example.",
+                    "_dmarc.xn--bcher-kva.example.",
+                ),
+                ("r3---sn-abc.example", "r3---sn-abc.example"),
+            ];
+            for (unicode, ascii) in table {
+                assert_eq!(run("idna_encode", &[text(unicode)]), ascii);
+                assert_eq!(run("idna_decode", &[text(ascii)]), unicode);
+            }
         });
     }
 }
