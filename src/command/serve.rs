@@ -133,6 +133,7 @@ impl Server {
         let mailboxes = mailboxes.collect::<Result<Vec<_>, _>>();
         let mailboxes = mailboxes.map_err(Refusal::machine)?;
         let (peers, notices): (Vec<_>, Vec<_>) = mailboxes.into_iter().unzip();
+        let busy = Arc::new(());
         let mut shards = Vec::new();
         let of_shards = cpus.into_iter().enumerate().zip(listeners).zip(notices);
         for (((number, cpu), listeners), notices) in of_shards {
@@ -148,6 +149,7 @@ impl Server {
                 messages,
                 notices,
                 peers: peers.clone(),
+                busy: Arc::clone(&busy),
                 log: log_sender.clone(),
                 report: Arc::new(move |event| drop(reports.send(Event::Shard(event)))),
             };

@@ -61,6 +61,8 @@ pub struct ShardParts {
     pub notices: Mailbox<Notice>,
     /// The ways to all shards, by number.
     pub peers: Vec<MailboxSender<Notice>>,
+    /// Held by every shard that has, or may get, connections: one without waits for those with, which may ask it.
+    pub busy: Arc<()>,
     /// The log.
     pub log: LogSender,
     /// How it reports, from its own thread.
@@ -146,6 +148,7 @@ struct Shard {
     answers: Mailbox<Answer>,
     messages: Mailbox<ShardMessage>,
     notices: Mailbox<Notice>,
+    busy: Arc<()>,
     report: Reporter,
 }
 
@@ -184,6 +187,7 @@ impl Shard {
             answers: parts.delivery.answers,
             messages: parts.messages,
             notices: parts.notices,
+            busy: parts.busy,
             report: parts.report,
             commons,
         })
@@ -226,6 +230,7 @@ impl Shard {
             acceptor.stop();
         }
         drain(&self.commons).await;
+        outlast(self.busy).await;
         let line = self.commons.line(Level::Message, "stopped");
         drop(line.map(|line| {
             self.commons
@@ -350,6 +355,18 @@ async fn drain(commons: &Commons) {
             ends_all = true;
             in_parts(|from| commons.watch.stop_all(from)).await;
         }
+    }
+}
+
+/// Stays for the scripts of other shards, which may ask about names that are owned here.
+async fn outlast(busy: Arc<()>) {
+    let others = Arc::downgrade(&busy);
+    drop(busy);
+    let mut waited = Duration::ZERO;
+    let wait_max = Duration::from_millis(limits::DRAIN_TIMEOUT_MS + LAST_WORDS_MS);
+    while 0 < others.strong_count() && waited < wait_max {
+        glommio::timer::sleep(DRAIN_STEP).await;
+        waited += DRAIN_STEP;
     }
 }
 

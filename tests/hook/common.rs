@@ -111,3 +111,26 @@ fn a_barrier_in_itself_is_an_error() {
     client.expect("421 4.3.0 ");
     assert!(log_of(server).contains("barrier \\\"one\\\" is entered inside of itself"));
 }
+
+/// Names belong to shards; one that has no connection left is asked by others until they have none either.
+#[test]
+fn a_stopping_shard_answers_the_others() {
+    let mut server = server("script_wall_ms_max = 2000");
+    let mut idle: Vec<Client> = (0..CLIENTS_COUNT).map(|_| server.greeted()).collect();
+    let mut running = server.greeted();
+    running.say("EHLO client.example");
+    while running.expect("250").starts_with("250-") {}
+    running.say("MAIL FROM:<a@client.example>");
+    running.expect("250 2.1.0 ");
+    server.signal(rustix::process::Signal::TERM);
+    for client in &mut idle {
+        client.expect("421 4.3.2 ");
+        client.expect_close();
+    }
+    for round in 1..=60 {
+        assert_eq!(asked(&mut running, "XMANY"), round);
+    }
+    running.say("QUIT");
+    running.expect("221 2.0.0 ");
+    assert!(server.wait().success(), "{}", server.log());
+}
