@@ -77,7 +77,7 @@ impl<W> Barriers<W> {
 
     /// Leaves; who has waited longest is in then.
     ///
-    /// A variable that alone would take most of the memory is given up.
+    /// A variable that alone would take more than all memory is given up.
     pub(super) fn leave(&mut self, name: &[u8], shared: SharedWrite) -> Option<Next<W>> {
         match shared {
             SharedWrite::Keep => {}
@@ -118,7 +118,11 @@ impl<W> Barriers<W> {
 
     fn remember(&mut self, name: &[u8], value: Portable) {
         self.forget(name);
-        self.octets += cost(name, &value);
+        let octets = cost(name, &value);
+        if self.octets_max < octets {
+            return;
+        }
+        self.octets += octets;
         self.variables.put(name.into(), value);
         while self.octets_max < self.octets {
             let Some((name, value)) = self.variables.pop_lru() else {
@@ -187,5 +191,19 @@ mod tests {
             Some(Some(number(1.0)))
         );
         assert_eq!(barriers.enter(b"client 0", true, ()), Some(None));
+    }
+
+    #[test]
+    fn a_variable_too_large_takes_no_other_with_it() {
+        let mut barriers = Barriers::new(10 * ENTRY_OCTETS);
+        for name in [b"small", b"large"] {
+            assert_eq!(barriers.enter(name, true, ()), Some(None));
+            barriers.leave(name, SharedWrite::Set(number(1.0)));
+        }
+        assert_eq!(barriers.enter(b"large", true, ()), Some(Some(number(1.0))));
+        let large = Portable::string([0; 10 * ENTRY_OCTETS]);
+        barriers.leave(b"large", SharedWrite::Set(large));
+        assert_eq!(barriers.enter(b"small", true, ()), Some(Some(number(1.0))));
+        assert_eq!(barriers.enter(b"large", true, ()), Some(None));
     }
 }
