@@ -209,16 +209,22 @@ impl Caches {
     }
 }
 
-/// Removes what is too old; gives the octets that were freed.
+/// Removes what is too old among the entries used longest ago; gives the octets that were freed.
 fn drop_expired(cache: &mut Cache, now_ms: u64) -> usize {
     let expired = cache
         .iter()
+        .rev()
+        .take(SEARCHED_MAX)
         .filter(|(_, entry)| entry.expires_ms <= now_ms)
         .map(|(key, _)| key.clone());
     let expired: Vec<_> = expired.collect();
     let entries = expired.iter().filter_map(|key| cache.pop(key));
     entries.map(|entry| entry.octets).sum()
 }
+
+/// Entries looked through for old ones when a full cache gives up no others: who owns a cache of many must not be held by
+/// each result that it refuses.
+const SEARCHED_MAX: usize = 64;
 
 /// One result may take no more than this part of the memory.
 const LARGEST_PART: usize = 8;
@@ -283,6 +289,26 @@ mod tests {
         write(&mut caches, key("a", "y"), 1, false, 1_000);
         assert!(caches.read(&key("a", "y"), 1_000).is_some());
         assert!(caches.read(&key("a", "x"), 1_000).is_none());
+    }
+
+    #[test]
+    fn a_large_full_cache_is_not_searched_whole() {
+        let mut caches = Caches::new(64 << 20);
+        let size = 10 * SEARCHED_MAX;
+        for index in 0..size {
+            write(&mut caches, key("a", &index.to_string()), size, false, 0);
+        }
+        assert!(caches.read(&key("a", "0"), 0).is_some());
+        write(&mut caches, key("a", "new"), size, false, 1_000);
+        let entries = |caches: &Caches| {
+            caches
+                .of
+                .iter()
+                .map(|(_, cache)| cache.len())
+                .sum::<usize>()
+        };
+        assert_eq!(entries(&caches), size - SEARCHED_MAX + 1);
+        assert!(caches.read(&key("a", "new"), 1_000).is_some());
     }
 
     #[test]
