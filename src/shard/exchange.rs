@@ -332,3 +332,191 @@ impl Drop for Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::task::Context;
+
+    use glommio::{LocalExecutorBuilder, Placement};
+
+    use super::*;
+    use crate::mailbox::{Mailbox, mailbox_of_peers};
+
+    const SHARDS_COUNT: usize = 3;
+    const SCRIPTS_COUNT: usize = 8;
+    const NAMES: [&[u8]; 4] = [b"a", b"b", b"c", b"d"];
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    /// What becomes of a script that asks to enter a barrier.
+    type Entering = Pin<Box<dyn Future<Output = (Held, bool)>>>;
+
+    enum Script {
+        Out,
+        Entering(usize, Entering),
+        In(usize, Held),
+    }
+
+    /// All shards on one thread: messages travel when the test says so.
+    struct World {
+        exchanges: Vec<Rc<Exchange>>,
+        mailboxes: Vec<Mailbox<Notice>>,
+        random: u64,
+        entered_count: usize,
+    }
+
+    impl World {
+        fn new(seed: u64) -> Self {
+            let mailboxes = (0..SHARDS_COUNT).map(|_| mailbox_of_peers().expect("a descriptor"));
+            let (peers, mailboxes): (Vec<_>, Vec<_>) = mailboxes.unzip();
+            let exchange = |shard| Rc::new(Exchange::new(shard, peers.clone()));
+            Self {
+                exchanges: (0..SHARDS_COUNT).map(exchange).collect(),
+                mailboxes,
+                random: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
+                entered_count: 0,
+            }
+        }
+
+        fn below(&mut self, bound: usize) -> usize {
+            self.random ^= self.random << 13;
+            self.random ^= self.random >> 7;
+            self.random ^= self.random << 17;
+            usize::try_from(self.random >> 33).expect("31 bits") % bound
+        }
+
+        /// Lets one message of a shard arrive; whether there was one.
+        fn pass(&self, shard: usize) -> bool {
+            let notice = self.mailboxes[shard].next();
+            notice
+                .map(|notice| self.exchanges[shard].take(notice))
+                .is_some()
+        }
+
+        fn settle(&self) {
+            while (0..SHARDS_COUNT).any(|shard| self.pass(shard)) {}
+        }
+
+        fn begin(&mut self, shard: usize, name: usize) -> Script {
+            let mut held = Held::new(Rc::clone(&self.exchanges[shard]));
+            let wait = if self.below(8) == 0 {
+                Duration::ZERO
+            } else {
+                LONG
+            };
+            let request = ProcessRequest::BarrierEnter {
+                name: NAMES[name].into(),
+                is_read: true,
+            };
+            let entering = async move {
+                let answer = held.ask(request, wait).await;
+                (held, matches!(answer, Some(ProcessAnswer::Entered(_))))
+            };
+            self.poll(name, Box::pin(entering))
+        }
+
+        fn poll(&mut self, name: usize, mut entering: Entering) -> Script {
+            let mut task = Context::from_waker(Waker::noop());
+            match entering.as_mut().poll(&mut task) {
+                Poll::Pending => Script::Entering(name, entering),
+                Poll::Ready((_, false)) => Script::Out,
+                Poll::Ready((held, true)) => {
+                    self.entered_count += 1;
+                    Script::In(name, held)
+                }
+            }
+        }
+
+        fn leave(&mut self, name: usize, mut held: Held) {
+            if self.below(2) == 0 {
+                return;
+            }
+            let request = ProcessRequest::BarrierLeave {
+                name: NAMES[name].into(),
+                shared: SharedWrite::Keep,
+            };
+            let mut leaving = Box::pin(async move { held.ask(request, LONG).await });
+            let mut task = Context::from_waker(Waker::noop());
+            assert!(leaving.as_mut().poll(&mut task).is_ready());
+        }
+
+        fn step(&mut self, shard: usize, script: Script) -> Script {
+            match script {
+                Script::Out => {
+                    let name = self.below(NAMES.len());
+                    self.begin(shard, name)
+                }
+                // It gives up, wherever its request or the answer may be.
+                Script::Entering(..) if self.below(4) == 0 => Script::Out,
+                Script::Entering(name, entering) => self.poll(name, entering),
+                Script::In(name, held) => {
+                    self.leave(name, held);
+                    Script::Out
+                }
+            }
+        }
+    }
+
+    fn assert_one_each(scripts: &[Script]) {
+        let mut is_in = [false; NAMES.len()];
+        for script in scripts {
+            if let Script::In(name, _) = script {
+                assert!(!std::mem::replace(&mut is_in[*name], true));
+            }
+        }
+    }
+
+    fn act(seed: u64) -> usize {
+        let mut world = World::new(seed);
+        let mut scripts: Vec<Script> = (0..SCRIPTS_COUNT).map(|_| Script::Out).collect();
+        for _ in 0..400 {
+            let shard = world.below(SHARDS_COUNT);
+            if world.below(2) == 0 {
+                world.pass(shard);
+                continue;
+            }
+            let number = world.below(SCRIPTS_COUNT);
+            let script = std::mem::replace(&mut scripts[number], Script::Out);
+            scripts[number] = world.step(number % SHARDS_COUNT, script);
+            assert_one_each(&scripts);
+        }
+        drop(scripts);
+        world.settle();
+        for exchange in &world.exchanges {
+            let slots = exchange.slots.borrow();
+            assert_eq!(
+                slots.free.len(),
+                slots.of.len(),
+                "every request is answered"
+            );
+            assert!(slots.of.iter().all(|slot| matches!(slot, Slot::Free)));
+        }
+        for (number, name) in NAMES.into_iter().enumerate() {
+            let mut held = Held::new(Rc::clone(&world.exchanges[number % SHARDS_COUNT]));
+            let request = ProcessRequest::BarrierEnter {
+                name: name.into(),
+                is_read: true,
+            };
+            let mut entering = Box::pin(async move { held.ask(request, LONG).await });
+            let mut task = Context::from_waker(Waker::noop());
+            let first = entering.as_mut().poll(&mut task);
+            world.settle();
+            assert!(
+                first.is_ready() || entering.as_mut().poll(&mut task).is_ready(),
+                "nobody is left in a barrier"
+            );
+        }
+        world.entered_count
+    }
+
+    /// Answers that cross with giving up, in any order of messages that is possible.
+    #[test]
+    fn one_is_in_at_a_time_and_nobody_stays() {
+        let executor = LocalExecutorBuilder::new(Placement::Unbound).make();
+        executor.expect("an executor").run(async {
+            let entered: usize = (0..300).map(act).sum();
+            assert!(5_000 < entered, "only {entered} came in");
+        });
+    }
+}
