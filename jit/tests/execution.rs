@@ -334,6 +334,13 @@ fn a_script_that_could_exceed_its_stack_is_refused() {
     let text = format!("$a = 1; echo \"{}\";", "$a".repeat(120_000));
     let refused = compile_with(&text, Options::default()).expect_err("the frame is too large");
     assert!(refused.contains("octets of stack"), "{refused}");
+    // So is one whose function is only called through a cache.
+    let text = format!(
+        "function f($a) {{ return \"{}\"; }} echo cache [] f(1);",
+        "$a".repeat(120_000)
+    );
+    let refused = compile_with(&text, Options::default()).expect_err("the frame is too large");
+    assert!(refused.contains("octets of stack"), "{refused}");
 }
 
 #[test]
