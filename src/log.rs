@@ -108,7 +108,7 @@ pub fn start(level: Level) -> std::io::Result<(LogSender, LogThread)> {
 }
 
 impl LogThread {
-    /// Waits until what was handed over is written; for [`LAST_LINES_WAIT`] at most, should nobody read standard error.
+    /// Waits until what was handed over is written; for two seconds at most, should nobody read standard error.
     pub fn join(self) {
         // Full: the thread is behind, and what it has not written by then is lost.
         for _ in 0..LAST_LINES_TRIES_COUNT {

@@ -10,7 +10,7 @@ pub struct Place {
     pub root: PlaceRoot,
     /// The way; not empty.
     pub path: Vec<PathStep>,
-    /// As in [`Operation::Index`].
+    /// As in [`super::Operation::Index`].
     pub accessor: u32,
 }
 
