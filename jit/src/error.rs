@@ -80,6 +80,11 @@ pub enum ErrorKind {
         /// Its name.
         name: Box<str>,
     },
+    /// The name of a barrier is too long.
+    BarrierName {
+        /// The limit in octets.
+        limit: usize,
+    },
     /// An option of `cache` is unknown or wrong.
     CacheOption {
         /// The option.
@@ -219,6 +224,9 @@ pub enum ErrorKind {
 impl ErrorKind {
     fn fmt_limits(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::BarrierName { limit } => {
+                write!(formatter, "name of a barrier exceeds {limit} octets")
+            }
             Self::CallDepth { limit } => {
                 write!(
                     formatter,
@@ -314,6 +322,7 @@ impl fmt::Display for ErrorKind {
                 write!(formatter, "barrier \"{name}\" is entered inside of itself")
             }
             Self::ArrayLength { .. }
+            | Self::BarrierName { .. }
             | Self::CallDepth { .. }
             | Self::FuelExhausted { .. }
             | Self::MemoryLimit { .. }

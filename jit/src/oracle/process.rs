@@ -12,7 +12,7 @@ use super::statement::Flow;
 use super::stop::{At, Evaluated, fail, refuse};
 use super::walker::Walker;
 use crate::error::ErrorKind;
-use crate::process::{CacheKey, CacheOptions};
+use crate::process::{BARRIER_NAME_OCTETS_MAX, CacheKey, CacheOptions};
 use crate::runtime::{Portable, Value, convert};
 use crate::source::Span;
 use crate::syntax::ast::{Expression, ExpressionKind, Identifier, Statement};
@@ -37,6 +37,10 @@ impl Walker<'_> {
     ) -> Evaluated<Flow> {
         let value = self.expression(name)?;
         let octets = convert::text(&value).at(name.span)?.octets().to_vec();
+        if BARRIER_NAME_OCTETS_MAX < octets.len() {
+            let limit = BARRIER_NAME_OCTETS_MAX;
+            return fail(ErrorKind::BarrierName { limit }, name.span);
+        }
         if self.process.held.contains(&octets) {
             let name_text = String::from_utf8_lossy(&octets).into();
             return fail(ErrorKind::BarrierHeld { name: name_text }, name.span);

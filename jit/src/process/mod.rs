@@ -64,6 +64,9 @@ pub enum ProcessAnswer {
     Entered(Option<Portable>),
 }
 
+/// The longest name of a barrier, in octets: it is copied to wherever the barrier is known.
+pub const BARRIER_NAME_OCTETS_MAX: usize = 1_024;
+
 /// Seconds as milliseconds, rounded up so that a part of one is not none.
 #[must_use]
 pub fn milliseconds(seconds: f64) -> u64 {

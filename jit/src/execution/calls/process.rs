@@ -7,7 +7,8 @@ use crate::builtins::Unwind;
 use crate::error::ErrorKind;
 use crate::execution::running::Running;
 use crate::process::{
-    CacheOptions, CacheWrite, ProcessAnswer, ProcessRequest, SharedWrite, milliseconds,
+    BARRIER_NAME_OCTETS_MAX, CacheOptions, CacheWrite, ProcessAnswer, ProcessRequest, SharedWrite,
+    milliseconds,
 };
 use crate::runtime::{Portable, Value, convert};
 
@@ -64,7 +65,12 @@ pub(crate) fn barrier_enter(
     name: &Value,
 ) -> Result<Value, Unwind> {
     let name = convert::text(name)?;
-    let name: Box<[u8]> = name.octets().into();
+    let name = name.octets();
+    if BARRIER_NAME_OCTETS_MAX < name.len() {
+        let limit = BARRIER_NAME_OCTETS_MAX;
+        return Err(Unwind::Error(ErrorKind::BarrierName { limit }));
+    }
+    let name: Box<[u8]> = name.into();
     if running.barriers.contains(&name) {
         let name = String::from_utf8_lossy(&name).into();
         return Err(Unwind::Error(ErrorKind::BarrierHeld { name }));
