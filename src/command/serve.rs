@@ -18,7 +18,9 @@ use postern::delivery::{Destinations, WriterThreads};
 use postern::log::{self, Level, LogThread};
 use postern::mailbox::{MailboxSender, mailbox, mailbox_of_peers};
 use postern::profile::{self, Configuration, Overrides};
-use postern::shard::{self, Admission, Listener, ShardEvent, ShardMessage, ShardParts, placement};
+use postern::shard::{
+    self, Admission, Busy, Listener, ShardEvent, ShardMessage, ShardParts, placement,
+};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -133,7 +135,7 @@ impl Server {
         let mailboxes = mailboxes.collect::<Result<Vec<_>, _>>();
         let mailboxes = mailboxes.map_err(Refusal::machine)?;
         let (peers, notices): (Vec<_>, Vec<_>) = mailboxes.into_iter().unzip();
-        let busy = Arc::new(());
+        let busy = Busy::default();
         let mut shards = Vec::new();
         let of_shards = cpus.into_iter().enumerate().zip(listeners).zip(notices);
         for (((number, cpu), listeners), notices) in of_shards {
@@ -149,7 +151,7 @@ impl Server {
                 messages,
                 notices,
                 peers: peers.clone(),
-                busy: Arc::clone(&busy),
+                busy: busy.clone(),
                 log: log_sender.clone(),
                 report: Arc::new(move |event| drop(reports.send(Event::Shard(event)))),
             };

@@ -19,26 +19,9 @@ use std::time::Duration;
 use postern_jit::process::{Owner, ProcessAnswer, ProcessRequest, Reaction, SharedWrite};
 
 use super::clock::Clock;
+use super::mesh::{Notice, Place};
 use crate::limits;
 use crate::mailbox::MailboxSender;
-
-/// What shards tell each other.
-#[derive(Debug)]
-pub enum Notice {
-    /// Somebody asks.
-    Ask(Place, ProcessRequest),
-    /// Who asked to enter a barrier does not wait any more.
-    GiveUp(Place, Box<[u8]>),
-    /// The answer to what the script with this ticket asked.
-    Answer(usize, ProcessAnswer),
-}
-
-/// Who waits: a shard, and a ticket of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    shard: usize,
-    ticket: usize,
-}
 
 /// The shared memory, as one shard sees it.
 #[derive(Debug)]

@@ -12,6 +12,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use postern_jit::process::{ProcessAnswer, ProcessRequest};
+
 use crate::profile::ConnectionLimits;
 
 /// What the process tells a shard.
@@ -21,6 +23,39 @@ pub enum ShardMessage {
     AreYouThere,
     /// Take no more connections, end idle sessions, let transactions finish, then return.
     Stop,
+}
+
+/// What shards ask each other about what scripts share.
+#[derive(Debug)]
+pub enum Notice {
+    /// Somebody asks.
+    Ask(Place, ProcessRequest),
+    /// Who asked to enter a barrier does not wait any more.
+    GiveUp(Place, Box<[u8]>),
+    /// The answer to what the script with this ticket asked.
+    Answer(usize, ProcessAnswer),
+}
+
+/// Who waits: a shard, and a ticket of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its number.
+    pub(super) shard: usize,
+    /// A slot of its exchange.
+    pub(super) ticket: usize,
+}
+
+/// Held by every shard that has, or may get, connections.
+#[derive(Clone, Debug, Default)]
+pub struct Busy(Arc<()>);
+
+impl Busy {
+    /// Gives it up; the result tells whether others still hold it.
+    pub(super) fn end(self) -> impl Fn() -> bool {
+        let others = Arc::downgrade(&self.0);
+        drop(self);
+        move || 0 < others.strong_count()
+    }
 }
 
 /// The connections of one profile over all shards.

@@ -34,9 +34,9 @@ use crate::mailbox::{Mailbox, MailboxSender};
 use crate::metrics::Counters;
 use crate::profile::Profile;
 
-pub use exchange::{Exchange, Held, Notice};
+pub use exchange::{Exchange, Held};
 pub use listener::{Listener, bind};
-pub use mesh::{Admission, Excess, Permit, ShardMessage};
+pub use mesh::{Admission, Busy, Excess, Notice, Permit, Place, ShardMessage};
 
 use clock::Clock;
 use listener::Acceptor;
@@ -62,7 +62,7 @@ pub struct ShardParts {
     /// The ways to all shards, by number.
     pub peers: Vec<MailboxSender<Notice>>,
     /// Held by every shard that has, or may get, connections: one without waits for those with, which may ask it.
-    pub busy: Arc<()>,
+    pub busy: Busy,
     /// The log.
     pub log: LogSender,
     /// How it reports, from its own thread.
@@ -148,7 +148,7 @@ struct Shard {
     answers: Mailbox<Answer>,
     messages: Mailbox<ShardMessage>,
     notices: Mailbox<Notice>,
-    busy: Arc<()>,
+    busy: Busy,
     report: Reporter,
 }
 
@@ -359,12 +359,11 @@ async fn drain(commons: &Commons) {
 }
 
 /// Stays for the scripts of other shards, which may ask about names that are owned here.
-async fn outlast(busy: Arc<()>) {
-    let others = Arc::downgrade(&busy);
-    drop(busy);
+async fn outlast(busy: Busy) {
+    let others_are_busy = busy.end();
     let mut waited = Duration::ZERO;
     let wait_max = Duration::from_millis(limits::DRAIN_TIMEOUT_MS + LAST_WORDS_MS);
-    while 0 < others.strong_count() && waited < wait_max {
+    while others_are_busy() && waited < wait_max {
         glommio::timer::sleep(DRAIN_STEP).await;
         waited += DRAIN_STEP;
     }
