@@ -1,9 +1,9 @@
 //! HSL, the Halon Scripting Language, from text to machine code.
 //!
 //! ```text
-//! text --> syntax --> resolve --> ir --> infer --> codegen --> Script --> ScriptInstance --> Execution
-//!            |           |                                                                 |
-//!            +-----------+--> diagnostics (all at once)         runtime + builtins <-------+
+//! text --> syntax --> resolve --> ir --> optimise --> infer --> codegen --> Script --> ScriptInstance --> Execution
+//!            |           |                                                                              |
+//!            +-----------+--> diagnostics (all at once)                      runtime + builtins <-------+
 //! ```
 //!
 //! Knows nothing of SMTP and does no I/O: a script that needs the world asks, and its execution is parked until the
@@ -20,6 +20,7 @@ pub mod error;
 pub mod execution;
 pub mod infer;
 pub mod ir;
+pub mod optimise;
 pub mod oracle;
 pub mod process;
 pub mod resolve;

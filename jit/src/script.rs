@@ -14,6 +14,7 @@ use crate::error::ErrorKind;
 use crate::execution::STACK_BYTES;
 use crate::infer::{Inference, Kinds, infer, size, transfer};
 use crate::ir::{self, Constant, Operand, Operation, PlaceRoot};
+use crate::optimise::Optimisations;
 use crate::resolve::{Arity, Environment, Library, Loader, load, resolve};
 use crate::runtime::{FunctionTarget, Portable, Value};
 use crate::source::{SourceId, SourceMap};
@@ -24,6 +25,8 @@ use crate::syntax::ast::BinaryOperator;
 pub struct Options<'a> {
     /// Whether kinds are inferred. Off is slower and does the same: the second way every test runs.
     pub inference: Inference,
+    /// What is done to make the program faster. Without any of it it does the same.
+    pub optimisations: Optimisations,
     /// Read-only predefined variables whose value is known already, by index in the environment: they become constants of
     /// the code and are never asked for. Only none, booleans, numbers and strings are used.
     pub fixed: &'a [(usize, Portable)],
@@ -133,7 +136,7 @@ impl Script {
         diagnostics: &mut Diagnostics,
     ) -> Option<Self> {
         let program = Self::intermediate(sources, main, environment, loader, options, diagnostics)?;
-        let code = match codegen::compile(&program, options.inference) {
+        let code = match codegen::compile(&program, options.inference, options.optimisations) {
             Ok(code) => code,
             Err(failure) => {
                 let span = program.functions.first()?.span;

@@ -8,6 +8,7 @@ use postern_jit::execution::{
     Ending, Execution, HostAnswer, Input, Limits, Outcome, ScriptInstance, Step,
 };
 use postern_jit::infer::Inference;
+use postern_jit::optimise::Optimisations;
 use postern_jit::resolve::{
     Arity, Environment, HostFunction, LoadError, LoadedFile, Loader, NoFiles, PredefinedVariable,
 };
@@ -350,6 +351,7 @@ fn inference_changes_nothing_but_speed() {
     let on = outcome(text);
     let options = Options {
         inference: Inference::Off,
+        optimisations: Optimisations::NONE,
         ..Options::default()
     };
     let script = compile_with(text, options).expect("it compiles");

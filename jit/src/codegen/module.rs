@@ -23,6 +23,7 @@ use crate::boundary::host_calls::{ArgumentKind, HostCall, ResultKind};
 use crate::boundary::shims::address;
 use crate::infer::{Inference, infer};
 use crate::ir::{Function, FunctionId, FunctionReference, Operand, Operation, Program};
+use crate::optimise::Optimisations;
 
 /// A pointer to the uniform entry of a function: execution state, environment, pointer to the arguments.
 ///
@@ -85,7 +86,11 @@ impl Code {
 }
 
 /// Compiles a whole script. CPU-heavy: belongs on a control thread, never on a shard.
-pub(crate) fn compile(program: &Program, inference: Inference) -> Result<Code, CompileFailure> {
+pub(crate) fn compile(
+    program: &Program,
+    inference: Inference,
+    optimisations: Optimisations,
+) -> Result<Code, CompileFailure> {
     let mut module = JITModule::new(builder()?);
     let host_calls = declare_host_calls(&mut module)?;
     let functions = declare_functions(&mut module, program)?;
@@ -109,6 +114,7 @@ pub(crate) fn compile(program: &Program, inference: Inference) -> Result<Code, C
                 reached_by_value: &reached_by_value,
                 tables: &mut tables,
                 inference,
+                optimisations,
             };
             Translator::translate(
                 builder,

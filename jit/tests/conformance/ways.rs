@@ -6,6 +6,7 @@
 use postern_jit::diagnostic::{Diagnostics, Severity};
 use postern_jit::error::ErrorKind;
 use postern_jit::infer::Inference;
+use postern_jit::optimise::Optimisations;
 use postern_jit::oracle::{
     self, Answer, ContextFunction, Ending, Limits, OracleHost, PredefinedVariable,
 };
@@ -298,6 +299,10 @@ mod compiled {
         let mut diagnostics = Diagnostics::new();
         let options = Options {
             inference,
+            optimisations: match inference {
+                Inference::On => Optimisations::ALL,
+                Inference::Off => Optimisations::NONE,
+            },
             fixed: &[],
         };
         let compiled = script::Script::compile(

@@ -15,6 +15,7 @@ use postern_jit::diagnostic::Diagnostics;
 use postern_jit::error::{ErrorKind, ScriptError};
 use postern_jit::execution::{self, Input, ScriptInstance, Step};
 use postern_jit::infer::Inference;
+use postern_jit::optimise::Optimisations;
 use postern_jit::oracle::{self, NoHost};
 use postern_jit::process::Owner;
 use postern_jit::resolve::{Environment, NoFiles, load};
@@ -110,6 +111,10 @@ fn compile(text: &str, inference: Inference) -> Option<ScriptInstance> {
     let mut diagnostics = Diagnostics::new();
     let options = Options {
         inference,
+        optimisations: match inference {
+            Inference::On => Optimisations::ALL,
+            Inference::Off => Optimisations::NONE,
+        },
         ..Options::default()
     };
     let environment = Environment::default();

@@ -23,6 +23,7 @@ use super::tables::Tables;
 use crate::boundary::host_calls::{HostCall, ResultKind};
 use crate::infer::{Inference, Inferred, Kinds, Representation, State, operand_kinds, transfer};
 use crate::ir::{BlockId, Function, FunctionId, Instruction, Operand, Operation, Register};
+use crate::optimise::Optimisations;
 use crate::runtime::layout::{FAILED, UNDEFINED};
 use crate::source::Span;
 
@@ -40,6 +41,8 @@ pub(super) struct Shared<'a> {
     pub(super) tables: &'a mut Tables,
     /// Whether kinds are inferred.
     pub(super) inference: Inference,
+    /// What is done to make the code faster.
+    pub(super) optimisations: Optimisations,
 }
 
 /// The translation of one function.
