@@ -12,7 +12,7 @@ use crate::codegen::{self, Code};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::error::ErrorKind;
 use crate::execution::STACK_BYTES;
-use crate::infer::{Inference, Kinds, infer, size, transfer};
+use crate::infer::{Inference, Kinds, Known, infer, size, transfer};
 use crate::ir::{self, Constant, Operand, Operation, PlaceRoot};
 use crate::optimise::Optimisations;
 use crate::resolve::{Arity, Environment, Library, Loader, load, resolve};
@@ -316,8 +316,9 @@ const FUNCTION_SIZE_MAX: usize = 1_000_000;
 
 /// Reports each read of a variable that has no value on any path that leads there.
 fn report_undefined(program: &ir::Program, severity: Severity, diagnostics: &mut Diagnostics) {
-    for function in &program.functions {
-        let inferred = infer(function, Inference::On);
+    let known = Known::nothing(Inference::On);
+    for (function, id) in program.functions.iter().zip(0..) {
+        let inferred = infer(function, ir::FunctionId(id), &known);
         let mut state = vec![Kinds::NOTHING; function.registers.len()];
         for (number, block) in function.blocks.iter().enumerate() {
             if !inferred.enter(number, &mut state) {
@@ -339,7 +340,7 @@ fn report_undefined(program: &ir::Program, severity: Severity, diagnostics: &mut
                     let expected = "an assignment on some path that leads here";
                     diagnostics.report(found.with_expected(expected));
                 }
-                transfer(function, &mut state, &instruction.operation, Inference::On);
+                transfer(function, &mut state, &instruction.operation, &known);
             }
         }
     }

@@ -16,6 +16,8 @@ pub(crate) struct ExecutionState {
     pub(crate) constants: *const u64,
     /// The predefined variables of the hook, as values.
     pub(crate) predefined: *mut u64,
+    /// The strings of one octet, by octet; valid for as long as the thread.
+    pub(crate) octets: *const u64,
     /// The entry of [`crate::codegen`]'s site table where the script failed, plus one; zero while it has not.
     pub(crate) failed_site: u32,
     /// Keeps the size a multiple of eight.
@@ -28,20 +30,22 @@ pub(crate) const STATE_FUEL: i32 = offset(offset_of!(ExecutionState, fuel));
 pub(crate) const STATE_CONSTANTS: i32 = offset(offset_of!(ExecutionState, constants));
 /// Offset of [`ExecutionState::predefined`].
 pub(crate) const STATE_PREDEFINED: i32 = offset(offset_of!(ExecutionState, predefined));
+/// Offset of [`ExecutionState::octets`].
+pub(crate) const STATE_OCTETS: i32 = offset(offset_of!(ExecutionState, octets));
 /// Offset of [`ExecutionState::failed_site`].
 pub(crate) const STATE_FAILED_SITE: i32 = offset(offset_of!(ExecutionState, failed_site));
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "the structure is 32 octets, asserted below"
+    reason = "the structure is 40 octets, asserted below"
 )]
 #[expect(
     clippy::cast_possible_wrap,
-    reason = "the structure is 32 octets, asserted below"
+    reason = "the structure is 40 octets, asserted below"
 )]
 const fn offset(bytes: usize) -> i32 {
     bytes as i32
 }
 
-const _: () = assert!(size_of::<ExecutionState>() == 32);
+const _: () = assert!(size_of::<ExecutionState>() == 40);
 const _: () = assert!(align_of::<ExecutionState>() == 8);

@@ -117,11 +117,19 @@ impl Builtin {
         machine: &mut dyn Machine,
     ) -> Result<Value, Unwind> {
         self.check(arguments)?;
-        (self.call)(&mut Call {
+        let result = (self.call)(&mut Call {
             builtin: self,
             arguments,
             machine,
-        })
+        })?;
+        // Generated code takes it for what the registry says.
+        assert!(
+            self.returns.contains(result.kind()),
+            "{} gave a {}",
+            self.name,
+            result.kind()
+        );
+        Ok(result)
     }
 }
 

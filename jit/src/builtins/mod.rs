@@ -18,6 +18,7 @@ mod dns;
 mod encoding;
 mod fault;
 mod headers;
+mod intrinsic;
 mod json;
 mod mathematical;
 mod misc;
@@ -28,6 +29,7 @@ mod still;
 mod string;
 
 pub use call::{Call, Machine, Unwind};
+pub use intrinsic::{Intrinsic, intrinsic};
 pub(crate) use regex::pattern_fault;
 pub(crate) use still::StillWorld;
 

@@ -21,8 +21,8 @@ use super::tables::Tables;
 use super::translate::{Shared, Translator};
 use crate::boundary::host_calls::{ArgumentKind, HostCall, ResultKind};
 use crate::boundary::shims::address;
-use crate::infer::{Inference, infer};
-use crate::ir::{Function, FunctionId, FunctionReference, Operand, Operation, Program};
+use crate::infer::{Inference, Known, infer};
+use crate::ir::{Function, FunctionId, Program, reached_by_value};
 use crate::optimise::Optimisations;
 
 /// A pointer to the uniform entry of a function: execution state, environment, pointer to the arguments.
@@ -96,13 +96,14 @@ pub(crate) fn compile(
     let functions = declare_functions(&mut module, program)?;
     let entries = declare_entries(&mut module, program)?;
     let reached_by_value = reached_by_value(program);
+    let known = Known::of(program, inference, optimisations);
     let mut tables = Tables::default();
     let mut size_bytes = 0;
     let (mut frames, mut entry_frames) = (Vec::new(), Vec::new());
     let mut context = module.make_context();
     let mut scratch = FunctionBuilderContext::new();
     for (index, function) in program.functions.iter().enumerate() {
-        let inferred = infer(function, inference);
+        let inferred = infer(function, function_id(index), &known);
         context.func.signature = signature(&module, function.parameters_count);
         let target = module.target_config();
         {
@@ -113,7 +114,8 @@ pub(crate) fn compile(
                 host_calls: &host_calls,
                 reached_by_value: &reached_by_value,
                 tables: &mut tables,
-                inference,
+                known: &known,
+                constants: &program.constants,
                 optimisations,
             };
             Translator::translate(
@@ -306,38 +308,4 @@ fn uniform_entry(
     builder.ins().return_(&[result]);
     builder.seal_all_blocks();
     builder.finalize(config);
-}
-
-/// Which functions a function value may point to. Only those can be entered while they are being executed, since the
-/// resolver refuses recursion that the call graph shows.
-fn reached_by_value(program: &Program) -> Vec<bool> {
-    let mut reached = vec![false; program.functions.len()];
-    for class in &program.classes {
-        for function in class
-            .functions
-            .iter()
-            .map(|(_, _, id)| *id)
-            .chain(class.constructor)
-        {
-            reached[function.0 as usize] = true;
-        }
-    }
-    let mut mark = |operand: &Operand| {
-        if let Operand::Function(FunctionReference::User(id)) = operand {
-            reached[id.0 as usize] = true;
-        }
-    };
-    for function in &program.functions {
-        for instruction in function.blocks.iter().flat_map(|block| &block.instructions) {
-            match &instruction.operation {
-                Operation::Copy { from, .. } => mark(from),
-                Operation::CallValue { callee, .. } => mark(callee),
-                Operation::Closure { function, .. } => {
-                    mark(&Operand::Function(FunctionReference::User(*function)));
-                }
-                _ => {}
-            }
-        }
-    }
-    reached
 }

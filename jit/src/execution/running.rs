@@ -19,6 +19,7 @@ use crate::process::{ProcessAnswer, ProcessRequest};
 use crate::runtime::Value;
 use crate::runtime::heap::take_work;
 use crate::runtime::portable::Snapshot;
+use crate::runtime::string::octet_strings;
 use crate::script::ScriptInner;
 
 /// A running execution. `repr(C)`: generated code gets the address of the state and nothing else.
@@ -65,6 +66,7 @@ impl Running {
                 fuel: 0,
                 constants,
                 predefined: std::ptr::null_mut(),
+                octets: octet_strings(),
                 failed_site: 0,
                 reserved: 0,
             },

@@ -4,15 +4,20 @@
 //! register how it is best held. A forward data-flow analysis to a fixed point; with [`Inference::Off`] everything may be
 //! anything, which is the second way every test runs. Never changes what a program does.
 
+mod integers;
+mod known;
 mod lattice;
 mod transfer;
 
+pub use known::Known;
 pub use lattice::Kinds;
 pub use transfer::{each_read, each_written, operand_kinds, transfer};
 
 use std::collections::BTreeSet;
 
-use crate::ir::{Block, BlockId, Function, Operand, Operation, Register, RegisterInfo, Terminator};
+use crate::ir::{
+    Block, BlockId, Function, FunctionId, Operand, Operation, Register, RegisterInfo, Terminator,
+};
 
 /// Whether to infer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -33,7 +38,9 @@ pub enum Representation {
     Number,
     /// As a truth value.
     Boolean,
-    /// As a machine integer.
+    /// As a machine integer of 64 bits that a double holds exactly, and that is not minus zero.
+    Integer,
+    /// A position in an array: a machine integer, never a value.
     Position,
 }
 
@@ -65,22 +72,60 @@ impl Inferred {
         }
         true
     }
+
+    /// Calls back for each way out of the function with the kinds of what it gives there.
+    fn each_return(&self, function: &Function, known: &Known, found: &mut dyn FnMut(Kinds)) {
+        let mut state = vec![Kinds::NOTHING; function.registers.len()];
+        for (number, block) in function.blocks.iter().enumerate() {
+            if !self.enter(number, &mut state) {
+                continue;
+            }
+            for instruction in &block.instructions {
+                transfer(function, &mut state, &instruction.operation, known);
+            }
+            if let Terminator::Return(operand) = block.terminator {
+                found(operand_kinds(&state, operand, known));
+            }
+        }
+    }
 }
 
 /// Infers one function. O(blocks x crossing registers x kinds) at worst.
 #[must_use]
-pub fn infer(function: &Function, inference: Inference) -> Inferred {
+pub fn infer(function: &Function, id: FunctionId, known: &Known) -> Inferred {
     let crossing = crossing(function);
-    let entry = flow(function, &crossing, inference);
+    let entry = flow(function, id, &crossing, known);
     let mut inferred = Inferred {
         crossing,
         entry,
         representation: function.registers.iter().map(boxed).collect(),
     };
-    if inference == Inference::On {
-        inferred.representation = represent(function, &inferred);
+    if known.inference == Inference::On {
+        inferred.representation = represent(function, id, &inferred, known);
+        if known.integers {
+            integers::find(function, &mut inferred.representation);
+        }
     }
     inferred
+}
+
+/// Calls back for each operation that may be reached, with the kinds right before it.
+pub fn each_operation(
+    function: &Function,
+    inferred: &Inferred,
+    known: &Known,
+    visit: &mut dyn FnMut(&Operation, &State),
+) {
+    let mut state = vec![Kinds::NOTHING; function.registers.len()];
+    for (number, block) in function.blocks.iter().enumerate() {
+        if !inferred.enter(number, &mut state) {
+            continue;
+        }
+        for instruction in &block.instructions {
+            visit(&instruction.operation, &state);
+            transfer(function, &mut state, &instruction.operation, known);
+        }
+    }
 }
 
 /// Blocks times crossing registers: what inference and register allocation take time and memory for.
@@ -175,12 +220,16 @@ fn boxed(info: &RegisterInfo) -> Representation {
 }
 
 /// The state in which a function begins: parameters hold something, variables nothing.
-fn initial(function: &Function) -> State {
+fn initial(function: &Function, id: FunctionId, known: &Known) -> State {
     let parameters = function.parameters_count as usize;
     let mut state: State = function.registers.iter().map(initial_kinds).collect();
     for (index, kinds) in state.iter_mut().take(parameters).enumerate() {
         let rest = function.variadic && index + 1 == parameters;
-        *kinds = if rest { Kinds::ARRAY } else { Kinds::ANY };
+        *kinds = if rest {
+            Kinds::ARRAY
+        } else {
+            known.parameter(id, index)
+        };
     }
     if let Some(this) = function.this {
         state[this.0 as usize] = Kinds::OBJECT;
@@ -195,9 +244,14 @@ fn initial_kinds(info: &RegisterInfo) -> Kinds {
     }
 }
 
-fn flow(function: &Function, crossing: &[u32], inference: Inference) -> Vec<Option<Box<[Kinds]>>> {
+fn flow(
+    function: &Function,
+    id: FunctionId,
+    crossing: &[u32],
+    known: &Known,
+) -> Vec<Option<Box<[Kinds]>>> {
     let mut entry: Vec<Option<Box<[Kinds]>>> = vec![None; function.blocks.len()];
-    let mut state = initial(function);
+    let mut state = initial(function, id, known);
     entry[0] = Some(
         crossing
             .iter()
@@ -213,14 +267,19 @@ fn flow(function: &Function, crossing: &[u32], inference: Inference) -> Vec<Opti
         }
         let block = &function.blocks[index];
         for instruction in &block.instructions {
-            transfer(function, &mut state, &instruction.operation, inference);
+            transfer(function, &mut state, &instruction.operation, known);
         }
-        leave(block, &mut state, inference, &mut |successor, state| {
-            let successor = successor.0 as usize;
-            if join(&mut entry[successor], crossing, state) {
-                pending.insert(successor);
-            }
-        });
+        leave(
+            block,
+            &mut state,
+            known.inference,
+            &mut |successor, state| {
+                let successor = successor.0 as usize;
+                if join(&mut entry[successor], crossing, state) {
+                    pending.insert(successor);
+                }
+            },
+        );
     }
     entry
 }
@@ -292,15 +351,18 @@ fn leave(
 }
 
 /// A register is held as a number (or truth value) when everything ever written to it is one, and nothing reads it before.
-fn represent(function: &Function, inferred: &Inferred) -> Vec<Representation> {
+fn represent(
+    function: &Function,
+    id: FunctionId,
+    inferred: &Inferred,
+    known: &Known,
+) -> Vec<Representation> {
     let count = function.registers.len();
+    let mut state = initial(function, id, known);
     let mut written = vec![Kinds::NOTHING; count];
     let parameters = function.parameters_count as usize;
-    for kinds in written.iter_mut().take(parameters) {
-        *kinds = Kinds::ANY;
-    }
+    written[..parameters].copy_from_slice(&state[..parameters]);
     let mut read_undefined = vec![false; count];
-    let mut state = initial(function);
     for (number, block) in function.blocks.iter().enumerate() {
         if !inferred.enter(number, &mut state) {
             continue;
@@ -310,7 +372,7 @@ fn represent(function: &Function, inferred: &Inferred) -> Vec<Representation> {
                 let index = register.0 as usize;
                 read_undefined[index] |= state[index].meets(Kinds::UNDEFINED);
             });
-            transfer(function, &mut state, &instruction.operation, Inference::On);
+            transfer(function, &mut state, &instruction.operation, known);
             each_written(&instruction.operation, &mut |register| {
                 let index = register.0 as usize;
                 written[index] = written[index].or(state[index]);

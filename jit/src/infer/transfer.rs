@@ -2,32 +2,27 @@
 //!
 //! One function per question: which registers an operation reads and writes, and which kinds the written ones then have.
 
-use super::{Inference, Kinds, State};
+use super::{Inference, Kinds, Known, State};
 use crate::ir::{Function, Operand, Operation, PathStep, PlaceAction, PlaceRoot, Register};
 use crate::syntax::ast::{BinaryOperator, UnaryOperator};
 
 /// The kinds an operand may have in a state.
 #[must_use]
-pub fn operand_kinds(state: &State, operand: Operand) -> Kinds {
+pub fn operand_kinds(state: &State, operand: Operand, known: &Known) -> Kinds {
     match operand {
         Operand::Register(register) => state[register.0 as usize],
         Operand::Number(_) => Kinds::NUMBER,
         Operand::Boolean(_) => Kinds::BOOLEAN,
         Operand::None => Kinds::NONE,
         Operand::Absent => Kinds::UNDEFINED,
-        Operand::Constant(_) => Kinds::STRING.or(Kinds::ARRAY),
+        Operand::Constant(constant) => known.constant(constant.0),
         Operand::Function(_) => Kinds::FUNCTION,
     }
 }
 
 /// Applies one operation to the state.
-pub fn transfer(
-    function: &Function,
-    state: &mut State,
-    operation: &Operation,
-    inference: Inference,
-) {
-    if inference == Inference::Off {
+pub fn transfer(function: &Function, state: &mut State, operation: &Operation, known: &Known) {
+    if known.inference == Inference::Off {
         each_written(operation, &mut |register| {
             state[register.0 as usize] = Kinds::ANY_OR_UNDEFINED;
         });
@@ -48,7 +43,8 @@ pub fn transfer(
             right,
         } => {
             let left = state[variable.0 as usize];
-            state[variable.0 as usize] = binary(*operator, left, operand_kinds(state, *right));
+            state[variable.0 as usize] =
+                binary(*operator, left, operand_kinds(state, *right, known));
         }
         Operation::Append { variable, .. } => state[variable.0 as usize] = Kinds::STRING,
         Operation::Step { variable, .. } => state[variable.0 as usize] = Kinds::NUMBER,
@@ -58,7 +54,7 @@ pub fn transfer(
             action,
         } => place_kinds(state, *into, &place.root, &place.path, action),
         other => {
-            if let Some((into, kinds)) = result(state, other) {
+            if let Some((into, kinds)) = result(state, other, known) {
                 state[into.0 as usize] = kinds;
             }
         }
@@ -98,27 +94,21 @@ fn place_kinds(
 }
 
 /// The register an operation writes as its result, and the kinds of that result.
-fn result(state: &State, operation: &Operation) -> Option<(Register, Kinds)> {
+fn result(state: &State, operation: &Operation, known: &Known) -> Option<(Register, Kinds)> {
+    let of = |operand: &Operand| operand_kinds(state, *operand, known);
     Some(match operation {
-        Operation::Copy { into, from } => (*into, operand_kinds(state, *from)),
+        Operation::Copy { into, from } => (*into, of(from)),
         Operation::Binary {
             operator,
             into,
             left,
             right,
-        } => (
-            *into,
-            binary(
-                *operator,
-                operand_kinds(state, *left),
-                operand_kinds(state, *right),
-            ),
-        ),
+        } => (*into, binary(*operator, of(left), of(right))),
         Operation::Unary {
             operator,
             into,
             operand,
-        } => (*into, unary(*operator, operand_kinds(state, *operand))),
+        } => (*into, unary(*operator, of(operand))),
         Operation::Truth { into, .. } | Operation::IsDefined { into, .. } => {
             (*into, Kinds::BOOLEAN)
         }
@@ -128,15 +118,21 @@ fn result(state: &State, operation: &Operation) -> Option<(Register, Kinds)> {
         Operation::Next { into, .. } => (*into, Kinds::NUMBER),
         Operation::ArrayNew { into, .. } | Operation::AsArray { into, .. } => (*into, Kinds::ARRAY),
         Operation::LoadUndefined { into } => (*into, Kinds::UNDEFINED),
-        Operation::Index { into, base, .. } => (*into, index(operand_kinds(state, *base))),
-        Operation::Slice { into, base, .. } => (
-            *into,
-            operand_kinds(state, *base).and(Kinds::STRING.or(Kinds::ARRAY)),
-        ),
+        Operation::Index { into, base, .. } => (*into, index(of(base))),
+        Operation::Slice { into, base, .. } => {
+            (*into, of(base).and(Kinds::STRING.or(Kinds::ARRAY)))
+        }
         Operation::Closure { into, .. } => (*into, Kinds::FUNCTION),
-        Operation::Call { into, .. }
-        | Operation::CallBuiltin { into, .. }
-        | Operation::CallHost { into, .. }
+        Operation::Call { into, function, .. } => (*into, known.result(*function)),
+        Operation::CallBuiltin {
+            into,
+            builtin,
+            arguments,
+        } => {
+            let arguments: Vec<Kinds> = arguments.iter().map(of).collect();
+            (*into, known.builtin(*builtin, &arguments))
+        }
+        Operation::CallHost { into, .. }
         | Operation::CallValue { into, .. }
         | Operation::CallCached { into, .. }
         | Operation::CallMethod { into, .. }

@@ -4,6 +4,7 @@ pub mod build;
 mod instruction;
 mod place;
 mod print;
+mod reach;
 mod verify;
 
 pub use instruction::{
@@ -12,4 +13,5 @@ pub use instruction::{
 };
 pub use place::{PathStep, Place, PlaceAction, PlaceRoot};
 pub use print::print;
+pub use reach::reached_by_value;
 pub use verify::verify;

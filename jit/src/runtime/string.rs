@@ -14,7 +14,7 @@ use std::ptr::{self, NonNull};
 use std::slice;
 
 use super::blocks::usable_size;
-use super::heap::{self, Header};
+use super::heap::{self, Header, Heap};
 use super::value::Value;
 use crate::error::ErrorKind;
 
@@ -139,6 +139,35 @@ impl Value {
     pub fn string(octets: &[u8]) -> Result<Self, ErrorKind> {
         concat(&[octets])
     }
+}
+
+thread_local! {
+    /// The strings of one octet. Their heap is never dropped: values that refer to them may outlive every other variable of
+    /// the thread.
+    static OCTETS: &'static [Value; 256] = {
+        let heap: &'static Heap = Box::leak(Box::new(Heap::new(OCTETS_BYTES)));
+        let _entered = heap.enter();
+        let octet = |octet: usize| {
+            let octet = u8::try_from(octet).expect("there are 256");
+            Value::string(&[octet]).expect("there is room for 256").immortal()
+        };
+        Box::leak(Box::new(std::array::from_fn(octet)))
+    };
+}
+
+/// The memory the strings of one octet may take.
+const OCTETS_BYTES: usize = 64 * 1024;
+
+/// The string of one octet; it takes no memory of the execution.
+#[must_use]
+pub fn of_octet(octet: u8) -> Value {
+    OCTETS.with(|octets| octets[usize::from(octet)].clone())
+}
+
+/// The bits of the strings of one octet, by octet, for generated code. They stay as long as the thread.
+#[must_use]
+pub fn octet_strings() -> *const u64 {
+    OCTETS.with(|octets| octets.as_ptr().cast())
 }
 
 /// An empty string with room for `capacity` octets.

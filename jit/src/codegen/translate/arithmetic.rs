@@ -57,6 +57,17 @@ impl Translator<'_, '_> {
         left: Operand,
         right: Operand,
     ) {
+        if self.integers(operator, into, left, right) {
+            return;
+        }
+        if let Some(truth) = self.compare_integers(operator, left, right) {
+            self.define_truth(into, truth);
+            return;
+        }
+        if let Some(truth) = self.equals_text(operator, left, right) {
+            self.define_truth(into, truth);
+            return;
+        }
         let both = self.kinds(left).is(Kinds::NUMBER) && self.kinds(right).is(Kinds::NUMBER);
         match numeric(operator) {
             Numeric::Number if both => {
@@ -89,7 +100,7 @@ impl Translator<'_, '_> {
         self.kinds(left).meets(Kinds::NUMBER) && self.kinds(right).meets(Kinds::NUMBER)
     }
 
-    fn binary_by_host(
+    pub(super) fn binary_by_host(
         &mut self,
         operator: BinaryOperator,
         left: Operand,
@@ -298,7 +309,7 @@ impl Translator<'_, '_> {
     }
 
     /// A double cut to a whole number modulo 2^32, as a signed 32-bit integer.
-    fn cut_to_int32(&mut self, number: ir::Value) -> ir::Value {
+    pub(super) fn cut_to_int32(&mut self, number: ir::Value) -> ir::Value {
         let wide = self.builder.ins().fcvt_to_sint_sat(types::I64, number);
         // A double beyond 2^63 saturates. Taken modulo 2^32 first it does not: what remains is exact, since the remainder
         // of doubles is.
@@ -357,6 +368,9 @@ impl Translator<'_, '_> {
         } else {
             BinaryOperator::Subtract
         };
+        if self.integers(operator, into, operand, Operand::Number(1.0)) {
+            return;
+        }
         if self.kinds(operand).is(Kinds::NUMBER) {
             let number = self.number(operand);
             let one = self.builder.ins().f64const(1.0);
@@ -387,6 +401,9 @@ impl Translator<'_, '_> {
 
     pub(super) fn update(&mut self, operator: BinaryOperator, variable: Register, right: Operand) {
         let left = Operand::Register(variable);
+        if self.integers(operator, variable, left, right) {
+            return;
+        }
         let both = self.kinds(left).is(Kinds::NUMBER) && self.kinds(right).is(Kinds::NUMBER);
         if both && matches!(numeric(operator), Numeric::Number) {
             let one = self.number(left);

@@ -5,6 +5,7 @@ use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, types};
 
 use super::{Translator, bits};
 use crate::boundary::host_calls::HostCall;
+use crate::builtins::intrinsic;
 use crate::ir::{FunctionId, FunctionReference, Operand, Register};
 use crate::runtime::layout::{FAILED, NONE};
 
@@ -50,8 +51,20 @@ impl Translator<'_, '_> {
     }
 
     pub(super) fn call_builtin(&mut self, into: Register, builtin: u32, arguments: &[Operand]) {
+        if let (Some(known), [argument]) = (intrinsic(builtin), arguments)
+            && self.intrinsic(into, builtin, known, *argument)
+        {
+            return;
+        }
+        let value = self.builtin_by_host(builtin, arguments);
+        self.define_boxed(into, value);
+    }
+
+    pub(super) fn builtin_by_host(&mut self, builtin: u32, arguments: &[Operand]) -> ir::Value {
         let builtin = self.index(builtin);
-        self.call_with_list(HostCall::call_builtin, &[builtin], arguments, into);
+        let list = self.list(arguments);
+        self.call_host(HostCall::call_builtin, &[builtin, list])
+            .expect("call_builtin has a result")
     }
 
     pub(super) fn call_user(

@@ -14,6 +14,11 @@ impl Translator<'_, '_> {
     /// The entry: variables hold nothing, cells are fetched, a function reached by value is marked as being executed.
     pub(super) fn enter(&mut self) {
         let parameters = self.function.parameters_count as usize;
+        let entry = self.builder.current_block().expect("a block was begun");
+        let arguments = self.builder.block_params(entry)[2..].to_vec();
+        for (index, argument) in (0..).zip(arguments) {
+            self.define_boxed(Register(index), argument);
+        }
         for index in parameters..self.variables.len() {
             self.initialise(index);
         }
@@ -42,7 +47,9 @@ impl Translator<'_, '_> {
         let value = match self.inferred.representation[index] {
             Representation::Number => self.builder.ins().f64const(0.0),
             Representation::Boolean => self.builder.ins().iconst(types::I8, 0),
-            Representation::Position => self.builder.ins().iconst(types::I64, 0),
+            Representation::Position | Representation::Integer => {
+                self.builder.ins().iconst(types::I64, 0)
+            }
             Representation::Boxed => match self.function.registers[index] {
                 RegisterInfo::Variable(_) => self.constant_bits(UNDEFINED),
                 RegisterInfo::Temporary | RegisterInfo::Cell(_) | RegisterInfo::Position => {

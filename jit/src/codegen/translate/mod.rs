@@ -5,9 +5,11 @@
 //! state, its environment (the closure, the object, or none) and its arguments, and gives an owned value or `FAILED`.
 //! One file per family of operations; this one holds what they share.
 
+mod access;
 mod arithmetic;
 mod call;
 mod control;
+mod integer;
 mod place;
 mod value;
 
@@ -21,8 +23,12 @@ use cranelift_module::{FuncId, Module};
 
 use super::tables::Tables;
 use crate::boundary::host_calls::{HostCall, ResultKind};
-use crate::infer::{Inference, Inferred, Kinds, Representation, State, operand_kinds, transfer};
-use crate::ir::{BlockId, Function, FunctionId, Instruction, Operand, Operation, Register};
+use crate::infer::{
+    Inference, Inferred, Kinds, Known, Representation, State, operand_kinds, transfer,
+};
+use crate::ir::{
+    BlockId, Constant, Function, FunctionId, Instruction, Operand, Operation, Register,
+};
 use crate::optimise::Optimisations;
 use crate::runtime::layout::{FAILED, UNDEFINED};
 use crate::source::Span;
@@ -39,8 +45,10 @@ pub(super) struct Shared<'a> {
     pub(super) reached_by_value: &'a [bool],
     /// What generated code refers to by number.
     pub(super) tables: &'a mut Tables,
-    /// Whether kinds are inferred.
-    pub(super) inference: Inference,
+    /// What is known of the script as a whole.
+    pub(super) known: &'a Known,
+    /// The script's constants.
+    pub(super) constants: &'a [Constant],
     /// What is done to make the code faster.
     pub(super) optimisations: Optimisations,
 }
@@ -97,7 +105,6 @@ impl<'a, 'b> Translator<'a, 'b> {
         builder.switch_to_block(entry);
         let execution = builder.block_params(entry)[0];
         let environment = builder.block_params(entry)[1];
-        let arguments: Vec<ir::Value> = builder.block_params(entry)[2..].to_vec();
         let variables = inferred
             .representation
             .iter()
@@ -111,9 +118,6 @@ impl<'a, 'b> Translator<'a, 'b> {
         let fail = builder.create_block();
         builder.append_block_param(fail, types::I32);
         builder.set_cold_block(fail);
-        for (variable, argument) in variables.iter().zip(arguments) {
-            builder.def_var(*variable, argument);
-        }
         Self {
             builder,
             shared,
@@ -155,7 +159,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             self.function,
             &mut self.state,
             &instruction.operation,
-            self.shared.inference,
+            self.shared.known,
         );
     }
 
@@ -373,8 +377,10 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     /// The kinds an operand may have here.
     fn kinds(&self, operand: Operand) -> Kinds {
-        match (operand, self.shared.inference) {
-            (Operand::Register(_), _) | (_, Inference::On) => operand_kinds(&self.state, operand),
+        match (operand, self.shared.known.inference) {
+            (Operand::Register(_), _) | (_, Inference::On) => {
+                operand_kinds(&self.state, operand, self.shared.known)
+            }
             (_, Inference::Off) => Kinds::ANY_OR_UNDEFINED,
         }
     }
@@ -479,7 +485,7 @@ impl<'a, 'b> Translator<'a, 'b> {
 /// The machine type of a representation.
 fn machine_type(representation: Representation) -> ir::Type {
     match representation {
-        Representation::Boxed | Representation::Position => types::I64,
+        Representation::Boxed | Representation::Integer | Representation::Position => types::I64,
         Representation::Number => types::F64,
         Representation::Boolean => types::I8,
     }

@@ -29,19 +29,6 @@ impl Translator<'_, '_> {
         self.call_into(HostCall::array_spread, &[owner, elements], array);
     }
 
-    pub(super) fn index_value(
-        &mut self,
-        into: Register,
-        base: Operand,
-        key: Operand,
-        accessor: u32,
-    ) {
-        let base = self.boxed(base);
-        let key = self.boxed(key);
-        let accessor = self.index(accessor);
-        self.call_into(HostCall::index, &[base, key, accessor], into);
-    }
-
     pub(super) fn slice(&mut self, into: Register, base: Operand, bounds: &[Operand; 3]) {
         let base = self.boxed(base);
         let [first, last, step] = bounds.map(|bound| self.boxed(bound));

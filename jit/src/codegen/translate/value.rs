@@ -33,6 +33,10 @@ impl Translator<'_, '_> {
                 match self.representation(register) {
                     Representation::Boxed | Representation::Position => raw,
                     Representation::Number => self.box_number(raw),
+                    Representation::Integer => {
+                        let number = self.builder.ins().fcvt_from_sint(types::F64, raw);
+                        self.box_number(number)
+                    }
                     Representation::Boolean => self.box_truth(raw),
                 }
             }
@@ -88,6 +92,12 @@ impl Translator<'_, '_> {
             {
                 self.register(register)
             }
+            Operand::Register(register)
+                if self.representation(register) == Representation::Integer =>
+            {
+                let integer = self.register(register);
+                self.builder.ins().fcvt_from_sint(types::F64, integer)
+            }
             _ => {
                 let value = self.boxed(operand);
                 self.unbox_number(value)
@@ -115,6 +125,10 @@ impl Translator<'_, '_> {
         let value = match self.representation(into) {
             Representation::Boxed | Representation::Position => value,
             Representation::Number => self.unbox_number(value),
+            Representation::Integer => {
+                let number = self.unbox_number(value);
+                self.builder.ins().fcvt_to_sint_sat(types::I64, number)
+            }
             Representation::Boolean => self.unbox_truth(value),
         };
         self.builder.def_var(self.variables[into.0 as usize], value);
@@ -124,6 +138,7 @@ impl Translator<'_, '_> {
     pub(super) fn define_number(&mut self, into: Register, number: ir::Value) {
         let value = match self.representation(into) {
             Representation::Number => number,
+            Representation::Integer => self.builder.ins().fcvt_to_sint_sat(types::I64, number),
             Representation::Boxed | Representation::Boolean | Representation::Position => {
                 self.box_number(number)
             }
@@ -135,16 +150,29 @@ impl Translator<'_, '_> {
     pub(super) fn define_truth(&mut self, into: Register, truth: ir::Value) {
         let value = match self.representation(into) {
             Representation::Boolean => truth,
-            Representation::Boxed | Representation::Number | Representation::Position => {
-                self.box_truth(truth)
-            }
+            Representation::Boxed
+            | Representation::Number
+            | Representation::Integer
+            | Representation::Position => self.box_truth(truth),
         };
         self.builder.def_var(self.variables[into.0 as usize], value);
+    }
+
+    /// Writes an operand that is surely a number to a register that holds a machine integer.
+    fn define_number_of(&mut self, into: Register, from: Operand) {
+        match self.integer(from) {
+            Some(integer) => self.define_integer(into, integer),
+            None => {
+                let number = self.number(from);
+                self.define_number(into, number);
+            }
+        }
     }
 
     pub(super) fn copy(&mut self, into: Register, from: Operand) {
         let kinds = self.kinds(from);
         match (self.representation(into), from) {
+            (Representation::Integer, _) => self.define_number_of(into, from),
             (Representation::Number, _) => {
                 let number = self.number(from);
                 self.builder
@@ -174,6 +202,7 @@ impl Translator<'_, '_> {
                 let number = self.number(new);
                 self.define_number(variable, number);
             }
+            Representation::Integer => self.define_number_of(variable, new),
             Representation::Boolean => {
                 let truth = self.truth(new);
                 self.define_truth(variable, truth);
@@ -275,7 +304,7 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(done);
     }
 
-    fn pointer(&mut self, value: ir::Value) -> ir::Value {
+    pub(super) fn pointer(&mut self, value: ir::Value) -> ir::Value {
         let mask = self.constant_bits(ADDRESS_MASK);
         self.builder.ins().band(value, mask)
     }
@@ -323,6 +352,9 @@ impl Translator<'_, '_> {
             && self.representation(register) == Representation::Boolean
         {
             return self.register(register);
+        }
+        if let Some(integer) = self.integer(operand) {
+            return self.builder.ins().icmp_imm_u(IntCC::NotEqual, integer, 0);
         }
         let kinds = self.kinds(operand);
         if kinds.is(Kinds::NUMBER) {
