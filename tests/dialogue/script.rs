@@ -8,6 +8,8 @@
 //! ```text
 //! # a comment; the ones before `profile:` say what the dialogue shows and cite the RFC
 //! profile: plain            the server's profile, see `profile`
+//! client: 192.0.2.7         behind `profile:`, where a runner can stage it: the client's address
+//! clock: 2026-11-23 09:00   behind `profile:`, likewise: the time that scripts are told, UTC
 //! S: 250 2.1.0 Ok           the server sends this line; * stands for any octets within the line
 //! S* 3 250 *                the server sends three such lines
 //! C: NOOP                   the client sends this line and CRLF
@@ -31,6 +33,8 @@ pub(crate) struct Dialogue {
     pub(crate) file: String,
     /// The name of the server's profile.
     pub(crate) profile: String,
+    /// What is to be so before the client connects: names and values.
+    pub(crate) stage: Vec<(String, String)>,
     /// What happens, in order.
     pub(crate) steps: Vec<Step>,
 }
@@ -127,6 +131,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<Dialogue>, String> {
             dialogues.push(Dialogue {
                 file: file.to_owned(),
                 profile,
+                stage: Vec::new(),
                 steps: Vec::new(),
             });
             continue;
@@ -134,6 +139,13 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<Dialogue>, String> {
         let dialogue = dialogues
             .last_mut()
             .ok_or_else(|| wrong("profile expected"))?;
+        if let Some(staged) = staged(line) {
+            if !dialogue.steps.is_empty() {
+                return Err(wrong("stands behind a step"));
+            }
+            dialogue.stage.push(staged);
+            continue;
+        }
         let events = events(line).ok_or_else(|| wrong("not a line of a dialogue"))?;
         let steps = events.into_iter().map(|event| Step {
             line: line_number,
@@ -142,6 +154,13 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<Dialogue>, String> {
         dialogue.steps.extend(steps);
     }
     Ok(dialogues)
+}
+
+/// The name and value of a line that says what is so before the client connects.
+fn staged(line: &str) -> Option<(String, String)> {
+    let (name, value) = line.split_once(": ")?;
+    let is_staged = ["client", "clock"].contains(&name);
+    is_staged.then(|| (name.to_owned(), value.to_owned()))
 }
 
 /// What one line says; more than one event if it repeats.
@@ -224,6 +243,17 @@ fn lines_that_are_none_are_named() {
     assert!(parse("x.smtp", "S: 220 *\n").is_err());
     assert!(parse("x.smtp", "profile: plain\nC~ \"open\n").is_err());
     assert!(parse("x.smtp", "profile: plain\nC~ \"\\q\"\n").is_err());
+}
+
+#[test]
+fn the_stage_is_set_before_the_first_step() {
+    let text = "profile: plain\nclient: 192.0.2.7\nclock: 2026-11-23 09:00\nS: 220 *\n";
+    let dialogues = parse("x.smtp", text).expect("the notation is right");
+    let stage = [("client", "192.0.2.7"), ("clock", "2026-11-23 09:00")];
+    let stage = stage.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(dialogues[0].stage, stage);
+    let error = parse("x.smtp", "profile: plain\nS: 220 *\nclient: ::1\n").expect_err("late");
+    assert_eq!(error, "x.smtp:3: stands behind a step: client: ::1");
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub(crate) fn play_all(
 }
 
 /// Plays one dialogue with a running server.
-fn play(dialogue: &Dialogue, segments: Segments, server: &Server) {
+pub(crate) fn play(dialogue: &Dialogue, segments: Segments, server: &Server) {
     let mut player = Player {
         dialogue,
         segments,

@@ -2,14 +2,16 @@
 //!
 //! In: the `.smtp` dialogues of this folder, played over TCP; each `profile:` is a folder with the scripts of that
 //! profile, `connect.hsl` and `proxy.hsl`. `budget.rs` looks at scripts that do not end, `common.rs` at what scripts of all
-//! shards share, `command.rs` at `postern run`
-//! and `postern check`, `load.rs` at scripts that do not compile, `log.rs` at what operators read.
+//! shards share, `command.rs` at `postern run` and `postern check`, `guide.rs` at the sessions in the guide of the language,
+//! `load.rs` at scripts that do not compile, `log.rs` at what operators read, `policies.rs` at the policies of the examples.
 
 mod budget;
 mod command;
 mod common;
+mod guide;
 mod load;
 mod log;
+mod policies;
 
 use std::path::{Path, PathBuf};
 

@@ -28,6 +28,8 @@
 
 mod assertions;
 mod case;
+mod guide;
+mod markdown;
 mod ways;
 
 use std::path::{Path, PathBuf};

@@ -49,6 +49,12 @@ impl Script {
         (sources, linked)
     }
 
+    /// Everything the compiler says about it, and whether it refuses it.
+    pub(crate) fn told(&self) -> (String, bool) {
+        let (sources, diagnostics, compiled) = compiled::compile(self, Inference::On);
+        (diagnostics.render(&sources), compiled.is_none())
+    }
+
     fn sources(&self) -> (SourceMap, SourceId) {
         let mut sources = SourceMap::new();
         let main = sources.add(&self.name, &self.text);
@@ -294,7 +300,11 @@ mod compiled {
         }
     }
 
-    pub(super) fn run(script: &Script, inference: Inference) -> Observed {
+    /// The files of a script, what is said about them, and the machine code if it compiles.
+    pub(super) fn compile(
+        script: &Script,
+        inference: Inference,
+    ) -> (SourceMap, Diagnostics, Option<script::Script>) {
         let (mut sources, main) = script.sources();
         let mut diagnostics = Diagnostics::new();
         let options = Options {
@@ -313,6 +323,11 @@ mod compiled {
             options,
             &mut diagnostics,
         );
+        (sources, diagnostics, compiled)
+    }
+
+    pub(super) fn run(script: &Script, inference: Inference) -> Observed {
+        let (sources, diagnostics, compiled) = compile(script, inference);
         let Some(compiled) = compiled else {
             return refused(&diagnostics, &sources);
         };
