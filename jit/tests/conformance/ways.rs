@@ -16,7 +16,7 @@ use postern_jit::runtime::{Heap, Portable, convert};
 use postern_jit::source::{SourceId, SourceMap, Span};
 
 /// A way to run a script.
-type Way = fn(&Script) -> Observed;
+pub(crate) type Way = fn(&Script) -> Observed;
 
 /// Every way, with its name. The first is the plain evaluator.
 pub(crate) const WAYS: [(&str, Way); 3] = [
