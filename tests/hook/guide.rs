@@ -2,6 +2,7 @@
 //!
 //! In: the blocks `console` of `docs/hsl.md`, with the files that the guide shows before them. Out: each command prints what
 //! stands below it, standard output and standard error together. The scripts of the guide are run beside the compiler.
+//! The scripts that other documents show compile in a hook, without a warning.
 
 #[path = "../../jit/tests/conformance/markdown.rs"]
 mod markdown;
@@ -24,6 +25,28 @@ fn every_session_of_the_guide_is_as_it_is_shown() {
     let faults: Vec<String> = sessions.clone().filter_map(fault).collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert!(3 <= sessions.count(), "sessions were found");
+}
+
+#[test]
+fn every_script_of_other_documents_compiles() {
+    let directory = directory();
+    for document in ["README.md", "docs/HOOKS.md"] {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document));
+        let text = text.expect("a document is text");
+        let blocks = text.split("```hsl\n").skip(1);
+        let scripts: Vec<&str> = blocks.filter_map(|rest| rest.split("```").next()).collect();
+        assert!(!scripts.is_empty(), "{document} shows scripts");
+        for script in scripts {
+            fs::write(directory.join("shown.hsl"), script).expect("the directory is writable");
+            let said = ["connect", "proxy"].map(|hook| {
+                let check = format!("postern check --context {hook} shown.hsl");
+                run(&directory, &check).replacen(&format!("$ {check}\n"), "", 1)
+            });
+            let compiles = said.iter().any(String::is_empty);
+            assert!(compiles, "{document} shows\n{script}{}", said.join("\n"));
+        }
+    }
+    fs::remove_dir_all(directory).expect("it is ours");
 }
 
 /// What is wrong with a session, if anything.
