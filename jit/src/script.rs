@@ -136,7 +136,8 @@ impl Script {
         diagnostics: &mut Diagnostics,
     ) -> Option<Self> {
         let program = Self::intermediate(sources, main, environment, loader, options, diagnostics)?;
-        let code = match codegen::compile(&program, options.inference, options.optimisations) {
+        let code = match codegen::compile(&program, options.inference, options.optimisations, None)
+        {
             Ok(code) => code,
             Err(failure) => {
                 let span = program.functions.first()?.span;

@@ -111,6 +111,10 @@ impl Builtin {
     /// # Errors
     ///
     /// Those of [`Self::check`] and of the function.
+    ///
+    /// # Panics
+    ///
+    /// If the function gives what the registry says it does not.
     pub fn invoke(
         &'static self,
         arguments: &[Value],

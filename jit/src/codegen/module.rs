@@ -85,11 +85,13 @@ impl Code {
     }
 }
 
-/// Compiles a whole script. CPU-heavy: belongs on a control thread, never on a shard.
+/// Compiles a whole script. CPU-heavy: belongs on a control thread, never on a shard. With a `listing`, each function of
+/// the script is added to it as the code generator's text, after its own optimisations.
 pub(crate) fn compile(
     program: &Program,
     inference: Inference,
     optimisations: Optimisations,
+    mut listing: Option<&mut String>,
 ) -> Result<Code, CompileFailure> {
     let mut module = JITModule::new(builder()?);
     let host_calls = declare_host_calls(&mut module)?;
@@ -127,7 +129,12 @@ pub(crate) fn compile(
                 target,
             );
         }
-        let (size, frame) = define(&mut module, functions[index], &mut context)?;
+        let (size, frame) = define(
+            &mut module,
+            functions[index],
+            &mut context,
+            listing.as_deref_mut(),
+        )?;
         size_bytes += size;
         frames.push(frame);
         uniform_entry(
@@ -137,7 +144,7 @@ pub(crate) fn compile(
             &mut context,
             &mut scratch,
         );
-        let (size, frame) = define(&mut module, entries[index], &mut context)?;
+        let (size, frame) = define(&mut module, entries[index], &mut context, None)?;
         size_bytes += size;
         entry_frames.push(frame);
     }
@@ -169,8 +176,13 @@ fn define(
     module: &mut JITModule,
     id: FuncId,
     context: &mut cranelift_codegen::Context,
+    listing: Option<&mut String>,
 ) -> Result<(usize, u64), CompileFailure> {
     module.define_function(id, context)?;
+    if let Some(listing) = listing {
+        listing.push_str(&context.func.display().to_string());
+        listing.push('\n');
+    }
     let compiled = context.compiled_code();
     let size = compiled.map_or(0, |code| code.code_buffer().len());
     let layout = compiled.and_then(|code| code.buffer.frame_layout());

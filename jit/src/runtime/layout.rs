@@ -73,6 +73,13 @@ pub const CELL_VALUE_OFFSET: usize = offset_of!(VariableCell, value);
 pub const STRING_LENGTH_OFFSET: usize = offset_of!(HslString, length);
 /// Where a string keeps the address of its octets.
 pub const STRING_DATA_OFFSET: usize = offset_of!(HslString, data);
+/// Where a string keeps how many octets its block has room for (u32); 0 when its octets are another string's.
+pub const STRING_CAPACITY_OFFSET: usize = offset_of!(HslString, capacity);
+/// Where a string keeps the hash of its octets (u32), 0 when it is not known.
+pub const STRING_HASH_OFFSET: usize = offset_of!(HslString, hash);
+/// Where a packed array keeps how many values its block has room for (u32).
+pub const ARRAY_CAPACITY_OFFSET: usize =
+    offset_of!(HslArray, values) + HeapVec::<Value>::CAPACITY_OFFSET;
 /// Where an array keeps its number of elements (u32).
 pub const ARRAY_LENGTH_OFFSET: usize = offset_of!(HslArray, length);
 /// Where a packed array keeps the address of its values. Only meaningful below the packed length.

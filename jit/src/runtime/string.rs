@@ -40,12 +40,12 @@ pub struct HslString {
     pub(super) header: Header,
     pub(super) length: u32,
     /// Octets the block has room for; of a slice 0.
-    capacity: u32,
+    pub(super) capacity: u32,
     /// Invariant: `length` initialised octets that live as long as this string: behind the header, or in the string whose
     /// value is there if `FLAG_SLICE` is set.
     pub(super) data: NonNull<u8>,
     /// Hash of the octets, or 0 when it is not known yet.
-    hash: Cell<u32>,
+    pub(super) hash: Cell<u32>,
     reserved: u32,
 }
 

@@ -28,6 +28,7 @@ pub(super) struct HeapVec<T> {
 impl<T> HeapVec<T> {
     pub(super) const DATA_OFFSET: usize = offset_of!(Self, data);
     pub(super) const LENGTH_OFFSET: usize = offset_of!(Self, length);
+    pub(super) const CAPACITY_OFFSET: usize = offset_of!(Self, capacity);
 
     pub(super) const fn new() -> Self {
         Self {

@@ -11,20 +11,16 @@ use crate::boundary::host_calls::HostCall;
 use crate::boundary::layout::STATE_OCTETS;
 use crate::builtins::Intrinsic;
 use crate::infer::Kinds;
-use crate::ir::{Constant, Operand, Register};
+use crate::ir::{Operand, Register};
 use crate::optimise::Optimisation;
 use crate::runtime::Kind;
 use crate::runtime::layout::{
     ARRAY_LENGTH_OFFSET, ARRAY_PACKED_LENGTH_OFFSET, ARRAY_VALUES_OFFSET, STRING_DATA_OFFSET,
     STRING_LENGTH_OFFSET, TAG_ARRAY, TAG_FUNCTION, TAG_OBJECT, TAG_SHIFT, TAG_STRING,
 };
-use crate::syntax::ast::BinaryOperator;
-
-/// Texts up to this length are compared with a constant by machine code.
-const COMPARED_MAX: usize = 32;
 
 impl Translator<'_, '_> {
-    fn accesses(&self) -> bool {
+    pub(super) fn accesses(&self) -> bool {
         self.shared.optimisations.has(Optimisation::InlineAccess)
     }
 
@@ -37,7 +33,7 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(next);
     }
 
-    fn has_tag(&mut self, value: ir::Value, tag: u64) -> ir::Value {
+    pub(super) fn has_tag(&mut self, value: ir::Value, tag: u64) -> ir::Value {
         let shift = i64::from(TAG_SHIFT);
         let found = self.builder.ins().ushr_imm_u(value, shift);
         self.builder
@@ -45,14 +41,20 @@ impl Translator<'_, '_> {
             .icmp_imm_u(IntCC::Equal, found, bits_of(tag))
     }
 
-    fn load(&mut self, kind: ir::Type, base: ir::Value, offset: usize) -> ir::Value {
+    pub(super) fn load(&mut self, kind: ir::Type, base: ir::Value, offset: usize) -> ir::Value {
         let offset = i32::try_from(offset).expect("objects are small");
         let flags = MemFlagsData::trusted();
         self.builder.ins().load(kind, flags, base, offset)
     }
 
+    pub(super) fn store(&mut self, value: ir::Value, base: ir::Value, offset: usize) {
+        let offset = i32::try_from(offset).expect("objects are small");
+        let flags = MemFlagsData::trusted();
+        self.builder.ins().store(flags, value, base, offset);
+    }
+
     /// A length of 32 bits, widened.
-    fn load_length(&mut self, base: ir::Value, offset: usize) -> ir::Value {
+    pub(super) fn load_length(&mut self, base: ir::Value, offset: usize) -> ir::Value {
         let length = self.load(types::I32, base, offset);
         self.builder.ins().uextend(types::I64, length)
     }
@@ -121,7 +123,7 @@ impl Translator<'_, '_> {
     }
 
     /// An element of a packed array, with a reference of its own.
-    fn packed_element(
+    pub(super) fn packed_element(
         &mut self,
         array: ir::Value,
         position: ir::Value,
@@ -143,7 +145,12 @@ impl Translator<'_, '_> {
     }
 
     /// The octet of a string at a position that is within; 64 bits.
-    fn octet_at(&mut self, string: ir::Value, position: ir::Value, slow: ir::Block) -> ir::Value {
+    pub(super) fn octet_at(
+        &mut self,
+        string: ir::Value,
+        position: ir::Value,
+        slow: ir::Block,
+    ) -> ir::Value {
         let string = self.pointer(string);
         let length = self.load_length(string, STRING_LENGTH_OFFSET);
         let within = self
@@ -298,162 +305,9 @@ impl Translator<'_, '_> {
         let result = self.builder.block_params(done)[0];
         self.define_boxed(into, result);
     }
-
-    /// Whether two operands are equal, one of them a short text known when compiling; an 8-bit 0 or 1. `None` where machine
-    /// code has no such comparison.
-    pub(super) fn equals_text(
-        &mut self,
-        operator: BinaryOperator,
-        left: Operand,
-        right: Operand,
-    ) -> Option<ir::Value> {
-        let negated = match operator {
-            BinaryOperator::Equal | BinaryOperator::Identical => false,
-            BinaryOperator::NotEqual | BinaryOperator::NotIdentical => true,
-            _ => return None,
-        };
-        if !self.accesses() {
-            return None;
-        }
-        let (other, text) = match (self.short_text(left), self.short_text(right)) {
-            (_, Some(text)) => (left, text),
-            (Some(text), None) => (right, text),
-            (None, None) => return None,
-        };
-        let kinds = self.kinds(other);
-        if !kinds.meets(Kinds::STRING) {
-            return None;
-        }
-        let value = self.boxed(other);
-        let (slow, unequal, done) = (
-            self.builder.create_block(),
-            self.builder.create_block(),
-            self.builder.create_block(),
-        );
-        self.builder.append_block_param(done, types::I8);
-        if !kinds.is(Kinds::STRING) {
-            let is_string = self.has_tag(value, TAG_STRING);
-            self.proceed_if(is_string, slow);
-        }
-        let string = self.pointer(value);
-        let length = self.load(types::I32, string, STRING_LENGTH_OFFSET);
-        let expected = i64::try_from(text.len()).expect("it is short");
-        let as_long = self
-            .builder
-            .ins()
-            .icmp_imm_u(IntCC::Equal, length, expected);
-        self.proceed_if(as_long, unequal);
-        let octets = self.load(types::I64, string, STRING_DATA_OFFSET);
-        let equal = self.same_octets(octets, &text);
-        let result = self.negated_if(negated, equal);
-        self.builder.ins().jump(done, &[result.into()]);
-        self.builder.switch_to_block(unequal);
-        let result = self.builder.ins().iconst(types::I8, i64::from(negated));
-        self.builder.ins().jump(done, &[result.into()]);
-        self.builder.switch_to_block(slow);
-        if kinds.is(Kinds::STRING) {
-            self.unreachable();
-        } else {
-            let value = self.binary_by_host(operator, left, right);
-            let result = self.unbox_truth(value);
-            self.builder.ins().jump(done, &[result.into()]);
-        }
-        self.builder.switch_to_block(done);
-        Some(self.builder.block_params(done)[0])
-    }
-
-    fn negated_if(&mut self, negated: bool, truth: ir::Value) -> ir::Value {
-        if negated {
-            self.builder.ins().bxor_imm_u(truth, 1)
-        } else {
-            truth
-        }
-    }
-
-    fn short_text(&self, operand: Operand) -> Option<Vec<u8>> {
-        let Operand::Constant(constant) = operand else {
-            return None;
-        };
-        match self.shared.constants.get(constant.0 as usize)? {
-            Constant::String(octets) if octets.len() <= COMPARED_MAX => Some(octets.to_vec()),
-            _ => None,
-        }
-    }
-
-    /// Whether the octets at an address are these; as many are there. Words that overlap rather than single octets.
-    pub(super) fn same_octets(&mut self, address: ir::Value, text: &[u8]) -> ir::Value {
-        let mut difference: Option<ir::Value> = None;
-        for (offset, size) in words_over(text.len()) {
-            let kind = match size {
-                8 => types::I64,
-                4 => types::I32,
-                2 => types::I16,
-                _ => types::I8,
-            };
-            let mut expected = [0; 8];
-            expected[..size].copy_from_slice(&text[offset..offset + size]);
-            let expected = u64::from_le_bytes(expected);
-            let found = self.load(kind, address, offset);
-            let found = if kind == types::I64 {
-                found
-            } else {
-                self.builder.ins().uextend(types::I64, found)
-            };
-            let expected = self.constant_bits(expected);
-            let differs = self.builder.ins().bxor(found, expected);
-            difference = Some(match difference {
-                Some(before) => self.builder.ins().bor(before, differs),
-                None => differs,
-            });
-        }
-        match difference {
-            Some(difference) => self.builder.ins().icmp_imm_u(IntCC::Equal, difference, 0),
-            None => self.builder.ins().iconst(types::I8, 1),
-        }
-    }
 }
 
 /// A tag as Cranelift's immediates want it.
 fn bits_of(tag: u64) -> i64 {
     i64::try_from(tag).expect("tags have sixteen bits")
-}
-
-/// Offsets and sizes of words that cover a text: as few as there can be, overlapping at the end.
-fn words_over(length: usize) -> Vec<(usize, usize)> {
-    let mut words = Vec::new();
-    let mut at = 0;
-    while at < length {
-        let rest = length - at;
-        let size = [8, 4, 2, 1]
-            .into_iter()
-            .find(|size| *size <= rest)
-            .expect("one octet always fits");
-        // A rest that is no power of two is covered by the word that ends with the text, if the text is long enough.
-        let wide = rest.next_power_of_two().min(8);
-        if wide != size && wide <= length {
-            words.push((length - wide, wide));
-            break;
-        }
-        words.push((at, size));
-        at += size;
-    }
-    words
-}
-
-#[cfg(test)]
-mod tests {
-    use super::words_over;
-
-    #[test]
-    fn words_cover_every_octet() {
-        for length in 0..=super::COMPARED_MAX {
-            let mut covered = vec![false; length];
-            for (offset, size) in words_over(length) {
-                covered[offset..offset + size].fill(true);
-            }
-            assert!(covered.iter().all(|covered| *covered), "{length}");
-        }
-        assert_eq!(words_over(5), [(0, 4), (4, 1)]);
-        assert_eq!(words_over(13), [(0, 8), (5, 8)]);
-    }
 }

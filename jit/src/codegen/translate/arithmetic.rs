@@ -89,6 +89,14 @@ impl Translator<'_, '_> {
             Numeric::Comparison(condition) if self.may_be_numbers(left, right) => {
                 self.compare_or_host(operator, condition, into, left, right);
             }
+            Numeric::Comparison(_) if self.may_be_strings(operator, left, right) => {
+                let done = self.builder.create_block();
+                self.builder.append_block_param(done, types::I8);
+                let values = (self.boxed(left), self.boxed(right));
+                self.compare_by_host(operator, true, values, done);
+                let truth = self.builder.block_params(done)[0];
+                self.define_truth(into, truth);
+            }
             Numeric::Number | Numeric::Comparison(_) | Numeric::None => {
                 let value = self.binary_by_host(operator, left, right);
                 self.define_boxed(into, value);
@@ -165,24 +173,65 @@ impl Translator<'_, '_> {
         left: Operand,
         right: Operand,
     ) {
+        let strings = self.may_be_strings(operator, left, right);
         let (left, right, guard) = self.guard(left, right);
-        let truth = self.inline_or_host(
-            guard,
-            types::I8,
-            |this| {
-                let one = this.unbox_number(left);
-                let other = this.unbox_number(right);
-                this.builder.ins().fcmp(condition, one, other)
-            },
-            |this| {
-                let operator = this.index(operator as u32);
-                let value = this
-                    .call_host(HostCall::binary, &[operator, left, right])
-                    .expect("binary has a result");
-                this.unbox_truth(value)
-            },
+        let (fast, slow, done) = (
+            self.builder.create_block(),
+            self.builder.create_block(),
+            self.builder.create_block(),
         );
+        self.builder.append_block_param(done, types::I8);
+        self.builder.ins().brif(guard, fast, &[], slow, &[]);
+        self.builder.switch_to_block(fast);
+        let one = self.unbox_number(left);
+        let other = self.unbox_number(right);
+        let truth = self.builder.ins().fcmp(condition, one, other);
+        self.builder.ins().jump(done, &[truth.into()]);
+        self.builder.switch_to_block(slow);
+        self.compare_by_host(operator, strings, (left, right), done);
+        let truth = self.builder.block_params(done)[0];
         self.define_truth(into, truth);
+    }
+
+    /// Compares values of any kind, equal strings by machine code; goes on in `done` with the answer.
+    fn compare_by_host(
+        &mut self,
+        operator: BinaryOperator,
+        strings: bool,
+        (left, right): (ir::Value, ir::Value),
+        done: ir::Block,
+    ) {
+        if strings {
+            let other = self.builder.create_block();
+            let negated = matches!(
+                operator,
+                BinaryOperator::NotEqual | BinaryOperator::NotIdentical
+            );
+            self.equal_strings(negated, (left, right), (other, done));
+            self.builder.switch_to_block(other);
+        }
+        let operator = self.index(operator as u32);
+        let value = self
+            .call_host(HostCall::binary, &[operator, left, right])
+            .expect("binary has a result");
+        let truth = self.unbox_truth(value);
+        self.builder.ins().jump(done, &[truth.into()]);
+        self.builder.switch_to_block(done);
+    }
+
+    /// Whether machine code looks for two strings that are compared for equality.
+    fn may_be_strings(&self, operator: BinaryOperator, left: Operand, right: Operand) -> bool {
+        let equality = matches!(
+            operator,
+            BinaryOperator::Equal
+                | BinaryOperator::NotEqual
+                | BinaryOperator::Identical
+                | BinaryOperator::NotIdentical
+        );
+        equality
+            && self.accesses()
+            && self.kinds(left).meets(Kinds::STRING)
+            && self.kinds(right).meets(Kinds::STRING)
     }
 
     /// What `inline` computes where `guard` holds, else what `by_host` does.

@@ -6,8 +6,9 @@ use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, types};
 use super::{Translator, bits};
 use crate::boundary::host_calls::HostCall;
 use crate::builtins::intrinsic;
+use crate::infer::Kinds;
 use crate::ir::{FunctionId, FunctionReference, Operand, Register};
-use crate::runtime::layout::{FAILED, NONE};
+use crate::runtime::layout::{CELL_VALUE_OFFSET, FAILED, NONE};
 
 impl Translator<'_, '_> {
     /// Writes a count and the values into the frame; gives their address.
@@ -97,9 +98,28 @@ impl Translator<'_, '_> {
         self.call_with_list(HostCall::closure, &[function], &cells, into);
     }
 
+    pub(super) fn cell_get(&mut self, into: Register, cell: Register) {
+        let cell = self.register(cell);
+        if !self.accesses() {
+            self.call_into(HostCall::cell_get, &[cell], into);
+            return;
+        }
+        let cell = self.pointer(cell);
+        let content = self.load(types::I64, cell, CELL_VALUE_OFFSET);
+        self.retain(content, Kinds::ANY_OR_UNDEFINED);
+        self.define_boxed(into, content);
+    }
+
     pub(super) fn cell_set(&mut self, cell: Register, from: Register) {
         let cell = self.register(cell);
         let content = self.boxed(Operand::Register(from));
+        if self.accesses() {
+            let cell = self.pointer(cell);
+            let old = self.load(types::I64, cell, CELL_VALUE_OFFSET);
+            self.store(content, cell, CELL_VALUE_OFFSET);
+            self.release(old, Kinds::ANY_OR_UNDEFINED);
+            return;
+        }
         self.call_host(HostCall::cell_set, &[cell, content]);
     }
 

@@ -1,7 +1,7 @@
 //! Entry, exits, branches, loops and fuel.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, types};
+use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, types};
 
 use super::Translator;
 use crate::boundary::host_calls::HostCall;
@@ -171,6 +171,13 @@ impl Translator<'_, '_> {
     ) {
         let array = self.boxed(Operand::Register(array));
         let at = self.register(position);
+        if self.accesses() {
+            let host = self.builder.create_block();
+            self.next_packed(array, at, (position, key, value), host);
+            let body = self.target(body);
+            self.builder.ins().jump(body, &[]);
+            self.builder.switch_to_block(host);
+        }
         let room = self.room(2);
         let none = self.constant_bits(NONE);
         self.builder
@@ -216,5 +223,24 @@ impl Translator<'_, '_> {
         }
         let body = self.target(body);
         self.builder.ins().jump(body, &[]);
+    }
+
+    /// The next element of a packed array; goes to `host` with any other, and at its end.
+    fn next_packed(
+        &mut self,
+        array: ir::Value,
+        at: ir::Value,
+        (position, key, value): (Register, Option<Register>, Register),
+        host: ir::Block,
+    ) {
+        let element = self.packed_element(array, at, host);
+        let next = self.builder.ins().iadd_imm_s(at, 1);
+        self.builder
+            .def_var(self.variables[position.0 as usize], next);
+        self.define_boxed(value, element);
+        if let Some(key) = key {
+            let number = self.builder.ins().fcvt_from_sint(types::F64, at);
+            self.define_number(key, number);
+        }
     }
 }

@@ -9,8 +9,10 @@ mod access;
 mod arithmetic;
 mod call;
 mod control;
+mod element;
 mod integer;
 mod place;
+mod text;
 mod value;
 
 use std::collections::HashMap;
@@ -145,8 +147,15 @@ impl<'a, 'b> Translator<'a, 'b> {
             return;
         }
         let source = &self.function.blocks[index];
-        for instruction in &source.instructions {
-            self.instruction(instruction);
+        let mut instructions = source.instructions.as_slice();
+        while let Some((first, rest)) = instructions.split_first() {
+            instructions = match self.slice_compared(instructions) {
+                0 => {
+                    self.instruction(first);
+                    rest
+                }
+                taken => &instructions[taken..],
+            };
         }
         self.span = source.terminator_span;
         self.terminator(&source.terminator);
@@ -155,6 +164,11 @@ impl<'a, 'b> Translator<'a, 'b> {
     fn instruction(&mut self, instruction: &Instruction) {
         self.span = instruction.span;
         self.operation(&instruction.operation);
+        self.pass(instruction);
+    }
+
+    /// Goes on behind an instruction that has been translated.
+    fn pass(&mut self, instruction: &Instruction) {
         transfer(
             self.function,
             &mut self.state,
@@ -335,10 +349,7 @@ impl<'a, 'b> Translator<'a, 'b> {
                 let global = self.index(*global);
                 self.call_into(HostCall::cell_global, &[global], *into);
             }
-            Operation::CellGet { into, cell } => {
-                let cell = self.register(*cell);
-                self.call_into(HostCall::cell_get, &[cell], *into);
-            }
+            Operation::CellGet { into, cell } => self.cell_get(*into, *cell),
             Operation::CellSet { cell, from } => self.cell_set(*cell, *from),
             Operation::LoadPredefined { into, index } => self.load_predefined(*into, *index),
             Operation::StorePredefined { index, from } => {

@@ -5,9 +5,12 @@ use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, types};
 use super::Translator;
 use crate::boundary::host_calls::HostCall;
 use crate::codegen::tables::{PlaceShape, ShapeAction, ShapeRoot, ShapeStep};
-use crate::infer::Representation;
+use crate::infer::{Kinds, Representation};
 use crate::ir::{Operand, PathStep, Place, PlaceAction, PlaceRoot, Register};
 use crate::source::Span;
+
+/// So many parts are appended by machine code; each takes some dozen instructions.
+const APPENDED_INLINE_MAX: usize = 4;
 
 impl Translator<'_, '_> {
     pub(super) fn array_push(&mut self, array: Register, element: Operand) {
@@ -36,6 +39,26 @@ impl Translator<'_, '_> {
     }
 
     pub(super) fn append(&mut self, variable: Register, parts: &[Operand], joined: Option<Span>) {
+        let inline = self.accesses()
+            && parts.len() <= APPENDED_INLINE_MAX
+            && self.kinds(Operand::Register(variable)).meets(Kinds::STRING)
+            && parts
+                .iter()
+                .all(|part| self.kinds(*part).meets(Kinds::STRING));
+        if !inline {
+            self.append_by_host(variable, parts, joined);
+            return;
+        }
+        let (slow, done) = (self.builder.create_block(), self.builder.create_block());
+        self.append_in_place(variable, parts, slow);
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(slow);
+        self.append_by_host(variable, parts, joined);
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(done);
+    }
+
+    fn append_by_host(&mut self, variable: Register, parts: &[Operand], joined: Option<Span>) {
         let list = self.list(parts);
         let owner = self.boxed(Operand::Register(variable));
         let joined = joined.map_or(0, |span| self.shared.tables.site(span));
@@ -43,8 +66,23 @@ impl Translator<'_, '_> {
         self.call_into(HostCall::append, &[joined, owner, list], variable);
     }
 
-    /// The place's form goes into a table; what changes from run to run goes with the call.
     pub(super) fn place(&mut self, into: Option<Register>, place: &Place, action: &PlaceAction) {
+        let Some(write) = self.element_write(into, place, action) else {
+            self.place_by_host(into, place, action);
+            return;
+        };
+        let (slow, done) = (self.builder.create_block(), self.builder.create_block());
+        if !self.write_element(write, slow, done) {
+            self.builder.ins().jump(slow, &[]);
+        }
+        self.builder.switch_to_block(slow);
+        self.place_by_host(into, place, action);
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(done);
+    }
+
+    /// The place's form goes into a table; what changes from run to run goes with the call.
+    fn place_by_host(&mut self, into: Option<Register>, place: &Place, action: &PlaceAction) {
         let mut operands = Vec::new();
         let shape = shape(place, action, &mut operands);
         let shape = self.shared.tables.shape(shape);

@@ -1,0 +1,151 @@
+//! Elements of packed arrays written by machine code, where the array is nobody else's.
+//!
+//! In: a place one key deep in a local variable. Writing in place needs a packed array with a count of one; everything else,
+//! errors included, goes the host's way.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{self, InstBuilder, types};
+
+use super::Translator;
+use crate::infer::{Kinds, Representation};
+use crate::ir::{Operand, PathStep, Place, PlaceAction, PlaceRoot, Register};
+use crate::runtime::array::ARRAY_LENGTH_MAX;
+use crate::runtime::layout::{
+    ARRAY_CAPACITY_OFFSET, ARRAY_LENGTH_OFFSET, ARRAY_PACKED_LENGTH_OFFSET, ARRAY_VALUES_OFFSET,
+    REFCOUNT_OFFSET, TAG_ARRAY,
+};
+
+/// What is written to an element of a local variable.
+#[derive(Clone, Copy)]
+pub(super) struct ElementWrite {
+    variable: Register,
+    /// `None` for a new element at the end.
+    key: Option<Operand>,
+    value: Operand,
+}
+
+impl Translator<'_, '_> {
+    /// What a place is, if it is an element that machine code may write.
+    pub(super) fn element_write(
+        &self,
+        into: Option<Register>,
+        place: &Place,
+        action: &PlaceAction,
+    ) -> Option<ElementWrite> {
+        let PlaceRoot::Variable(variable) = place.root else {
+            return None;
+        };
+        let ([step], PlaceAction::Store(value), None) = (place.path.as_slice(), action, into)
+        else {
+            return None;
+        };
+        let key = match step {
+            PathStep::Key(key) => Some(*key),
+            PathStep::Append => None,
+            PathStep::Slice(_) | PathStep::Property(_) => return None,
+        };
+        let kinds = self.kinds(Operand::Register(variable));
+        let writable = self.accesses()
+            && kinds.meets(Kinds::ARRAY)
+            && self.representation(variable) == Representation::Boxed
+            && !matches!(value, Operand::Function(_));
+        writable.then_some(ElementWrite {
+            variable,
+            key,
+            value: *value,
+        })
+    }
+
+    /// Writes the element in place and goes to `done`; goes on in `slow` where that can't be. False where it never can.
+    pub(super) fn write_element(
+        &mut self,
+        write: ElementWrite,
+        slow: ir::Block,
+        done: ir::Block,
+    ) -> bool {
+        let position = match write.key {
+            Some(key) => match self.position(key) {
+                Some(position) => Some(position),
+                None => return false,
+            },
+            None => None,
+        };
+        let owner = self.boxed(Operand::Register(write.variable));
+        if !self
+            .kinds(Operand::Register(write.variable))
+            .is(Kinds::ARRAY)
+        {
+            let is_array = self.has_tag(owner, TAG_ARRAY);
+            self.proceed_if(is_array, slow);
+        }
+        let array = self.pointer(owner);
+        let count = self.load(types::I32, array, REFCOUNT_OFFSET);
+        let unique = self.builder.ins().icmp_imm_u(IntCC::Equal, count, 1);
+        self.proceed_if(unique, slow);
+        match position {
+            Some((position, ordered)) => {
+                if let Some(ordered) = ordered {
+                    self.proceed_if(ordered, slow);
+                }
+                self.replace_element(array, position, write.value, slow);
+            }
+            None => self.add_element(array, write.value, slow),
+        }
+        self.builder.ins().jump(done, &[]);
+        true
+    }
+
+    fn replace_element(
+        &mut self,
+        array: ir::Value,
+        position: ir::Value,
+        value: Operand,
+        slow: ir::Block,
+    ) {
+        let length = self.load_length(array, ARRAY_PACKED_LENGTH_OFFSET);
+        let within = self
+            .builder
+            .ins()
+            .icmp(IntCC::UnsignedLessThan, position, length);
+        self.proceed_if(within, slow);
+        let values = self.load(types::I64, array, ARRAY_VALUES_OFFSET);
+        let offset = self.builder.ins().ishl_imm_u(position, 3);
+        let place = self.builder.ins().iadd(values, offset);
+        let old = self.load(types::I64, place, 0);
+        let new = self.boxed(value);
+        let kinds = self.kinds(value);
+        self.retain(new, kinds);
+        self.store(new, place, 0);
+        self.release(old, Kinds::ANY);
+    }
+
+    /// Behind the last element, where there is room already. An empty array goes the host's way: its form is open.
+    fn add_element(&mut self, array: ir::Value, value: Operand, slow: ir::Block) {
+        let packed = self.load(types::I32, array, ARRAY_PACKED_LENGTH_OFFSET);
+        let some = self.builder.ins().icmp_imm_u(IntCC::NotEqual, packed, 0);
+        self.proceed_if(some, slow);
+        let capacity = self.load(types::I32, array, ARRAY_CAPACITY_OFFSET);
+        let room = self
+            .builder
+            .ins()
+            .icmp(IntCC::UnsignedLessThan, packed, capacity);
+        self.proceed_if(room, slow);
+        let most = i64::try_from(ARRAY_LENGTH_MAX).expect("it is 24 bits");
+        let allowed = self
+            .builder
+            .ins()
+            .icmp_imm_u(IntCC::UnsignedLessThan, packed, most);
+        self.proceed_if(allowed, slow);
+        let values = self.load(types::I64, array, ARRAY_VALUES_OFFSET);
+        let position = self.builder.ins().uextend(types::I64, packed);
+        let offset = self.builder.ins().ishl_imm_u(position, 3);
+        let place = self.builder.ins().iadd(values, offset);
+        let new = self.boxed(value);
+        let kinds = self.kinds(value);
+        self.retain(new, kinds);
+        self.store(new, place, 0);
+        let longer = self.builder.ins().iadd_imm_s(packed, 1);
+        self.store(longer, array, ARRAY_PACKED_LENGTH_OFFSET);
+        self.store(longer, array, ARRAY_LENGTH_OFFSET);
+    }
+}
