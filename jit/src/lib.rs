@@ -18,6 +18,7 @@ mod data;
 pub mod diagnostic;
 pub mod error;
 pub mod execution;
+mod findings;
 pub mod infer;
 pub mod ir;
 pub mod optimise;

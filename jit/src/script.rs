@@ -12,13 +12,13 @@ use crate::codegen::{self, Code};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::error::ErrorKind;
 use crate::execution::STACK_BYTES;
-use crate::infer::{Inference, Kinds, Known, infer, size, transfer};
+use crate::findings;
+use crate::infer::{Inference, size};
 use crate::ir::{self, Constant, Operand, Operation, PlaceRoot};
 use crate::optimise::Optimisations;
 use crate::resolve::{Arity, Environment, Library, Loader, load, resolve};
 use crate::runtime::{FunctionTarget, Portable, Value};
 use crate::source::{SourceId, SourceMap};
-use crate::syntax::ast::BinaryOperator;
 
 /// How to compile.
 #[derive(Clone, Copy, Debug, Default)]
@@ -233,8 +233,7 @@ impl Script {
         if diagnostics.has_errors() {
             return None;
         }
-        report_undefined(&program, severity, diagnostics);
-        report_patterns(&program, diagnostics);
+        findings::report(&program, severity, diagnostics);
         if diagnostics.has_errors() {
             return None;
         }
@@ -314,63 +313,6 @@ const INSTRUCTIONS_MAX: usize = 150_000;
 
 /// Branches times variables of one function: register allocation takes time and memory for each pair.
 const FUNCTION_SIZE_MAX: usize = 1_000_000;
-
-/// Reports each read of a variable that has no value on any path that leads there.
-fn report_undefined(program: &ir::Program, severity: Severity, diagnostics: &mut Diagnostics) {
-    let known = Known::nothing(Inference::On);
-    for (function, id) in program.functions.iter().zip(0..) {
-        let inferred = infer(function, ir::FunctionId(id), &known);
-        let mut state = vec![Kinds::NOTHING; function.registers.len()];
-        for (number, block) in function.blocks.iter().enumerate() {
-            if !inferred.enter(number, &mut state) {
-                continue;
-            }
-            for instruction in &block.instructions {
-                if let Operation::CheckDefined { register, name } = &instruction.operation
-                    && state[register.0 as usize].is(Kinds::UNDEFINED)
-                {
-                    // The resolver has told of names that are set nowhere.
-                    if diagnostics.iter().any(|one| one.span == instruction.span) {
-                        continue;
-                    }
-                    let message = format!("variable `${name}` has no value here");
-                    let found = match severity {
-                        Severity::Error => Diagnostic::error(instruction.span, message),
-                        Severity::Warning => Diagnostic::warning(instruction.span, message),
-                    };
-                    let expected = "an assignment on some path that leads here";
-                    diagnostics.report(found.with_expected(expected));
-                }
-                transfer(function, &mut state, &instruction.operation, &known);
-            }
-        }
-    }
-}
-
-/// Warns of regular expressions, known when compiling, that are none.
-fn report_patterns(program: &ir::Program, diagnostics: &mut Diagnostics) {
-    let instructions = program
-        .functions
-        .iter()
-        .flat_map(|function| &function.blocks);
-    for instruction in instructions.flat_map(|block| &block.instructions) {
-        let Operation::Binary {
-            operator: BinaryOperator::Match | BinaryOperator::NotMatch,
-            right: Operand::Constant(id),
-            ..
-        } = &instruction.operation
-        else {
-            continue;
-        };
-        let Constant::String(pattern) = &program.constants[id.0 as usize] else {
-            continue;
-        };
-        if let Some(fault) = builtins::pattern_fault(pattern) {
-            let message = format!("this regular expression is wrong: {fault}");
-            diagnostics.report(Diagnostic::warning(instruction.span, message));
-        }
-    }
-}
 
 /// Which predefined variables a program reads.
 fn reads(program: &ir::Program, count: usize) -> Vec<bool> {

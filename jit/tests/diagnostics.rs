@@ -9,38 +9,13 @@ use std::path::{Path, PathBuf};
 
 use postern_jit::diagnostic::{Diagnostics, ERRORS_COUNT_MAX};
 use postern_jit::resolve::{
-    Arity, Environment, HostFunction, Library, LoadError, LoadedFile, Loader, PredefinedVariable,
-    load, resolve,
+    Arity, Environment, HostFunction, LoadError, LoadedFile, Loader, PredefinedVariable,
 };
+use postern_jit::script::{Options, Script};
 use postern_jit::source::{SourceId, SourceMap};
 use postern_jit::syntax::parser::parse;
 use postern_jit::syntax::print::print;
 use proptest::prelude::*;
-
-/// A few builtins with the arities of the manual.
-struct Builtins;
-
-const BUILTINS: [(&str, u32, u32); 8] = [
-    ("array_filter", 2, 2),
-    ("array_keys", 1, 1),
-    ("array_map", 2, 2),
-    ("length", 1, 1),
-    ("pcre_match", 2, 2),
-    ("round", 1, 1),
-    ("str_lower", 1, 1),
-    ("str_replace", 3, 3),
-];
-
-impl Library for Builtins {
-    fn builtin(&self, name: &str) -> Option<Arity> {
-        let found = BUILTINS.iter().find(|(known, ..)| *known == name);
-        found.map(|(_, min, max)| Arity::between(*min, *max))
-    }
-
-    fn names(&self) -> Vec<&str> {
-        BUILTINS.iter().map(|(name, ..)| *name).collect()
-    }
-}
 
 /// What a script of the connect hook finds.
 fn environment() -> Environment {
@@ -84,8 +59,15 @@ fn check(name: &str, text: &[u8]) -> (Diagnostics, String) {
         panic!("a test script of 4 GiB");
     };
     let mut diagnostics = Diagnostics::new();
-    let linked = load(&mut sources, id, &mut Files, &mut diagnostics);
-    resolve(linked, &environment(), &Builtins, &mut diagnostics);
+    let options = Options::default();
+    Script::intermediate(
+        &mut sources,
+        id,
+        &environment(),
+        &mut Files,
+        options,
+        &mut diagnostics,
+    );
     diagnostics.sort();
     let rendered = diagnostics.render(&sources);
     (diagnostics, rendered)

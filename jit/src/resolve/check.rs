@@ -1,7 +1,8 @@
 //! Variables that nobody sets, and variables that nobody reads.
 //!
 //! In: the uses of every variable, once all functions are walked. Out: an error for a variable that is read and set
-//! nowhere, a warning for one that is set and read nowhere. Whether a variable is set on every path is a later stage's
+//! nowhere, only a warning where the function also asks with `isset` or `??` whether it has a value; a warning for one that
+//! is set and read nowhere. Whether a variable is set on every path is a later stage's
 //! question. HSL manual: introduction, "Variables".
 
 use super::{FunctionId, FunctionKind, Resolver, Use};
@@ -11,7 +12,9 @@ use crate::source::Span;
 impl Resolver<'_> {
     pub(super) fn check_variables(&mut self) {
         self.each_variable(|resolver, id, name, used| match used.read {
-            Some(span) if used.written.is_none() => Some(resolver.never_set(id, name, span)),
+            Some(span) if used.written.is_none() => {
+                Some(resolver.never_set(id, name, span, used.asked))
+            }
             _ => None,
         });
         // What nobody reads may be read once the errors are cured.
@@ -49,10 +52,10 @@ impl Resolver<'_> {
         }
     }
 
-    fn never_set(&self, id: FunctionId, name: &str, span: Span) -> Diagnostic {
+    fn never_set(&self, id: FunctionId, name: &str, span: Span, asked: bool) -> Diagnostic {
         let function = self.table.function(id);
         let message = format!("`${name}` is read and set nowhere");
-        let diagnostic = if self.environment.tolerates_undefined {
+        let diagnostic = if asked || self.environment.tolerates_undefined {
             Diagnostic::warning(span, message)
         } else {
             Diagnostic::error(span, message)

@@ -35,6 +35,13 @@ pub(super) fn not_constant(expression: &Expression) -> Option<Span> {
         ExpressionKind::Subscript(base, Some(index)) => {
             not_constant(base).or_else(|| not_constant(index))
         }
+        ExpressionKind::Slice(base, slice) => not_constant(base).or_else(|| {
+            let parts = [&slice.first, &slice.last, &slice.step];
+            parts
+                .into_iter()
+                .flatten()
+                .find_map(|part| not_constant(part))
+        }),
         _ => Some(expression.span),
     }
 }

@@ -99,6 +99,8 @@ struct Use {
     written: Option<Span>,
     /// Whether a test names it.
     tested: bool,
+    /// Whether `isset` or `??` asks if it has a value: then to read it may be right even if it never has one.
+    asked: bool,
     /// Whether something outside of the function, or a loop or parameter, may set or read it.
     linked: bool,
 }

@@ -32,7 +32,9 @@ impl Resolver<'_> {
     pub(super) fn test(&mut self, name: &Name, span: Span) {
         let variable = self.variable(name, span);
         let current = self.current;
-        self.use_of(current, variable).tested = true;
+        let use_of = self.use_of(current, variable);
+        use_of.tested = true;
+        use_of.asked = true;
     }
 
     pub(super) fn write(&mut self, name: &Name, span: Span) {
@@ -221,8 +223,9 @@ impl Resolver<'_> {
         if &**name == "this" {
             return self.error(span, "`$this` can't be unset");
         }
-        self.test(name, span);
         let variable = self.variable(name, span);
+        let current = self.current;
+        self.use_of(current, variable).tested = true;
         let Storage::Predefined(index) = self.info().variables[variable.index()].storage else {
             return;
         };

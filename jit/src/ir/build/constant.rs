@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use super::{FunctionBuilder, count, fold};
+use super::evaluate::evaluate;
+use super::{FunctionBuilder, count};
+use crate::diagnostic::Diagnostic;
 use crate::ir::{Constant, ConstantId, Operand};
 use crate::runtime::Portable;
-use crate::source::Span;
 use crate::syntax::ast::{self, Expression, ExpressionKind};
 
 /// From so many elements on a literal array is a constant.
@@ -56,64 +57,42 @@ impl FunctionBuilder<'_, '_> {
             ExpressionKind::Boolean(truth) => Operand::Boolean(*truth),
             ExpressionKind::Number(number) => Operand::Number(*number),
             ExpressionKind::String(octets) => self.string_constant(octets),
-            ExpressionKind::Unary(operator, operand) => {
-                let operand = self.constant(operand);
-                match fold::unary(*operator, operand) {
-                    Some(folded) => folded,
-                    None => self.refuse(expression.span, "this is not a constant"),
-                }
-            }
-            ExpressionKind::Binary(operator, left, right) => {
-                let left = self.constant(left);
-                let right = self.constant(right);
-                match self.fold_constants(*operator, left, right) {
-                    Some(folded) => folded,
-                    None => self.refuse(expression.span, "this is not a constant"),
-                }
-            }
-            ExpressionKind::Array(items) => self.constant_array(items, expression.span),
-            _ => self.refuse(expression.span, "this is not a constant"),
-        }
-    }
-
-    pub(super) fn fold_constants(
-        &mut self,
-        operator: ast::BinaryOperator,
-        left: Operand,
-        right: Operand,
-    ) -> Option<Operand> {
-        if operator != ast::BinaryOperator::Concatenate {
-            return fold::binary(operator, left, right);
-        }
-        let text = |operand: Operand| match operand {
-            Operand::Constant(id) => match &self.shared.program.constants[id.0 as usize] {
-                Constant::String(octets) => Some(octets.to_vec()),
-                Constant::Array(_) | Constant::Data(_) => None,
+            ExpressionKind::Array(items) => match self.constant_array(items) {
+                Some(array) => array,
+                None => self.computed(expression),
             },
-            Operand::Number(number) => Some(crate::runtime::number::text(number).to_vec()),
-            _ => None,
-        };
-        let joined = [text(left)?, text(right)?].concat();
-        Some(self.string_constant(&joined.into()))
+            _ => self.computed(expression),
+        }
     }
 
-    fn constant_array(&mut self, items: &[ast::ArrayItem], span: Span) -> Operand {
-        let mut elements = Vec::new();
-        for item in items {
-            match item {
-                ast::ArrayItem::Value(value) => {
-                    let value = self.constant(value);
-                    elements.push((None, value));
-                }
-                ast::ArrayItem::Pair(key, value) => {
-                    let key = self.constant(key);
-                    let value = self.constant(value);
-                    elements.push((Some(key), value));
-                }
-                ast::ArrayItem::Spread(_) => return self.refuse(span, "this is not a constant"),
+    /// The value of a constant expression that has to be computed.
+    fn computed(&mut self, expression: &Expression) -> Operand {
+        match evaluate(expression) {
+            Ok(Portable::String(octets)) => self.string_constant(&(*octets).into()),
+            Ok(value) => self.data_operand(value),
+            Err(fault) => {
+                let diagnostic = Diagnostic::error(fault.span, fault.message);
+                self.shared.diagnostics.report(diagnostic);
+                Operand::None
             }
         }
-        Operand::Constant(self.add_constant(Constant::Array(elements)))
+    }
+
+    /// An array whose keys are plain to see, with elements that are constants themselves.
+    fn constant_array(&mut self, items: &[ast::ArrayItem]) -> Option<Operand> {
+        let mut elements = Vec::with_capacity(items.len());
+        for item in items {
+            elements.push(match item {
+                ast::ArrayItem::Value(value) => (None, self.constant(value)),
+                ast::ArrayItem::Pair(key, value) => {
+                    (Some(self.known_key(key)?), self.constant(value))
+                }
+                ast::ArrayItem::Spread(_) => return None,
+            });
+        }
+        Some(Operand::Constant(
+            self.add_constant(Constant::Array(elements)),
+        ))
     }
 
     /// An array literal whose elements are all known, as a constant: it is made once, not element by element at each run.
@@ -123,14 +102,7 @@ impl FunctionBuilder<'_, '_> {
             elements.push(match item {
                 ast::ArrayItem::Value(value) => (None, self.known(value)?),
                 ast::ArrayItem::Pair(key, value) => {
-                    let key = match &key.kind {
-                        ExpressionKind::String(_) => self.known(key)?,
-                        ExpressionKind::Number(number) if number.abs() < KEY_MAX => {
-                            Operand::Number(*number)
-                        }
-                        _ => return None,
-                    };
-                    (Some(key), self.known(value)?)
+                    (Some(self.known_key(key)?), self.known(value)?)
                 }
                 ast::ArrayItem::Spread(_) => return None,
             });
@@ -138,6 +110,17 @@ impl FunctionBuilder<'_, '_> {
         // A short one costs less made than copied where it is going to be changed.
         (KNOWN_ARRAY_MIN <= elements.len())
             .then(|| Operand::Constant(self.add_constant(Constant::Array(elements))))
+    }
+
+    /// A key that is a literal and surely one.
+    fn known_key(&mut self, key: &Expression) -> Option<Operand> {
+        match &key.kind {
+            ExpressionKind::String(octets) => Some(self.string_constant(octets)),
+            ExpressionKind::Number(number) if number.abs() < KEY_MAX => {
+                Some(Operand::Number(*number))
+            }
+            _ => None,
+        }
     }
 
     /// The value of a literal.

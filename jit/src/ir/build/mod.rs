@@ -11,6 +11,7 @@ mod constant;
 mod data;
 mod destructure;
 mod effects;
+mod evaluate;
 mod expression;
 mod fold;
 mod process;
