@@ -1,18 +1,20 @@
 //! What the compiler knows of a program and its author should hear before it runs.
 //!
 //! In: the intermediate representation, with the kinds inferred from it. Out: reports of reads of variables that have no
-//! value on any path, of arguments of a kind that a builtin never takes, and of regular expressions that are none.
+//! value on any path, of operands and arguments of kinds that never fit, and of regular expressions that are none.
 //! Does not: change the program. What is only sometimes wrong is left to run.
 
+use crate::builtins::operator::apply;
 use crate::builtins::{self, Builtin};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::error::ErrorKind;
 use crate::infer::{Inference, Inferred, Kinds, Known, State, infer, operand_kinds, transfer};
 use crate::ir::{
     Constant, Function, FunctionId, Instruction, Operand, Operation, PlaceAction, PlaceRoot,
     Program, Register,
 };
 use crate::optimise::Optimisations;
-use crate::runtime::Kind;
+use crate::runtime::{Heap, Kind, Value};
 use crate::source::Span;
 use crate::syntax::ast::BinaryOperator;
 
@@ -78,6 +80,29 @@ impl Finder<'_> {
                 right,
                 ..
             } => self.pattern(*right, span),
+            Operation::Binary {
+                operator,
+                left,
+                right,
+                ..
+            } => {
+                let kinds = [
+                    operand_kinds(state, *left, self.known),
+                    operand_kinds(state, *right, self.known),
+                ];
+                fails(*operator, kinds).map(|error| operator_fails(&error, span))
+            }
+            Operation::Update {
+                operator,
+                variable,
+                right,
+            } => {
+                let kinds = [
+                    state[variable.0 as usize],
+                    operand_kinds(state, *right, self.known),
+                ];
+                fails(*operator, kinds).map(|error| operator_fails(&error, span))
+            }
             Operation::CallBuiltin {
                 builtin, arguments, ..
             } => {
@@ -172,6 +197,54 @@ impl Finder<'_> {
         }
         None
     }
+}
+
+fn operator_fails(error: &ErrorKind, span: Span) -> Diagnostic {
+    Diagnostic::warning(span, format!("this fails: {error}"))
+}
+
+/// The error of an operator that works on no values of these kinds. It is asked by trying it on one value of each.
+fn fails(operator: BinaryOperator, [left, right]: [Kinds; 2]) -> Option<ErrorKind> {
+    let unknown = Kinds::UNDEFINED.or(Kinds::FUNCTION).or(Kinds::OBJECT);
+    if left.meets(unknown) || right.meets(unknown) || left == Kinds::NOTHING {
+        return None;
+    }
+    let heap = Heap::new(SAMPLES_BYTES_MAX);
+    let _entered = heap.enter();
+    let mut error = None;
+    for left in samples(left)? {
+        for right in samples(right)? {
+            match apply(operator, &left, &right) {
+                Err(found @ ErrorKind::Operator { .. }) => {
+                    error.get_or_insert(found);
+                }
+                _ => return None,
+            }
+        }
+    }
+    error
+}
+
+/// Bytes for one value of each kind.
+const SAMPLES_BYTES_MAX: usize = 1 << 16;
+
+/// One value of each kind.
+fn samples(kinds: Kinds) -> Option<Vec<Value>> {
+    let mut values = Vec::new();
+    for kind in Kind::ALL
+        .into_iter()
+        .filter(|kind| kinds.meets(known(*kind)))
+    {
+        values.push(match kind {
+            Kind::None => Value::NONE,
+            Kind::Boolean => Value::TRUE,
+            Kind::Number => Value::number(1.0),
+            Kind::String => Value::string(b"a").ok()?,
+            Kind::Array => Value::array().ok()?,
+            Kind::Function | Kind::Object => return None,
+        });
+    }
+    Some(values)
 }
 
 /// A kind as inference knows it.

@@ -82,7 +82,7 @@ fn every_mistake_is_told_as_expected() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "hsl"))
         .collect();
     scripts.sort();
-    assert!(40 <= scripts.len(), "only {} scripts", scripts.len());
+    assert!(90 <= scripts.len(), "only {} scripts", scripts.len());
     let mut wrong = Vec::new();
     for script in scripts {
         let text = fs::read(&script).expect("a script");

@@ -92,7 +92,8 @@ fn is_match(pattern: &[u8], subject: &[u8]) -> Result<bool, ErrorKind> {
 /// Why a pattern can't be one; `None` when it can.
 #[must_use]
 pub(crate) fn pattern_fault(pattern: &[u8]) -> Option<String> {
-    match build(pattern) {
+    // Machine code would be of no use: it is built where the script runs.
+    match build(pattern, false) {
         Ok(_) => None,
         Err(ErrorKind::Pattern { fault }) => Some(fault.into()),
         Err(other) => Some(other.to_string()),
@@ -103,7 +104,7 @@ fn compiled(pattern: &[u8]) -> Result<Rc<Regex>, ErrorKind> {
     if let Some(known) = PATTERNS.with_borrow(|patterns| patterns.get(pattern).cloned()) {
         return Ok(known);
     }
-    let regex = Rc::new(build(pattern)?);
+    let regex = Rc::new(build(pattern, true)?);
     PATTERNS.with_borrow_mut(|patterns| {
         if patterns.len() >= PATTERNS_KEPT_MAX {
             patterns.clear();
@@ -113,10 +114,10 @@ fn compiled(pattern: &[u8]) -> Result<Rc<Regex>, ErrorKind> {
     Ok(regex)
 }
 
-fn build(pattern: &[u8]) -> Result<Regex, ErrorKind> {
+fn build(pattern: &[u8], is_run: bool) -> Result<Regex, ErrorKind> {
     let (body, modifiers) = modifiers(pattern);
     let mut builder = RegexBuilder::new();
-    builder.jit_if_available(true);
+    builder.jit_if_available(is_run);
     let mut ungreedy = false;
     let mut utf = false;
     for modifier in modifiers {

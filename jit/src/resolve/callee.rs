@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use super::{Arity, Callee, Declared, FunctionKind, Resolver};
+use super::{Arity, Callee, Declared, FunctionKind, Resolver, foreign};
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use crate::syntax::ast::{Argument, Expression, ExpressionKind, Identifier, Name};
@@ -146,8 +146,18 @@ impl Resolver<'_> {
         {
             return diagnostic.with_hint(format!("`{text}` exists in {hooks}, not in this script"));
         }
-        if let Some((_, hint)) = FOREIGN_WORDS.iter().find(|(word, _)| *word == text) {
-            return diagnostic.with_hint(*hint);
+        if let Some((left, _)) = self.dotted.filter(|(_, right)| *right == name.span) {
+            return diagnostic
+                .with_label(left, "`.` joins strings")
+                .with_hint(format!(
+                    "a property is written `->{text}`, an element `[\"{text}\"]`"
+                ));
+        }
+        if !builtin && self.info().variable(text).is_some() {
+            return diagnostic.with_hint(format!("did you mean `${text}`?"));
+        }
+        if let Some(hint) = foreign::hint(text) {
+            return diagnostic.with_hint(hint);
         }
         if matches!(
             self.table.declared(self.current, text),
@@ -171,7 +181,7 @@ impl Resolver<'_> {
         if let near @ Some(_) = self.near(text, known) {
             return diagnostic.with_near_name(near);
         }
-        match self.out_of_sight(text) {
+        match self.out_of_sight(text).filter(|_| !builtin) {
             Some((span, why)) => diagnostic.with_label(span, why),
             None => diagnostic,
         }
@@ -288,24 +298,14 @@ impl Resolver<'_> {
             .iter()
             .map(|known| &*known.syntax.name.name);
         let near = self.near(&class.name, known);
-        self.report(Diagnostic::error(class.span, message).with_near_name(near));
+        let mut diagnostic = Diagnostic::error(class.span, message).with_near_name(near);
+        if let Some(hint) = foreign::hint(&class.name)
+            && diagnostic.hint.is_none()
+        {
+            diagnostic = diagnostic.with_hint(hint);
+        }
+        self.report(diagnostic);
+        // A class that is not there is told of once.
+        self.lost.names.insert(Rc::clone(&class.name));
     }
 }
-
-/// Words that people bring from other languages.
-const FOREIGN_WORDS: [(&str, &str); 8] = [
-    ("count", "the length of an array is `length($array)`"),
-    (
-        "die",
-        "the script ends with `return`, or with a function of its hook",
-    ),
-    ("empty", "test the value itself: `if (!$value)`"),
-    (
-        "exit",
-        "the script ends with `return`, or with a function of its hook",
-    ),
-    ("in_array", "did you mean `array_includes`?"),
-    ("null", "did you mean `none`?"),
-    ("print", "did you mean `echo`?"),
-    ("strlen", "did you mean `length`?"),
-];

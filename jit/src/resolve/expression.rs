@@ -4,7 +4,9 @@
 
 use super::{FunctionKind, Resolver};
 use crate::diagnostic::Diagnostic;
-use crate::syntax::ast::{Argument, ArrayItem, Expression, ExpressionKind, Function, Piece, Slice};
+use crate::syntax::ast::{
+    Argument, ArrayItem, BinaryOperator, Expression, ExpressionKind, Function, Piece, Slice,
+};
 use std::rc::Rc;
 
 impl Resolver<'_> {
@@ -65,7 +67,11 @@ impl Resolver<'_> {
             ExpressionKind::Unary(_, operand) => self.expression(operand),
             ExpressionKind::Binary(operator, left, right) => {
                 self.expression(left);
+                if *operator == BinaryOperator::Concatenate {
+                    self.note_dot(left, right);
+                }
                 self.expression(right);
+                self.warn_chain(*operator, left, right, expression.span);
                 self.warn_comparison(*operator, left, right, expression.span);
             }
             ExpressionKind::And(left, right) | ExpressionKind::Or(left, right) => {
@@ -82,6 +88,7 @@ impl Resolver<'_> {
                 otherwise,
             } => {
                 self.expression(condition);
+                self.warn_condition(condition);
                 then.iter().for_each(|then| self.expression(then));
                 self.expression(otherwise);
             }
@@ -97,6 +104,18 @@ impl Resolver<'_> {
             ExpressionKind::Step { target, .. } => self.changed(target),
             ExpressionKind::Isset(target) => self.tested(target),
             ExpressionKind::Unset(target) => self.removed(target),
+        }
+    }
+
+    /// Notes `$a.b` and `$a.b()`, which in other languages is a part of `$a`.
+    fn note_dot(&mut self, left: &Expression, right: &Expression) {
+        let name = match &right.kind {
+            ExpressionKind::Call(callee, _) => callee.span,
+            _ => right.span,
+        };
+        let adjacent = left.span.source == name.source && left.span.end + 1 == name.start;
+        if adjacent {
+            self.dotted = Some((left.span, name));
         }
     }
 

@@ -23,11 +23,13 @@ mod constant;
 mod declare;
 mod environment;
 mod expression;
+mod foreign;
 mod import;
 mod load;
 mod place;
 mod recursion;
 mod statement;
+mod suspicious;
 mod table;
 
 use std::collections::HashMap;
@@ -65,6 +67,7 @@ pub fn resolve(
         calls: Vec::new(),
         current: Resolved::MAIN,
         loops: Vec::new(),
+        dotted: None,
         conditional_count: 0,
         table: Resolved::default(),
         environment,
@@ -128,6 +131,8 @@ struct Resolver<'r> {
     current: FunctionId,
     /// Those of the current function.
     loops: Vec<Loop>,
+    /// What stands on both sides of a dot without blanks, as in `$a.b`.
+    dotted: Option<(Span, Span)>,
     /// Conditions around the current statement, within the current function.
     conditional_count: u32,
     table: Resolved,

@@ -54,10 +54,12 @@ impl Resolver<'_> {
                 otherwise,
             } => {
                 self.expression(condition);
+                self.warn_condition(condition);
                 return self.branches(then, otherwise.as_deref());
             }
             StatementKind::While { condition, body } => {
                 self.expression(condition);
+                self.warn_condition(condition);
                 self.body(body);
             }
             StatementKind::For {
@@ -142,6 +144,7 @@ impl Resolver<'_> {
 
     fn expression_statement(&mut self, expression: &Expression) -> After {
         self.expression(expression);
+        self.warn_unused_comparison(expression);
         if !self.terminates(expression) {
             return After::Next;
         }
@@ -210,6 +213,7 @@ impl Resolver<'_> {
 
     fn switch(&mut self, subject: &Expression, arms: &[SwitchArm]) {
         self.expression(subject);
+        self.warn_labels(arms);
         let mut default: Option<Span> = None;
         for arm in arms {
             match (&arm.test, default) {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::evaluate::evaluate;
+use super::evaluate::{Fault, evaluate};
 use super::{FunctionBuilder, count};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Constant, ConstantId, Operand};
@@ -71,10 +71,17 @@ impl FunctionBuilder<'_, '_> {
             Ok(Portable::String(octets)) => self.string_constant(&(*octets).into()),
             Ok(value) => self.data_operand(value),
             Err(fault) => {
-                let diagnostic = Diagnostic::error(fault.span, fault.message);
-                self.shared.diagnostics.report(diagnostic);
+                self.report_constant(fault);
                 Operand::None
             }
+        }
+    }
+
+    /// Reports a constant without a value, once however often it is needed.
+    pub(super) fn report_constant(&mut self, fault: Fault) {
+        let diagnostics = &mut self.shared.diagnostics;
+        if diagnostics.iter().all(|known| known.span != fault.span) {
+            diagnostics.report(Diagnostic::error(fault.span, fault.message));
         }
     }
 

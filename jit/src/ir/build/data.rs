@@ -63,8 +63,7 @@ impl FunctionBuilder<'_, '_> {
         let evaluated = match evaluate(options) {
             Ok(evaluated) => evaluated,
             Err(fault) => {
-                let diagnostic = Diagnostic::error(fault.span, fault.message);
-                self.shared.diagnostics.report(diagnostic);
+                self.report_constant(fault);
                 return None;
             }
         };

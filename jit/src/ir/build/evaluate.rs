@@ -111,8 +111,10 @@ fn array(items: &[ArrayItem], span: Span) -> Evaluated<Value> {
             ArrayItem::Spread(spread) => {
                 let elements = value(spread)?;
                 let Some(elements) = elements.as_array() else {
-                    let got = elements.kind();
-                    return Err(fault(ErrorKind::NotIterable { got }, spread.span));
+                    return Err(Fault {
+                        span: spread.span,
+                        message: format!("{} can't be spread, only an array", elements.kind()),
+                    });
                 };
                 let array = result.array_mut().map_err(at)?;
                 array.extend(elements).map_err(at)?;

@@ -32,6 +32,7 @@ pub(crate) fn tokenize(text: &[u8], source: SourceId, diagnostics: &mut Diagnost
         list: Vec::new(),
         first_long_string: None,
         unreadable_from: None,
+        no_here_document: false,
         broken: false,
         diagnostics,
     };
@@ -54,6 +55,8 @@ struct Lexer<'t> {
     /// The first double-quoted string that spans lines: where a forgotten quote probably is.
     first_long_string: Option<Span>,
     unreadable_from: Option<u32>,
+    /// Whether a `<<<` was met that begins none: the text is searched for an end only once.
+    no_here_document: bool,
     /// Whether a mistake was reported since the last token.
     broken: bool,
     diagnostics: &'t mut Diagnostics,
@@ -135,12 +138,13 @@ impl Lexer<'_> {
             b'\'' => self.single_quote(),
             b'$' => self.variable(),
             b'#' => self.hash(),
+            b'`' => self.backtick(),
             _ => self.symbol(),
         }
     }
 
     fn symbol(&mut self) {
-        if self.foreign_operator() {
+        if self.foreign_operator() || self.here_document() {
             return;
         }
         let start = self.at;
@@ -186,7 +190,7 @@ impl Lexer<'_> {
             if !after_arrow && RESERVED_FOR_LATER.contains(&&*name) {
                 self.report(
                     Diagnostic::error(span, format!("`{name}` is reserved for a later HSL"))
-                        .with_hint("choose another name"),
+                        .with_hint(later_hint(&name)),
                 );
             }
             self.push(TokenKind::Name(name), span);
@@ -262,11 +266,45 @@ impl Lexer<'_> {
     }
 }
 
+/// What to do instead of what a later HSL has a word for.
+fn later_hint(name: &str) -> &'static str {
+    match name {
+        "catch" | "throw" | "try" => "there are no exceptions: test what a function returns",
+        "match" => "use `switch`, or choose another name",
+        "readonly" => "leave it out, or choose another name",
+        _ => "choose another name",
+    }
+}
+
 /// Spelling, what it stands for, message, hint.
 type Foreign = (&'static str, fn() -> TokenKind, &'static str, &'static str);
 
 /// Longer spellings first.
-static FOREIGN: [Foreign; 10] = [
+static FOREIGN: [Foreign; 14] = [
+    (
+        "<=>",
+        || TokenKind::Symbol(Symbol::Less),
+        "`<=>` isn't HSL",
+        "compare with `<`, `==` and `>`",
+    ),
+    (
+        "~=",
+        || TokenKind::Symbol(Symbol::Match),
+        "`~=` isn't HSL",
+        "write `=~`, or `!=` where inequality is meant",
+    ),
+    (
+        ":=",
+        || TokenKind::Symbol(Symbol::Assign),
+        "`:=` isn't HSL",
+        "write `=`",
+    ),
+    (
+        "?->",
+        || TokenKind::Symbol(Symbol::Arrow),
+        "`?->` isn't HSL",
+        "write `isset($object->name)` or `$object->name ?? value`",
+    ),
     (
         "??=",
         || TokenKind::Symbol(Symbol::Assign),

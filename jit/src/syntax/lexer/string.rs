@@ -173,6 +173,58 @@ impl Lexer<'_> {
         self.push(TokenKind::String([].into()), span);
     }
 
+    /// At a backtick: one mistake, up to the next of the line.
+    pub(super) fn backtick(&mut self) {
+        let start = self.at;
+        let rest = &self.text[start + 1..];
+        let line = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let quoted = memchr::memchr(b'`', &rest[..line]).map_or(0, |at| at + 1);
+        self.at = start + 1 + quoted;
+        let span = self.span(start, self.at);
+        self.report(
+            Diagnostic::error(span, "a string isn't written in backticks")
+                .with_expected("\"...\", or a raw string ''...'' with two quotes on each side"),
+        );
+        self.push(TokenKind::String([].into()), span);
+    }
+
+    /// At `<<<NAME`: one mistake, up to the line that begins with the name. False when there is no such line.
+    pub(super) fn here_document(&mut self) -> bool {
+        let start = self.at;
+        if self.no_here_document || !self.rest().starts_with(b"<<<") {
+            return false;
+        }
+        let rest = &self.text[start + 3..];
+        let name_at = rest
+            .iter()
+            .take_while(|octet| b" \"'-".contains(octet))
+            .count();
+        let name = &rest[name_at..name_at + Self::name_length(&rest[name_at..])];
+        let mut at = start;
+        while !name.is_empty()
+            && let Some(line_end) = memchr::memchr(b'\n', &self.text[at..])
+        {
+            at += line_end + 1;
+            let line = &self.text[at..];
+            let blank = line
+                .iter()
+                .take_while(|octet| b" \t".contains(octet))
+                .count();
+            if line[blank..].starts_with(name) {
+                self.at = at + blank + name.len();
+                let span = self.span(start, start + 3 + name_at + name.len());
+                self.report(
+                    Diagnostic::error(span, "there are no here-documents")
+                        .with_hint("a string may go over several lines: \"...\""),
+                );
+                self.push(TokenKind::String([].into()), span);
+                return true;
+            }
+        }
+        self.no_here_document = true;
+        false
+    }
+
     fn raw_without_end(&mut self, start: usize, content_at: usize) {
         let opening = self.span(start, content_at);
         let marker = escape(&self.text[start..content_at]);

@@ -82,10 +82,8 @@ impl Parser<'_> {
             _ => {
                 let expected = "`constructor`, `function`, `private`, `static` or a variable";
                 let mut diagnostic = self.unexpected_here(expected);
-                if let TokenKind::Name(word) = self.peek()
-                    && matches!(&**word, "public" | "protected" | "var")
-                {
-                    diagnostic = diagnostic.with_hint("members are public unless `private`");
+                if let Some(hint) = self.hint_for_member() {
+                    diagnostic = diagnostic.with_hint(hint);
                 }
                 return Err(self.report(diagnostic));
             }

@@ -75,6 +75,7 @@ impl Parser<'_> {
             })?,
             false => Some(Vec::new()),
         };
+        self.skip_return_type();
         let body = self.function_body()?;
         // The body was read for its mistakes; a function with a broken head is no use to later stages.
         let parameters = parameters.ok_or(Reported)?;
@@ -90,18 +91,13 @@ impl Parser<'_> {
 
     fn function_body(&mut self) -> Parsed<Vec<Statement>> {
         if !self.is(Symbol::LeftBrace) {
-            let mut diagnostic = self.unexpected_here("`{`, the body of the function");
-            if let TokenKind::Name(name) = self.peek()
-                && &**name == "use"
-            {
-                diagnostic = diagnostic.with_hint("a capture list is written `closure ($a, $b)`");
-            }
-            return Err(self.report(diagnostic));
+            return Err(self.unexpected("`{`, the body of the function"));
         }
         self.nested(Self::block)
     }
 
     fn parameter(&mut self) -> Parsed<Parameter> {
+        self.skip_parameter_type();
         let variadic = self.eat(Symbol::Ellipsis);
         let variable = self.expect_variable()?;
         let default = match self.eat(Symbol::Assign) {

@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use super::foreign::{FILE_NAME, IMPORTED};
 use super::{Parsed, Parser, Reported};
 use crate::diagnostic::Diagnostic;
 use crate::syntax::ast::{Import, ImportKind, ImportSymbol, StatementKind};
@@ -34,7 +35,7 @@ impl Parser<'_> {
                         .with_hint("files are read when the script is compiled");
                 Err(self.report(diagnostic))
             }
-            _ => Err(self.unexpected("a file name: a string without variables")),
+            _ => Err(self.unexpected(FILE_NAME)),
         }
     }
 
@@ -49,7 +50,7 @@ impl Parser<'_> {
                 ImportKind::Wildcard(self.expect_name("a module")?)
             }
             TokenKind::Variable(_) => ImportKind::Data(self.expect_variable()?, None),
-            _ => return Err(self.unexpected("`{ names }`, `* as name` or a variable")),
+            _ => return Err(self.unexpected(IMPORTED)),
         };
         self.expect_keyword(Keyword::From)?;
         let file_span = self.span();

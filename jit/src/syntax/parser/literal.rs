@@ -77,21 +77,8 @@ impl Parser<'_> {
 
     fn no_expression(&mut self) -> Parsed<Expression> {
         let mut diagnostic = self.unexpected_here("an expression");
-        match self.peek() {
-            TokenKind::Symbol(Symbol::Concatenate) => {
-                if let TokenKind::Number(_) = self.peek_after(1) {
-                    diagnostic = diagnostic.with_hint("a number begins with a digit: `0.5`");
-                }
-            }
-            TokenKind::Symbol(Symbol::BitAnd) => {
-                diagnostic = diagnostic
-                    .with_hint("there are no references; use `global` or a `closure` list");
-            }
-            TokenKind::Keyword(keyword) => {
-                let message = format!("`{}` is a reserved word", keyword.text());
-                diagnostic.message = message;
-            }
-            _ => {}
+        if let TokenKind::Keyword(keyword) = self.peek() {
+            diagnostic.message = format!("`{}` is a reserved word", keyword.text());
         }
         Err(self.report(diagnostic))
     }
@@ -203,7 +190,18 @@ impl Parser<'_> {
     fn place_in_parentheses(&mut self, verb: &str) -> Parsed<Box<Target>> {
         self.advance();
         let start = self.span();
-        let place = self.between(Symbol::LeftParenthesis, Self::expression)?;
+        let place = self.between(Symbol::LeftParenthesis, |parser| {
+            let place = parser.expression()?;
+            if parser.is(Symbol::Comma) {
+                let (message, hint) = match verb {
+                    "unset" => ("`unset` takes one place", "write one `unset` for each"),
+                    _ => ("`isset` takes one place", "write `isset($a) and isset($b)`"),
+                };
+                let diagnostic = Diagnostic::error(parser.span(), message).with_hint(hint);
+                return Err(parser.report(diagnostic));
+            }
+            Ok(place)
+        })?;
         let place = place.unwrap_or_else(|| self.error_since(start));
         let span = place.span;
         let target = self.place(place, verb)?;

@@ -12,6 +12,7 @@
 
 mod class;
 mod expression;
+mod foreign;
 mod function;
 mod import;
 mod literal;
@@ -288,8 +289,14 @@ impl Parser<'_> {
     }
 
     fn unexpected_here(&self, expected: impl Into<String>) -> Diagnostic {
+        let expected = expected.into();
         let message = format!("unexpected {}", self.peek().describe());
-        Diagnostic::error(self.span(), message).with_expected(expected)
+        let hint = self.hint_for(&expected);
+        let diagnostic = Diagnostic::error(self.span(), message).with_expected(expected);
+        match hint {
+            Some(hint) => diagnostic.with_hint(hint),
+            None => diagnostic,
+        }
     }
 
     /// Reads nothing more and says nothing more.

@@ -3,6 +3,7 @@
 //! In: expressions that were read before it was known that they are places, and tokens of destructuring patterns. Out:
 //! [`Target`]s. HSL manual: operators, "Assignment", "Destructuring assignment", "Slice assignment".
 
+use super::foreign::hint_for_place;
 use super::{Parsed, Parser, Reported};
 use crate::diagnostic::Diagnostic;
 use crate::syntax::ast::{DestructureItem, Expression, ExpressionKind, Target, TargetKind};
@@ -17,8 +18,11 @@ impl Parser<'_> {
             Err(ExpressionKind::Error) => return Err(Reported),
             Err(other) => {
                 let message = format!("can't {verb} {}", describe(&other));
-                let diagnostic = Diagnostic::error(span, message)
+                let mut diagnostic = Diagnostic::error(span, message)
                     .with_expected("a variable, an element or a property");
+                if let Some(hint) = hint_for_place(&other, verb) {
+                    diagnostic = diagnostic.with_hint(hint);
+                }
                 return Err(self.report(diagnostic));
             }
         };

@@ -60,6 +60,7 @@ impl Parser<'_> {
             TokenKind::Keyword(keyword) => self.keyword_statement(*keyword),
             TokenKind::Symbol(Symbol::LeftBrace) => Self::block_statement,
             TokenKind::Symbol(Symbol::Semicolon) => Self::empty_statement,
+            TokenKind::Name(_) if self.begins_foreign() => Self::foreign_statement,
             _ => Self::expression_statement,
         };
         let kind = parse(self)?;
@@ -93,7 +94,7 @@ impl Parser<'_> {
         }
     }
 
-    fn block_statement(&mut self) -> Parsed<StatementKind> {
+    pub(super) fn block_statement(&mut self) -> Parsed<StatementKind> {
         self.block().map(StatementKind::Block)
     }
 
@@ -145,7 +146,7 @@ impl Parser<'_> {
         })
     }
 
-    fn expression_statement(&mut self) -> Parsed<StatementKind> {
+    pub(super) fn expression_statement(&mut self) -> Parsed<StatementKind> {
         let expression = self.expression()?;
         self.semicolon()?;
         Ok(StatementKind::Expression(expression))
@@ -186,8 +187,11 @@ impl Parser<'_> {
             ..before
         };
         let next = self.peek().describe();
-        let diagnostic = Diagnostic::error(missing, "missing `;`")
+        let mut diagnostic = Diagnostic::error(missing, "missing `;`")
             .with_expected(format!("`;` or an operator before {next}"));
+        if let Some(hint) = self.hint_for_end() {
+            diagnostic = diagnostic.with_hint(hint);
+        }
         self.report(diagnostic);
         let resumes = match self.peek() {
             TokenKind::Symbol(Symbol::RightBrace) | TokenKind::End => true,
@@ -246,6 +250,9 @@ impl Parser<'_> {
             let condition = self.condition()?;
             branches.push((start, condition, self.body()?));
             self.higher()?;
+            if self.eat_foreign_else_if() {
+                continue;
+            }
             if !self.eat_keyword(Keyword::Else) {
                 break None;
             }
