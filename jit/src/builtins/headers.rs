@@ -1,34 +1,88 @@
-//! Header fields as text: the addresses in one. The manual's chapter "Mail".
+//! Header fields as text: the addresses in one, the tags in one. The manual's chapter "Mail".
 //!
+//! RFC 6376 §3.2 (tag lists): a list with a tag twice is malformed as a whole; folding is undone, blanks inside a value stay.
 //! RFC 5322 §3.4 (addresses, groups), §4.4 (routes), §3.2.2 (comments). A semicolon separates addresses as a comma does, as
 //! the manual's example has it. Display names, comments and folding are skipped; a quoted local-part keeps its quotes.
 
 use super::{Builtin, Call, Unwind, optional, required};
-use crate::runtime::{Kinds, Value};
+use crate::runtime::{Key, Kinds, Value};
 
 const STRING: Kinds = Kinds::STRING;
 
-pub(super) const BUILTINS: &[Builtin] = &[Builtin::pure(
-    "header_addresslist_extract",
-    &[required("value", STRING), optional("options", Kinds::ARRAY)],
-    Kinds::ARRAY.or(Kinds::NONE),
-    header_addresslist_extract,
-)
-.says("the addresses in the value of a header field, or in a whole field with the option field; none if it is malformed")
-.shown(&[(
-    "header_addresslist_extract(\"Charlie <charlie@example.org>, james@example.com\")",
-    "[0=>\"charlie@example.org\",1=>\"james@example.com\"]",
-)])];
+pub(super) const BUILTINS: &[Builtin] = &[
+    Builtin::pure(
+        "header_addresslist_extract",
+        &[required("value", STRING), optional("options", Kinds::ARRAY)],
+        Kinds::ARRAY.or(Kinds::NONE),
+        header_addresslist_extract,
+    )
+    .says("the addresses in the value of a header field, or in a whole field with the option field; none if it is malformed")
+    .shown(&[(
+        "header_addresslist_extract(\"Charlie <charlie@example.org>, james@example.com\")",
+        "[0=>\"charlie@example.org\",1=>\"james@example.com\"]",
+    )]),
+    Builtin::pure(
+        "header_dkim_decode",
+        &[required("value", STRING), optional("options", Kinds::ARRAY)],
+        Kinds::ARRAY.or(Kinds::NONE),
+        header_dkim_decode,
+    )
+    .says("the tags of a tag list by their names, or of a whole header field with the option field; none if it is malformed")
+    .shown(&[(
+        "header_dkim_decode(\"v=DMARC1; p=reject; pct=50;\")",
+        "[\"v\"=>\"DMARC1\",\"p\"=>\"reject\",\"pct\"=>\"50\"]",
+    )]),
+];
+
+/// The value of the first argument, which is a whole field with the option field; none if that has no colon.
+fn field_value<'c>(call: &mut Call<'c>) -> Result<Option<&'c [u8]>, Unwind> {
+    let octets = call.octets(0);
+    call.charge(octets.len() / 8)?;
+    if !call.flag(1, "field", false) {
+        return Ok(Some(octets));
+    }
+    let colon = octets.iter().position(|octet| *octet == b':');
+    Ok(colon.map(|colon| &octets[colon + 1..]))
+}
+
+fn header_dkim_decode(call: &mut Call<'_>) -> Result<Value, Unwind> {
+    let Some(octets) = field_value(call)? else {
+        return Ok(Value::NONE);
+    };
+    let list = octets.trim_ascii();
+    let list = list.strip_suffix(b";").unwrap_or(list);
+    let mut tags = Value::array()?;
+    for tag in list.split(|octet| *octet == b';') {
+        let Some((name, value)) = tag_of(tag) else {
+            return Ok(Value::NONE);
+        };
+        let tags = tags.array_mut()?;
+        if tags.get(Key::of(name)).is_some() {
+            return Ok(Value::NONE);
+        }
+        tags.set(
+            Key::of(name),
+            Value::string(&unfolded(value).collect::<Vec<_>>())?,
+        )?;
+    }
+    Ok(tags)
+}
+
+/// `name = value`, without the blanks around both; none if it is no tag.
+fn tag_of(tag: &[u8]) -> Option<(&[u8], &[u8])> {
+    let equals = tag.iter().position(|octet| *octet == b'=')?;
+    let name = tag[..equals].trim_ascii();
+    let is_name = name.first().is_some_and(u8::is_ascii_alphabetic)
+        && name
+            .iter()
+            .all(|octet| octet.is_ascii_alphanumeric() || *octet == b'_');
+    is_name.then(|| (name, tag[equals + 1..].trim_ascii()))
+}
 
 fn header_addresslist_extract(call: &mut Call<'_>) -> Result<Value, Unwind> {
-    let mut octets = call.octets(0);
-    call.charge(octets.len() / 8)?;
-    if call.flag(1, "field", false) {
-        match octets.iter().position(|octet| *octet == b':') {
-            Some(colon) => octets = &octets[colon + 1..],
-            None => return Ok(Value::NONE),
-        }
-    }
+    let Some(octets) = field_value(call)? else {
+        return Ok(Value::NONE);
+    };
     let mut addresses = Value::array()?;
     let mut reader = Reader { rest: octets };
     loop {

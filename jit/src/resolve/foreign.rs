@@ -102,7 +102,7 @@ static FUNCTIONS: [(&str, &str); 63] = [
 ];
 
 /// Functions of the manual that postern has for no hook, sorted. Those it has are known before anybody asks here.
-static NOT_HERE: [&str; 74] = [
+static NOT_HERE: [&str; 73] = [
     "AddHeader",
     "AppendHeader",
     "Bounce",
@@ -160,7 +160,6 @@ static NOT_HERE: [&str; 74] = [
     "dnstxt",
     "file",
     "globalview",
-    "header_dkim_decode",
     "http",
     "in_file",
     "ldap_bind",
