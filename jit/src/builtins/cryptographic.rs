@@ -1,4 +1,5 @@
-//! The functions of the chapter "Cryptographic" that need no keys of the host: digests, signatures, randomness.
+//! The functions of the chapter "Cryptographic" that need no keys of the host: digests, signatures, randomness. Ciphers are
+//! in `aes.rs`.
 //!
 //! RFC 1321 (MD5), FIPS 180-4 (SHA-1, SHA-2), RFC 2104 (HMAC), RFC 8032 (Ed25519). Digests are lower-case hex, as the
 //! manual has them; keys and signatures are raw octets.
@@ -11,6 +12,7 @@ use sha1::Sha1;
 use sha2::digest::Digest;
 use sha2::{Sha256, Sha512};
 
+use super::aes::{aes_decrypt, aes_encrypt};
 use super::{Builtin, Call, Unwind, optional, required};
 use crate::runtime::number::to_count;
 use crate::runtime::{Kinds, StringBuilder, Value};
@@ -19,6 +21,13 @@ const NUMBER: Kinds = Kinds::NUMBER;
 const STRING: Kinds = Kinds::STRING;
 const MESSAGE: &[super::Parameter] = &[required("message", STRING)];
 const KEYED: &[super::Parameter] = &[required("key", STRING), required("message", STRING)];
+
+const CIPHERED: &[super::Parameter] = &[
+    required("message", STRING),
+    required("key", STRING),
+    required("mode", STRING),
+    optional("options", Kinds::ARRAY),
+];
 
 /// The most octets `random_bytes` gives.
 const RANDOM_OCTETS_MAX: usize = 1024 * 1024;
@@ -86,6 +95,18 @@ pub(super) const BUILTINS: &[Builtin] = &[
         ed25519_verify,
     )
     .says("whether the signature is of the message and the key; none if one of them cannot be"),
+    Builtin::pure("aes_encrypt", CIPHERED, STRING.or(Kinds::NONE), aes_encrypt)
+        .says("the message encrypted with AES in the mode \"ecb\" or \"cbc\", which needs the option iv; none for a wrong length of something")
+        .shown(&[(
+            "base64_encode(aes_encrypt(\"hello\", \"0123456789abcdef\", \"ecb\"))",
+            "Z0x+8454yr2c7JwSWCOmOQ==",
+        )]),
+    Builtin::pure("aes_decrypt", CIPHERED, STRING.or(Kinds::NONE), aes_decrypt)
+        .says("the message that aes_encrypt() encrypted; none for a wrong length of something, or wrong padding")
+        .shown(&[(
+            "aes_decrypt(aes_encrypt(\"hello\", \"0123456789abcdef\", \"ecb\"), \"0123456789abcdef\", \"ecb\")",
+            "hello",
+        )]),
     Builtin::pure("hash", MESSAGE, NUMBER, hash)
         .says("a number that is equal for equal messages; not for security"),
     Builtin::impure(

@@ -8,6 +8,7 @@
 //! One file per chapter of the HSL manual's "Standard library" (state of March 2019); names of 2017 that differ are beside
 //! their successors.
 
+mod aes;
 mod array;
 mod call;
 mod cryptographic;

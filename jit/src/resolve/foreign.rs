@@ -102,7 +102,7 @@ static FUNCTIONS: [(&str, &str); 63] = [
 ];
 
 /// Functions of the manual that postern has for no hook, sorted. Those it has are known before anybody asks here.
-static NOT_HERE: [&str; 73] = [
+static NOT_HERE: [&str; 71] = [
     "AddHeader",
     "AppendHeader",
     "Bounce",
@@ -150,8 +150,6 @@ static NOT_HERE: [&str; 73] = [
     "Socket",
     "TLSSocket",
     "Try",
-    "aes_decrypt",
-    "aes_encrypt",
     "crypt",
     "dns_query",
     "dnsbl",
