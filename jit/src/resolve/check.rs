@@ -5,7 +5,7 @@
 //! is set and read nowhere. Whether a variable is set on every path is a later stage's
 //! question. HSL manual: introduction, "Variables".
 
-use super::{FunctionId, FunctionKind, Resolver, Use};
+use super::{FunctionId, FunctionKind, Resolved, Resolver, Use};
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 
@@ -21,7 +21,9 @@ impl Resolver<'_> {
         if self.diagnostics.has_errors() {
             return;
         }
-        self.each_variable(|_, _, name, used| match used.written {
+        self.each_variable(|resolver, id, name, used| match used.written {
+            // Scripts that are not being compiled now may import it.
+            _ if resolver.is_exported(id) => None,
             Some(span) if used.read.is_none() && !used.tested && !name.starts_with('_') => Some(
                 Diagnostic::warning(span, format!("`${name}` is set and never read")),
             ),
@@ -50,6 +52,11 @@ impl Resolver<'_> {
                 }
             }
         }
+    }
+
+    /// Whether the variables of a function are those of a module.
+    fn is_exported(&self, id: FunctionId) -> bool {
+        id != Resolved::MAIN && self.table.function(id).kind == FunctionKind::Main
     }
 
     fn never_set(&self, id: FunctionId, name: &str, span: Span, asked: bool) -> Diagnostic {

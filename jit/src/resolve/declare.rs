@@ -122,6 +122,10 @@ impl Resolver<'_> {
     /// Gives a name of the current scope its meaning; a name has only one.
     pub(super) fn declare(&mut self, name: &Identifier, declared: Declared) {
         if let Some(earlier) = self.info().declared.get(&name.name).copied() {
+            // What is imported a second time under the same name is nothing new.
+            if earlier == declared {
+                return;
+            }
             let message = format!("`{}` is declared twice", name.name);
             let mut diagnostic = Diagnostic::error(name.span, message);
             if let Some(span) = self.declaration_span(earlier) {

@@ -6,7 +6,9 @@
 use std::rc::Rc;
 
 use super::load::Imported;
-use super::{DataImport, Declared, FunctionId, ImportedVariable, Link, ModuleId, Resolver};
+use super::{
+    DataImport, Declared, FunctionId, ImportedVariable, Link, ModuleId, Resolver, VariableId,
+};
 use crate::diagnostic::Diagnostic;
 use crate::syntax::ast::{Identifier, Import, ImportKind, ImportSymbol, Statement, StatementKind};
 
@@ -108,7 +110,7 @@ impl Resolver<'_> {
             self.lost.names.insert(Rc::clone(&symbol.alias.name));
             return self.report(diagnostic);
         };
-        if self.is_taken(&symbol.alias) {
+        if self.is_imported(&symbol.alias, module, outer) || self.is_taken(&symbol.alias) {
             return;
         }
         let link = self.link(
@@ -124,6 +126,14 @@ impl Resolver<'_> {
                 outer,
             });
         }
+    }
+
+    /// Whether a name here means that very variable of a module already.
+    fn is_imported(&self, name: &Identifier, module: ModuleId, outer: VariableId) -> bool {
+        let known = self.info().variable(&name.name);
+        let importing = self.info().module;
+        let mut imported = self.table.modules[importing.index()].variables.iter();
+        imported.any(|one| known == Some(one.inner) && one.module == module && one.outer == outer)
     }
 
     /// Reports an import over a variable that exists: an earlier import, or a predefined variable.
