@@ -215,9 +215,7 @@ fn fails(operator: BinaryOperator, [left, right]: [Kinds; 2]) -> Option<ErrorKin
     for left in samples(left)? {
         for right in samples(right)? {
             match apply(operator, &left, &right) {
-                Err(found @ ErrorKind::Operator { .. }) => {
-                    error.get_or_insert(found);
-                }
+                Err(found @ ErrorKind::Operator { .. }) => error = Some(found),
                 _ => return None,
             }
         }

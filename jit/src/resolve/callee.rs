@@ -153,9 +153,6 @@ impl Resolver<'_> {
                     "a property is written `->{text}`, an element `[\"{text}\"]`"
                 ));
         }
-        if !builtin && self.info().variable(text).is_some() {
-            return diagnostic.with_hint(format!("did you mean `${text}`?"));
-        }
         if let Some(hint) = foreign::hint(text) {
             return diagnostic.with_hint(hint);
         }
@@ -180,6 +177,9 @@ impl Resolver<'_> {
         let known = own.into_iter().chain(hook).chain(self.library.names());
         if let near @ Some(_) = self.near(text, known) {
             return diagnostic.with_near_name(near);
+        }
+        if !builtin && self.info().variable(text).is_some() {
+            return diagnostic.with_hint(format!("did you mean `${text}`?"));
         }
         match self.out_of_sight(text).filter(|_| !builtin) {
             Some((span, why)) => diagnostic.with_label(span, why),
