@@ -15,7 +15,7 @@ use crate::execution::STACK_BYTES;
 use crate::findings;
 use crate::infer::{Inference, size};
 use crate::ir::{self, Constant, Operand, Operation, PlaceRoot};
-use crate::optimise::Optimisations;
+use crate::optimise::{Optimisations, optimise};
 use crate::resolve::{Arity, Environment, Library, Loader, load, resolve};
 use crate::runtime::{FunctionTarget, Portable, Value};
 use crate::source::{SourceId, SourceMap};
@@ -135,7 +135,7 @@ impl Script {
         options: Options<'_>,
         diagnostics: &mut Diagnostics,
     ) -> Option<Self> {
-        let program = Self::intermediate(sources, main, environment, loader, options, diagnostics)?;
+        let program = Self::optimised(sources, main, environment, loader, options, diagnostics)?;
         let code = match codegen::compile(&program, options.inference, options.optimisations, None)
         {
             Ok(code) => code,
@@ -238,6 +238,21 @@ impl Script {
             return None;
         }
         debug_assert_eq!(ir::verify(&program), Ok(()));
+        Some(program)
+    }
+
+    /// The intermediate representation as it is translated: after the passes that the options ask for.
+    pub fn optimised(
+        sources: &mut SourceMap,
+        main: SourceId,
+        environment: &Environment,
+        loader: &mut dyn Loader,
+        options: Options<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<ir::Program> {
+        let mut program =
+            Self::intermediate(sources, main, environment, loader, options, diagnostics)?;
+        optimise(&mut program, options.optimisations);
         Some(program)
     }
 

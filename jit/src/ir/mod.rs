@@ -6,6 +6,7 @@ mod place;
 mod print;
 mod reach;
 mod verify;
+mod visit;
 
 pub use instruction::{
     Block, BlockId, Class, Constant, ConstantId, Function, FunctionId, FunctionReference,

@@ -81,15 +81,18 @@ fn step(function: &Function, instruction: &Instruction, held: &mut Held) -> Resu
     if let Some(fault) = fault {
         return Err(fault);
     }
-    for register in consumed(&instruction.operation) {
+    instruction.operation.each_consumed(&mut |register| {
         if temporary(function, register)
             && !std::mem::replace(&mut held[register.0 as usize], false)
         {
-            return Err(format!(
+            fault = Some(format!(
                 "r{} is consumed and holds nothing: {:?}",
                 register.0, instruction.operation
             ));
         }
+    });
+    if let Some(fault) = fault {
+        return Err(fault);
     }
     let uncounted = matches!(
         instruction.operation,
@@ -108,19 +111,6 @@ fn step(function: &Function, instruction: &Instruction, held: &mut Held) -> Resu
         }
     });
     fault.map_or(Ok(()), Err)
-}
-
-/// The registers an operation consumes.
-fn consumed(operation: &Operation) -> Vec<Register> {
-    match operation {
-        Operation::Assign { from, .. }
-        | Operation::CellSet { from, .. }
-        | Operation::StorePredefined { from, .. }
-        | Operation::StoreStatic { from, .. } => vec![*from],
-        Operation::Release { register } => vec![*register],
-        Operation::Call { arguments, .. } => arguments.clone(),
-        _ => Vec::new(),
-    }
 }
 
 fn leave(

@@ -5,7 +5,12 @@
 //! off, and random programs do. Those that change the representation are passes here; those that change only which machine
 //! code stands for an instruction are in [`crate::infer`] and [`crate::codegen`], and ask this set too.
 
+mod blocks;
+mod dead_code;
+
 use std::fmt;
+
+use crate::ir::{self, Program};
 
 /// One optimisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,11 +21,18 @@ pub enum Optimisation {
     Integers,
     /// Elements, lengths, comparisons and captured variables are read by machine code where their form allows.
     InlineAccess,
+    /// What is never reached, never read or never called is removed.
+    DeadCode,
 }
 
 impl Optimisation {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::CallKinds, Self::Integers, Self::InlineAccess];
+    pub const ALL: &[Self] = &[
+        Self::CallKinds,
+        Self::Integers,
+        Self::InlineAccess,
+        Self::DeadCode,
+    ];
 
     const fn bit(self) -> u16 {
         1 << self as u16
@@ -66,5 +78,29 @@ impl fmt::Debug for Optimisations {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let those = Optimisation::ALL.iter().filter(|one| self.has(**one));
         formatter.debug_set().entries(those).finish()
+    }
+}
+
+/// Applies the passes of a set to a program.
+pub(crate) fn optimise(program: &mut Program, optimisations: Optimisations) {
+    let has = |one| optimisations.has(one);
+    if has(Optimisation::DeadCode) {
+        each_function(program, "dead code", dead_code::function);
+        dead_code::functions(program);
+    }
+}
+
+/// Applies a pass to every function.
+fn each_function(program: &mut Program, pass: &str, mut apply: impl FnMut(&mut ir::Function)) {
+    program.functions.iter_mut().for_each(&mut apply);
+    check(program, pass);
+}
+
+/// In debug builds: that a pass left nothing behind and took nothing twice.
+fn check(program: &Program, pass: &str) {
+    if cfg!(debug_assertions)
+        && let Err(fault) = ir::verify(program)
+    {
+        panic!("{pass}: {fault}\n{}", ir::print(program));
     }
 }
