@@ -141,7 +141,8 @@ pub fn size(function: &Function) -> usize {
 ///
 /// A variable is one of them even when one block alone names it: it holds `undefined` before its first write, and what
 /// the block's last turn left in it when the block is in a loop.
-fn crossing(function: &Function) -> Vec<u32> {
+#[must_use]
+pub fn crossing(function: &Function) -> Vec<u32> {
     const NOWHERE: u32 = u32::MAX;
     const SEVERAL: u32 = u32::MAX - 1;
     let mut home = vec![NOWHERE; function.registers.len()];

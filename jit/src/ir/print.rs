@@ -1,8 +1,11 @@
 //! The intermediate representation as text, for golden tests and for reading what the compiler made of a script.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
-use super::{Block, Constant, Function, Operand, Program, RegisterInfo, Terminator};
+use super::{
+    Block, BlockId, Constant, ConstantId, Function, FunctionId, FunctionReference, Operand,
+    Program, Register, RegisterInfo, Terminator,
+};
 
 /// The whole program as text. Constants first, then each function block by block.
 #[must_use]
@@ -51,20 +54,12 @@ fn print_block(text: &mut String, index: usize, block: &Block) {
         let _ = writeln!(text, "    {:?}", instruction.operation);
     }
     let _ = match &block.terminator {
-        Terminator::Jump(to) => writeln!(text, "    -> b{}", to.0),
+        Terminator::Jump(to) => writeln!(text, "    -> {to:?}"),
         Terminator::Branch {
             condition,
             then,
             otherwise,
-        } => {
-            writeln!(
-                text,
-                "    if {} -> b{} else b{}",
-                operand(*condition),
-                then.0,
-                otherwise.0
-            )
-        }
+        } => writeln!(text, "    if {condition:?} -> {then:?} else {otherwise:?}"),
         Terminator::IterateNext {
             array,
             value,
@@ -73,22 +68,52 @@ fn print_block(text: &mut String, index: usize, block: &Block) {
             done,
             ..
         } => {
-            let key = key.map_or_else(String::new, |key| format!("r{} => ", key.0));
+            let key = key.map_or_else(String::new, |key| format!("{key:?} => "));
             writeln!(
                 text,
-                "    next {key}r{} of r{} -> b{} else b{}",
-                value.0, array.0, body.0, done.0
+                "    next {key}{value:?} of {array:?} -> {body:?} else {done:?}"
             )
         }
-        Terminator::Return(value) => writeln!(text, "    return {}", operand(*value)),
+        Terminator::Return(value) => writeln!(text, "    return {value:?}"),
         Terminator::Unreachable => writeln!(text, "    unreachable"),
     };
 }
 
-fn operand(operand: Operand) -> String {
-    match operand {
-        Operand::Register(register) => format!("r{}", register.0),
-        Operand::Constant(constant) => format!("c{}", constant.0),
-        other => format!("{other:?}"),
+impl fmt::Debug for Register {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "r{}", self.0)
+    }
+}
+
+impl fmt::Debug for BlockId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "b{}", self.0)
+    }
+}
+
+impl fmt::Debug for FunctionId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "f{}", self.0)
+    }
+}
+
+impl fmt::Debug for ConstantId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "c{}", self.0)
+    }
+}
+
+impl fmt::Debug for Operand {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Register(register) => register.fmt(formatter),
+            Self::Number(number) => number.fmt(formatter),
+            Self::Boolean(truth) => truth.fmt(formatter),
+            Self::None => formatter.write_str("none"),
+            Self::Absent => formatter.write_str("absent"),
+            Self::Constant(constant) => constant.fmt(formatter),
+            Self::Function(FunctionReference::User(function)) => function.fmt(formatter),
+            Self::Function(other) => other.fmt(formatter),
+        }
     }
 }

@@ -7,6 +7,7 @@
 
 mod blocks;
 mod dead_code;
+mod fold;
 
 use std::fmt;
 
@@ -21,6 +22,8 @@ pub enum Optimisation {
     Integers,
     /// Elements, lengths, comparisons and captured variables are read by machine code where their form allows.
     InlineAccess,
+    /// Operators and builtins on constants are computed when compiling.
+    Fold,
     /// What is never reached, never read or never called is removed.
     DeadCode,
 }
@@ -31,6 +34,7 @@ impl Optimisation {
         Self::CallKinds,
         Self::Integers,
         Self::InlineAccess,
+        Self::Fold,
         Self::DeadCode,
     ];
 
@@ -84,6 +88,10 @@ impl fmt::Debug for Optimisations {
 /// Applies the passes of a set to a program.
 pub(crate) fn optimise(program: &mut Program, optimisations: Optimisations) {
     let has = |one| optimisations.has(one);
+    if has(Optimisation::Fold) {
+        fold::program(program);
+        check(program, "fold");
+    }
     if has(Optimisation::DeadCode) {
         each_function(program, "dead code", dead_code::function);
         dead_code::functions(program);
