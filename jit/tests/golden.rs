@@ -15,7 +15,10 @@ use postern_jit::script::{Options, Script};
 use postern_jit::source::SourceMap;
 
 /// The optimisations by the words that files are named with.
-const WORDS: [(&str, Optimisation); 2] = [
+const WORDS: [(&str, Optimisation); 5] = [
+    ("string-switch", Optimisation::StringSwitch),
+    ("copies", Optimisation::Copies),
+    ("inline", Optimisation::Inline),
     ("fold", Optimisation::Fold),
     ("dead-code", Optimisation::DeadCode),
 ];

@@ -167,7 +167,7 @@ fn written(operation: &Operation, known: &[Numbers]) -> Option<(Register, Number
             Some(Intrinsic::Length) => (*into, Numbers::upto(1 << 32)),
             _ => (*into, ANYTHING),
         },
-        Operation::CheckDefined { .. } => return None,
+        Operation::CheckDefined { .. } | Operation::LoadUndefined { .. } => return None,
         other => {
             let mut register = None;
             super::each_written(other, &mut |written| register = Some(written));

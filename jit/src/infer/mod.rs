@@ -204,6 +204,7 @@ fn each_at_end(terminator: &Terminator, found: &mut dyn FnMut(Register)) {
             found(*value);
             key.iter().copied().for_each(found);
         }
+        Terminator::Switch { subject, .. } => found(*subject),
         Terminator::Branch { .. }
         | Terminator::Return(_)
         | Terminator::Jump(_)
@@ -347,7 +348,33 @@ fn leave(
             }
             enter(*body, state);
         }
+        Terminator::Switch {
+            subject,
+            cases,
+            otherwise,
+            no_string,
+        } => {
+            let subject = subject.0 as usize;
+            let kinds = state[subject];
+            if inference == Inference::Off || kinds.meets(Kinds::STRING) {
+                state[subject] = narrowed(kinds, kinds.and(Kinds::STRING), inference);
+                cases.iter().for_each(|(_, block)| enter(*block, state));
+                enter(*otherwise, state);
+            }
+            if inference == Inference::Off || !kinds.within(Kinds::STRING) {
+                state[subject] = narrowed(kinds, kinds.without(Kinds::STRING), inference);
+                enter(*no_string, state);
+            }
+        }
         Terminator::Return(_) | Terminator::Unreachable => {}
+    }
+}
+
+/// The kinds of a value of which something was found out.
+fn narrowed(kinds: Kinds, found: Kinds, inference: Inference) -> Kinds {
+    match inference {
+        Inference::On => found,
+        Inference::Off => kinds,
     }
 }
 
@@ -374,6 +401,10 @@ fn represent(
                 read_undefined[index] |= state[index].meets(Kinds::UNDEFINED);
             });
             transfer(function, &mut state, &instruction.operation, known);
+            // A variable that begins anew holds nothing, as where the function begins.
+            if matches!(instruction.operation, Operation::LoadUndefined { .. }) {
+                continue;
+            }
             each_written(&instruction.operation, &mut |register| {
                 let index = register.0 as usize;
                 written[index] = written[index].or(state[index]);
@@ -409,7 +440,9 @@ fn terminator_reads(terminator: &Terminator, read: &mut dyn FnMut(usize)) {
             ..
         }
         | Terminator::Return(Operand::Register(register)) => read(register.0 as usize),
-        Terminator::IterateNext { array, .. } => read(array.0 as usize),
+        Terminator::IterateNext { array: one, .. } | Terminator::Switch { subject: one, .. } => {
+            read(one.0 as usize)
+        }
         Terminator::Branch { .. }
         | Terminator::Return(_)
         | Terminator::Jump(_)

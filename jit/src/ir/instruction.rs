@@ -173,9 +173,9 @@ pub enum Operation {
         /// Borrowed.
         from: Operand,
     },
-    /// `into` = `undefined`, for a variable that is unset. Never fails.
+    /// `into` = `undefined`, for a variable that is unset, or one that begins anew. Never fails.
     LoadUndefined {
-        /// Written: a temporary.
+        /// Written: a temporary, or a variable that holds nothing or was released.
         into: Register,
     },
     /// `into` = the operand if it is an array, else an empty array: what destructuring takes apart. Never fails.
@@ -552,7 +552,19 @@ pub enum Terminator {
         /// When there was none; the temporaries are not written then.
         done: BlockId,
     },
-    /// Leaves the function with this value. Consumes a temporary; a constant is made a value.
+    /// Goes on by which of some strings the subject is equal to, if it is a string.
+    Switch {
+        /// Borrowed; any kind.
+        subject: Register,
+        /// String constants, no two equal, and where each leads.
+        cases: Vec<(ConstantId, BlockId)>,
+        /// When it is a string and equal to none of them.
+        otherwise: BlockId,
+        /// When it is no string.
+        no_string: BlockId,
+    },
+    /// Leaves the function with this value. Consumes a temporary, or a variable that was not released; a constant is made
+    /// a value.
     Return(Operand),
     /// Never reached: the block ends in a call that does not return.
     Unreachable,

@@ -74,6 +74,15 @@ fn print_block(text: &mut String, index: usize, block: &Block) {
                 "    next {key}{value:?} of {array:?} -> {body:?} else {done:?}"
             )
         }
+        Terminator::Switch {
+            subject,
+            cases,
+            otherwise,
+            no_string,
+        } => writeln!(
+            text,
+            "    switch {subject:?} {cases:?} else {otherwise:?} no string {no_string:?}"
+        ),
         Terminator::Return(value) => writeln!(text, "    return {value:?}"),
         Terminator::Unreachable => writeln!(text, "    unreachable"),
     };

@@ -160,6 +160,21 @@ fn leave(
             }
             Ok(vec![(body.0 as usize, held), (done.0 as usize, left)])
         }
+        Terminator::Switch {
+            subject,
+            cases,
+            otherwise,
+            no_string,
+        } => {
+            if temporary(function, *subject) && !held[subject.0 as usize] {
+                return Err(format!("{subject:?} is read at the end and holds nothing"));
+            }
+            let cases = cases.iter().map(|(_, block)| *block);
+            let targets = cases.chain([*otherwise, *no_string]);
+            Ok(targets
+                .map(|block| (block.0 as usize, held.clone()))
+                .collect())
+        }
         Terminator::Return(operand) => {
             read(operand, &mut held)?;
             let left = held.iter().position(|held| *held);

@@ -101,6 +101,7 @@ impl Operation {
     }
 
     /// Calls back for each register that can't be a constant.
+    #[expect(clippy::too_many_lines, reason = "a flat dispatch over all operations")]
     pub fn each_bare_register_mut(&mut self, found: &mut dyn FnMut(&mut Register)) {
         match self {
             Self::Copy { into: one, .. }
@@ -234,6 +235,16 @@ impl Terminator {
                 found(body);
                 found(done);
             }
+            Self::Switch {
+                cases,
+                otherwise,
+                no_string,
+                ..
+            } => {
+                cases.iter_mut().for_each(|(_, block)| found(block));
+                found(otherwise);
+                found(no_string);
+            }
             Self::Return(_) | Self::Unreachable => {}
         }
     }
@@ -252,18 +263,34 @@ impl Terminator {
                 found(*body);
                 found(*done);
             }
+            Self::Switch {
+                cases,
+                otherwise,
+                no_string,
+                ..
+            } => {
+                cases.iter().for_each(|(_, block)| found(*block));
+                found(*otherwise);
+                found(*no_string);
+            }
             Self::Return(_) | Self::Unreachable => {}
         }
     }
 
-    /// Calls back for each register named.
-    pub fn each_register_mut(&mut self, found: &mut dyn FnMut(&mut Register)) {
+    /// Calls back for each operand.
+    pub fn each_operand_mut(&mut self, found: &mut dyn FnMut(&mut Operand)) {
         match self {
             Self::Branch {
-                condition: Operand::Register(register),
-                ..
+                condition: operand, ..
             }
-            | Self::Return(Operand::Register(register)) => found(register),
+            | Self::Return(operand) => found(operand),
+            Self::IterateNext { .. } | Self::Switch { .. } | Self::Jump(_) | Self::Unreachable => {}
+        }
+    }
+
+    /// Calls back for each register that can't be a constant.
+    pub fn each_bare_register_mut(&mut self, found: &mut dyn FnMut(&mut Register)) {
+        match self {
             Self::IterateNext {
                 array,
                 position,
@@ -276,8 +303,19 @@ impl Terminator {
                 key.iter_mut().for_each(&mut *found);
                 found(value);
             }
+            Self::Switch { subject, .. } => found(subject),
             Self::Branch { .. } | Self::Return(_) | Self::Jump(_) | Self::Unreachable => {}
         }
+    }
+
+    /// Calls back for each register: those of the operands, and those that are named by themselves.
+    pub fn each_register_mut(&mut self, found: &mut dyn FnMut(&mut Register)) {
+        self.each_operand_mut(&mut |operand| {
+            if let Operand::Register(register) = operand {
+                found(register);
+            }
+        });
+        self.each_bare_register_mut(found);
     }
 
     /// Calls back for each register whose value is looked at.
@@ -294,6 +332,7 @@ impl Terminator {
                 found(*array);
                 found(*position);
             }
+            Self::Switch { subject, .. } => found(*subject),
             Self::Branch { .. } | Self::Return(_) | Self::Jump(_) | Self::Unreachable => {}
         }
     }

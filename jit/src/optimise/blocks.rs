@@ -76,10 +76,7 @@ fn join(function: &mut Function) {
             .terminator
             .each_target(&mut |to| entries[to.0 as usize] += 1);
     }
-    for index in 0..function.blocks.len() {
-        if !reached[index] {
-            continue;
-        }
+    for (index, _) in reached.iter().enumerate().filter(|(_, is)| **is) {
         while let Terminator::Jump(to) = function.blocks[index].terminator {
             let to = to.0 as usize;
             if to == index || entries[to] != 1 {

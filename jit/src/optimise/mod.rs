@@ -6,8 +6,11 @@
 //! code stands for an instruction are in [`crate::infer`] and [`crate::codegen`], and ask this set too.
 
 mod blocks;
+mod copies;
 mod dead_code;
 mod fold;
+mod inline;
+mod string_switch;
 
 use std::fmt;
 
@@ -22,10 +25,16 @@ pub enum Optimisation {
     Integers,
     /// Elements, lengths, comparisons and captured variables are read by machine code where their form allows.
     InlineAccess,
+    /// Bodies of small functions stand where they are called.
+    Inline,
     /// Operators and builtins on constants are computed when compiling.
     Fold,
+    /// Values are looked at where they are, not in copies.
+    Copies,
     /// What is never reached, never read or never called is removed.
     DeadCode,
+    /// Chains of comparisons with strings are one decision.
+    StringSwitch,
 }
 
 impl Optimisation {
@@ -34,8 +43,11 @@ impl Optimisation {
         Self::CallKinds,
         Self::Integers,
         Self::InlineAccess,
+        Self::Inline,
         Self::Fold,
+        Self::Copies,
         Self::DeadCode,
+        Self::StringSwitch,
     ];
 
     const fn bit(self) -> u16 {
@@ -87,21 +99,45 @@ impl fmt::Debug for Optimisations {
 
 /// Applies the passes of a set to a program.
 pub(crate) fn optimise(program: &mut Program, optimisations: Optimisations) {
-    let has = |one| optimisations.has(one);
-    if has(Optimisation::Fold) {
-        fold::program(program);
-        check(program, "fold");
+    let every = vec![true; program.functions.len()];
+    tidy(program, optimisations, &every);
+    if optimisations.has(Optimisation::Inline) {
+        let changed = inline::program(program, &mut |function| {
+            if optimisations.has(Optimisation::DeadCode) {
+                dead_code::function(function);
+            }
+        });
+        check(program, "inline");
+        tidy(program, optimisations, &changed);
     }
-    if has(Optimisation::DeadCode) {
-        each_function(program, "dead code", dead_code::function);
+    if optimisations.has(Optimisation::DeadCode) {
         dead_code::functions(program);
+        check(program, "dead functions");
+    }
+    if optimisations.has(Optimisation::StringSwitch) {
+        for function in &mut program.functions {
+            string_switch::function(function, &program.constants);
+        }
+        check(program, "string switch");
     }
 }
 
-/// Applies a pass to every function.
-fn each_function(program: &mut Program, pass: &str, mut apply: impl FnMut(&mut ir::Function)) {
-    program.functions.iter_mut().for_each(&mut apply);
-    check(program, pass);
+/// Applies those passes that look at one function at a time to some.
+fn tidy(program: &mut Program, optimisations: Optimisations, which: &[bool]) {
+    if optimisations.has(Optimisation::Fold) {
+        fold::functions(program, which);
+        check(program, "fold");
+    }
+    let mut each = |one, name: &str, pass: fn(&mut ir::Function)| {
+        if optimisations.has(one) {
+            let functions = program.functions.iter_mut().zip(which);
+            let functions = functions.filter(|(_, wanted)| **wanted);
+            functions.for_each(|(function, _)| pass(function));
+            check(program, name);
+        }
+    };
+    each(Optimisation::DeadCode, "dead code", dead_code::function);
+    each(Optimisation::Copies, "copies", copies::function);
 }
 
 /// In debug builds: that a pass left nothing behind and took nothing twice.

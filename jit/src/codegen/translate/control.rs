@@ -109,6 +109,12 @@ impl Translator<'_, '_> {
             } => {
                 self.iterate_next(*array, *position, *key, *value, (*body, *done));
             }
+            Terminator::Switch {
+                subject,
+                cases,
+                otherwise,
+                no_string,
+            } => self.string_switch(*subject, cases, (*otherwise, *no_string)),
             Terminator::Return(operand) => self.return_value(*operand),
             Terminator::Unreachable => self.unreachable(),
         }

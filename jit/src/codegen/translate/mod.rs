@@ -12,6 +12,7 @@ mod control;
 mod element;
 mod integer;
 mod place;
+mod switch;
 mod text;
 mod value;
 

@@ -19,10 +19,11 @@ use crate::ir::{
 /// Blocks times registers that live across blocks: in larger functions nothing is known where a block begins.
 const FLOW_SIZE_MAX: usize = 200_000;
 
-/// Folds every function of a program.
-pub(super) fn program(program: &mut Program) {
+/// Folds functions of a program.
+pub(super) fn functions(program: &mut Program, which: &[bool]) {
     let mut evaluator = Evaluator::new(&mut program.constants);
-    for function in &mut program.functions {
+    let functions = program.functions.iter_mut().zip(which);
+    for (function, _) in functions.filter(|(_, wanted)| **wanted) {
         Folder {
             evaluator: &mut evaluator,
             facts: initial(function),
