@@ -19,13 +19,22 @@ use postern_jit::source::{SourceId, SourceMap, Span};
 pub(crate) type Way = fn(&Script) -> Observed;
 
 /// Every way, with its name. The first is the plain evaluator.
-pub(crate) const WAYS: [(&str, Way); 3] = [
+pub(crate) const WAYS: [(&str, Way); 5] = [
     ("plain evaluator", run_oracle),
-    ("compiled", |script| compiled::run(script, Inference::On)),
+    ("compiled", |script| compiled::run(script, COMPILED)),
+    ("compiled without inference and optimisations", |script| {
+        compiled::run(script, (Inference::Off, Optimisations::NONE))
+    }),
     ("compiled without inference", |script| {
-        compiled::run(script, Inference::Off)
+        compiled::run(script, (Inference::Off, Optimisations::ALL))
+    }),
+    ("compiled without optimisations", |script| {
+        compiled::run(script, (Inference::On, Optimisations::NONE))
     }),
 ];
+
+/// How scripts are compiled.
+const COMPILED: (Inference, Optimisations) = (Inference::On, Optimisations::ALL);
 
 /// A script and what it runs in.
 #[derive(Clone, Debug)]
@@ -51,7 +60,7 @@ impl Script {
 
     /// Everything the compiler says about it, and whether it refuses it.
     pub(crate) fn told(&self) -> (String, bool) {
-        let (sources, diagnostics, compiled) = compiled::compile(self, Inference::On);
+        let (sources, diagnostics, compiled) = compiled::compile(self, COMPILED);
         (diagnostics.render(&sources), compiled.is_none())
     }
 
@@ -303,16 +312,13 @@ mod compiled {
     /// The files of a script, what is said about them, and the machine code if it compiles.
     pub(super) fn compile(
         script: &Script,
-        inference: Inference,
+        (inference, optimisations): (Inference, Optimisations),
     ) -> (SourceMap, Diagnostics, Option<script::Script>) {
         let (mut sources, main) = script.sources();
         let mut diagnostics = Diagnostics::new();
         let options = Options {
             inference,
-            optimisations: match inference {
-                Inference::On => Optimisations::ALL,
-                Inference::Off => Optimisations::NONE,
-            },
+            optimisations,
             fixed: &[],
         };
         let compiled = script::Script::compile(
@@ -326,8 +332,8 @@ mod compiled {
         (sources, diagnostics, compiled)
     }
 
-    pub(super) fn run(script: &Script, inference: Inference) -> Observed {
-        let (sources, diagnostics, compiled) = compile(script, inference);
+    pub(super) fn run(script: &Script, how: (Inference, Optimisations)) -> Observed {
+        let (sources, diagnostics, compiled) = compile(script, how);
         let Some(compiled) = compiled else {
             return refused(&diagnostics, &sources);
         };
