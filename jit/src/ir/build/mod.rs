@@ -374,6 +374,15 @@ impl<'a, 'p> FunctionBuilder<'a, 'p> {
             span: self.info.span,
         };
         self.blocks[0].instructions.insert(0, fetch);
+        // The returns that are built already did not know of it.
+        for block in &mut self.blocks {
+            if matches!(block.terminator, Terminator::Return(_)) {
+                block.instructions.push(Instruction {
+                    operation: Operation::Release { register: cell },
+                    span: block.terminator_span,
+                });
+            }
+        }
         self.module_cells.insert(global, cell);
         cell
     }
