@@ -15,7 +15,7 @@ use crate::execution::STACK_BYTES;
 use crate::findings;
 use crate::infer::{Inference, size};
 use crate::ir::{self, Constant, Operand, Operation, PlaceRoot};
-use crate::optimise::{Optimisations, optimise};
+use crate::optimise::{Optimisation, Optimisations, optimise};
 use crate::resolve::{Arity, Environment, Library, Loader, load, resolve};
 use crate::runtime::{FunctionTarget, Portable, Value};
 use crate::source::{SourceId, SourceMap};
@@ -135,29 +135,14 @@ impl Script {
         options: Options<'_>,
         diagnostics: &mut Diagnostics,
     ) -> Option<Self> {
-        let program = Self::optimised(sources, main, environment, loader, options, diagnostics)?;
-        let code = match codegen::compile(&program, options.inference, options.optimisations, None)
-        {
-            Ok(code) => code,
-            Err(failure) => {
-                let span = program.functions.first()?.span;
-                let message = format!("this script can't be compiled: {}", failure.0);
-                diagnostics.report(Diagnostic::error(span, message));
+        let plain = Self::intermediate(sources, main, environment, loader, options, diagnostics)?;
+        let (program, code) = match translate(&plain, options) {
+            Ok(translated) => translated,
+            Err(diagnostic) => {
+                diagnostics.report(diagnostic);
                 return None;
             }
         };
-        if code.stack_bytes > STACK_BYTES as u64 {
-            let span = program.functions.first()?.span;
-            let message = format!(
-                "this script may need {} octets of stack and {STACK_BYTES} is the limit",
-                code.stack_bytes
-            );
-            diagnostics.report(
-                Diagnostic::error(span, message)
-                    .with_expected("fewer or smaller functions that call each other"),
-            );
-            return None;
-        }
         let reads = reads(&program, environment.variables.len());
         let inner = ScriptInner {
             code,
@@ -264,6 +249,33 @@ impl Script {
 
     pub(crate) fn inner(&self) -> &Arc<ScriptInner> {
         &self.inner
+    }
+}
+
+/// The machine code of a program, and the program that it was made of.
+fn translate(plain: &ir::Program, options: Options<'_>) -> Result<(ir::Program, Code), Diagnostic> {
+    let span = plain.functions[0].span;
+    let mut optimisations = options.optimisations;
+    loop {
+        let mut program = plain.clone();
+        optimise(&mut program, optimisations);
+        let code =
+            codegen::compile(&program, options.inference, optimisations).map_err(|fault| {
+                Diagnostic::error(span, format!("this script can't be compiled: {}", fault.0))
+            })?;
+        if code.stack_bytes <= STACK_BYTES as u64 {
+            return Ok((program, code));
+        }
+        if !optimisations.has(Optimisation::Inline) {
+            let message = format!(
+                "this script may need {} octets of stack and {STACK_BYTES} is the limit",
+                code.stack_bytes
+            );
+            return Err(Diagnostic::error(span, message)
+                .with_expected("fewer or smaller functions that call each other"));
+        }
+        // A function that took others in has a larger frame: a long chain of calls may fit without that.
+        optimisations = optimisations.without(Optimisation::Inline);
     }
 }
 

@@ -345,6 +345,30 @@ fn a_script_that_could_exceed_its_stack_is_refused() {
 }
 
 #[test]
+fn inlining_never_makes_a_script_need_too_much_stack() {
+    // Each text is called in one place, so that its frame would become part of each of a long chain of calls.
+    let levels = 120;
+    let mut text = String::new();
+    for level in 0..levels {
+        let long = "$a".repeat(1_200);
+        let busy = "$b .= length($a);".repeat(40);
+        let below = level - 1;
+        let next = if level == 0 {
+            String::new()
+        } else {
+            format!("if ($b == 1) $b = f{below}($b); else $b = f{below}($a);")
+        };
+        text += &format!("function text{level}($a) {{ return length(\"{long}\"); }}\n");
+        text += &format!(
+            "function f{level}($a) {{ $b = text{level}($a); {busy} {next} return length($b); }}\n"
+        );
+    }
+    text += "echo f119(1);";
+    let script = compile_with(&text, Options::default());
+    assert!(script.is_ok(), "{script:?}");
+}
+
+#[test]
 fn inference_changes_nothing_but_speed() {
     let text = "$s = 0; for ($i = 0; $i < 1000; $i++) { if ($i % 3 == 0) $s += $i; else $s = $s - 1; } echo $s;\
                 $t = \"\"; foreach ([1, \"a\", true] as $k => $v) $t .= \"$k$v\" . ($v == 1 ? \"y\" : \"n\"); echo $t;";

@@ -180,6 +180,7 @@ const READ_WHOLE: &[(&str, &str, &str)] = &[
         "jit/tests/conformance/main.rs",
     ),
     ("jit/tests/diagnostics", "hsl", "jit/tests/diagnostics.rs"),
+    ("jit/tests/golden", "hsl", "jit/tests/golden.rs"),
 ];
 
 #[test]

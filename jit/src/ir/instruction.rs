@@ -34,7 +34,7 @@ pub struct FunctionId(pub u32);
 pub struct ConstantId(pub u32);
 
 /// A whole script.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Program {
     /// The functions; 0 is the main program.
     pub functions: Vec<Function>,
@@ -73,7 +73,7 @@ pub enum Constant {
 }
 
 /// One function.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Function {
     /// For diagnostics and listings; `None` for an anonymous function.
     pub name: Option<Name>,
@@ -111,7 +111,7 @@ pub enum RegisterInfo {
 }
 
 /// A straight line of instructions and where it goes from there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Block {
     /// In order.
     pub instructions: Vec<Instruction>,

@@ -14,7 +14,7 @@ use crate::runtime::{Heap, Kind, Portable, Value, convert, operate};
 use crate::syntax::ast::{BinaryOperator, UnaryOperator};
 
 /// Strings up to this are computed when compiling, in octets.
-const STRING_LENGTH_MAX: usize = 1024;
+pub(super) const STRING_LENGTH_MAX: usize = 1024;
 
 /// All strings that are computed for one script, in octets.
 const STRINGS_LENGTH_MAX: usize = 256 * 1024;

@@ -9,7 +9,7 @@ mod evaluate;
 
 use std::collections::BTreeSet;
 
-use self::evaluate::Evaluator;
+use self::evaluate::{Evaluator, STRING_LENGTH_MAX};
 use crate::infer::{crossing, each_written};
 use crate::ir::{
     Block, Function, Instruction, Operand, Operation, PlaceAction, PlaceRoot, Program, Register,
@@ -406,22 +406,23 @@ impl Folder<'_, '_> {
 
     /// Joins strings that stand side by side. What else has a text keeps its place: an error names its kind.
     fn join_strings(&mut self, parts: &mut Vec<Operand>) {
-        let mut joined: Vec<Operand> = Vec::with_capacity(parts.len());
-        for part in parts.drain(..) {
-            let both = match joined.last() {
-                Some(last) if self.evaluator.string(*last).is_some() => {
-                    match self.evaluator.string(part) {
-                        Some(_) => self.evaluator.joined(&[*last, part], false),
-                        None => None,
-                    }
-                }
-                _ => None,
-            };
-            match (both, joined.last_mut()) {
-                (Some(both), Some(last)) => *last = both,
-                _ => joined.push(part),
+        let all = std::mem::take(parts);
+        let mut rest = all.as_slice();
+        while !rest.is_empty() {
+            let mut octets = 0;
+            let run = rest.iter().take_while(|part| {
+                let string = self.evaluator.string(**part);
+                octets += string.as_ref().map_or(0, |string| string.len());
+                string.is_some() && octets <= STRING_LENGTH_MAX
+            });
+            let count = run.count();
+            let (run, behind) = rest.split_at(count.max(1));
+            rest = behind;
+            let joined = (1 < count).then(|| self.evaluator.joined(run, false));
+            match joined.flatten() {
+                Some(joined) => parts.push(joined),
+                None => parts.extend_from_slice(run),
             }
         }
-        *parts = joined;
     }
 }

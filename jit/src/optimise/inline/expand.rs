@@ -51,7 +51,6 @@ enum Stand {
 
 impl Callee {
     pub(super) fn of(function: &Function) -> Self {
-        let blocks: Vec<Block> = function.blocks.iter().map(copy_of).collect();
         let mut parameters = vec![Parameter::default(); function.parameters_count as usize];
         for block in &function.blocks {
             for instruction in &block.instructions {
@@ -69,20 +68,12 @@ impl Callee {
             crossing_count: crossing(function).len(),
             registers: function.registers.clone(),
             parameters,
-            blocks,
+            blocks: function.blocks.clone(),
         }
     }
 
     pub(super) fn blocks_count(&self) -> usize {
         self.blocks.len()
-    }
-}
-
-fn copy_of(block: &Block) -> Block {
-    Block {
-        instructions: block.instructions.clone(),
-        terminator: block.terminator.clone(),
-        terminator_span: block.terminator_span,
     }
 }
 
