@@ -241,6 +241,23 @@ impl Script {
         Some(program)
     }
 
+    /// The functions of a text as the code generator has them last, for listing and tests: its own text. `None` when there
+    /// were errors.
+    pub fn listing(
+        sources: &mut SourceMap,
+        main: SourceId,
+        environment: &Environment,
+        loader: &mut dyn Loader,
+        options: Options<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<String> {
+        let program = Self::optimised(sources, main, environment, loader, options, diagnostics)?;
+        let mut listing = String::new();
+        let (inference, optimisations) = (options.inference, options.optimisations);
+        codegen::compile(&program, inference, optimisations, Some(&mut listing)).ok()?;
+        Some(listing)
+    }
+
     /// Octets of machine code.
     #[must_use]
     pub fn code_bytes(&self) -> usize {
@@ -259,10 +276,9 @@ fn translate(plain: &ir::Program, options: Options<'_>) -> Result<(ir::Program, 
     loop {
         let mut program = plain.clone();
         optimise(&mut program, optimisations);
-        let code =
-            codegen::compile(&program, options.inference, optimisations).map_err(|fault| {
-                Diagnostic::error(span, format!("this script can't be compiled: {}", fault.0))
-            })?;
+        let code = codegen::compile(&program, options.inference, optimisations, None).map_err(
+            |fault| Diagnostic::error(span, format!("this script can't be compiled: {}", fault.0)),
+        )?;
         if code.stack_bytes <= STACK_BYTES as u64 {
             return Ok((program, code));
         }
