@@ -11,6 +11,7 @@ mod failure;
 mod hook_call;
 mod hot_path;
 mod machine;
+mod scripts;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,8 @@ enum Command {
     HookCall(hook_call::HookCallArguments),
     /// Answers commands without a network, for callgrind and memcheck
     HotPath(hot_path::HotPathArguments),
+    /// Compares HSL with other script languages, interleaved
+    Scripts(scripts::ScriptsArguments),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::HookCall(arguments) => hook_call::run(&arguments),
         Command::HotPath(arguments) => hot_path::run(&arguments),
+        Command::Scripts(arguments) => scripts::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
