@@ -1,22 +1,24 @@
 "use strict";
 function distance(a, b) {
-	let above = [];
-	for (let j = 0; j <= b.length; j++) above.push(j);
+	const row = [];
+	for (let j = 0; j <= b.length; j++) row.push(j);
 	for (let i = 0; i < a.length; i++) {
 		const c = a.charCodeAt(i);
-		const row = [i + 1];
+		let diagonal = i;
+		row[0] = i + 1;
 		for (let j = 0; j < b.length; j++) {
-			let least = above[j];
+			const above = row[j + 1];
+			let least = diagonal;
 			if (c !== b.charCodeAt(j)) {
-				if (above[j + 1] < least) least = above[j + 1];
+				if (above < least) least = above;
 				if (row[j] < least) least = row[j];
 				least++;
 			}
-			row.push(least);
+			row[j + 1] = least;
+			diagonal = above;
 		}
-		above = row;
 	}
-	return above[b.length];
+	return row[b.length];
 }
 module.exports = function work(rounds, lines) {
 	let sum = 0;

@@ -1,17 +1,17 @@
 local function distance(a, b)
 	local columns = #b
-	local above = {}
+	local row = {}
 	for j = 0, columns do
-		above[j + 1] = j
+		row[j + 1] = j
 	end
 	for i = 1, #a do
-		local c = a:byte(i)
-		local row = { i }
+		local c, diagonal = a:byte(i), i - 1
+		row[1] = i
 		for j = 1, columns do
-			local least = above[j]
+			local above, least = row[j + 1], diagonal
 			if c ~= b:byte(j) then
-				if above[j + 1] < least then
-					least = above[j + 1]
+				if above < least then
+					least = above
 				end
 				if row[j] < least then
 					least = row[j]
@@ -19,10 +19,10 @@ local function distance(a, b)
 				least = least + 1
 			end
 			row[j + 1] = least
+			diagonal = above
 		end
-		above = row
 	end
-	return above[columns + 1]
+	return row[columns + 1]
 end
 local function work(rounds, lines)
 	local sum = 0

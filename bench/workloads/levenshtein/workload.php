@@ -2,26 +2,28 @@
 function distance($a, $b)
 {
 	$columns = strlen($b);
-	$above = range(0, $columns);
+	$row = range(0, $columns);
 	for ($i = 0; $i < strlen($a); $i++) {
 		$c = $a[$i];
-		$row = [$i + 1];
+		$diagonal = $i;
+		$row[0] = $i + 1;
 		for ($j = 0; $j < $columns; $j++) {
-			$least = $above[$j];
+			$above = $row[$j + 1];
+			$least = $diagonal;
 			if ($c !== $b[$j]) {
-				if ($above[$j + 1] < $least) {
-					$least = $above[$j + 1];
+				if ($above < $least) {
+					$least = $above;
 				}
 				if ($row[$j] < $least) {
 					$least = $row[$j];
 				}
 				$least++;
 			}
-			$row[] = $least;
+			$row[$j + 1] = $least;
+			$diagonal = $above;
 		}
-		$above = $row;
 	}
-	return $above[$columns];
+	return $row[$columns];
 }
 function work($rounds, $lines)
 {

@@ -3,11 +3,8 @@ local function address(senderip)
 		local colon = senderip:find(":", 10, true)
 		local hi, lo = senderip:sub(10, colon - 1), senderip:sub(colon + 1)
 		local padded = ("0000" .. hi):sub(-4) .. ("0000" .. lo):sub(-4)
-		local octets = {}
-		for i = 1, 4 do
-			octets[i] = tonumber("0x" .. padded:sub(i * 2 - 1, i * 2))
-		end
-		return table.concat(octets, ".")
+		local a, b, c, d = padded:match("(..)(..)(..)(..)")
+		return table.concat({ tonumber(a, 16), tonumber(b, 16), tonumber(c, 16), tonumber(d, 16) }, ".")
 	end
 	return senderip
 end

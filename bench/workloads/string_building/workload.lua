@@ -1,8 +1,10 @@
 -- A table and one concatenation: appending to a string copies it each time in Lua.
 local function block(lines)
-	local pieces = {}
+	local pieces, count = {}, 0
 	for i = 1, #lines do
-		pieces[#pieces + 1] = lines[i] .. "; "
+		pieces[count + 1] = lines[i]
+		pieces[count + 2] = "; "
+		count = count + 2
 	end
 	return table.concat(pieces)
 end

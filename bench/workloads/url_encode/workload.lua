@@ -3,18 +3,18 @@ local band, rshift = bit.band, bit.rshift
 
 local function encoded(text)
 	local digits = "0123456789ABCDEF"
-	local result = {}
+	local result = ""
 	for i = 1, #text do
 		local o = text:byte(i)
 		if (o >= 97 and o <= 122) or (o >= 65 and o <= 90) or (o >= 48 and o <= 57)
 			or o == 45 or o == 46 or o == 95 or o == 126 then
-			result[i] = text:sub(i, i)
+			result = result .. text:sub(i, i)
 		else
 			local high, low = rshift(o, 4) + 1, band(o, 15) + 1
-			result[i] = "%" .. digits:sub(high, high) .. digits:sub(low, low)
+			result = result .. "%" .. digits:sub(high, high) .. digits:sub(low, low)
 		end
 	end
-	return table.concat(result)
+	return result
 end
 local function work(rounds, lines)
 	local octets = 0
