@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::workload::{Inputs, Workload};
-use super::{Run, hsl};
+use super::{Run, Times, hsl};
 use crate::failure::Failure;
 
 /// Which engine.
@@ -204,8 +204,7 @@ fn parse(text: &str) -> Option<Run> {
     let is_whole = 0.0 < cpu_ns && 0.0 < wall_ns && lines.next().is_none();
     is_whole.then_some(Run {
         answer,
-        cpu_ns,
-        wall_ns,
+        times: Times { cpu_ns, wall_ns },
     })
 }
 
@@ -233,7 +232,7 @@ mod tests {
     fn a_harness_says_answer_time_and_name() {
         let run = parse("64 a b\n2000\n2500\nNode v20\n").expect("it is complete");
         assert_eq!(run.answer, "64 a b");
-        let times = [run.cpu_ns, run.wall_ns].map(f64::to_bits);
+        let times = [run.times.cpu_ns, run.times.wall_ns].map(f64::to_bits);
         assert_eq!(times, [2000.0, 2500.0].map(f64::to_bits));
         for wrong in [
             "",

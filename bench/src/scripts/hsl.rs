@@ -18,7 +18,7 @@ use postern_jit::source::SourceMap;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::workload::Inputs;
-use super::{Run, as_f64, read};
+use super::{Run, Times, as_f64, read};
 use crate::failure::Failure;
 
 /// A compiled program with its lines.
@@ -106,8 +106,7 @@ impl Program {
         let answer = answer(outcome)?;
         Ok(Run {
             answer,
-            cpu_ns,
-            wall_ns,
+            times: Times { cpu_ns, wall_ns },
         })
     }
 }

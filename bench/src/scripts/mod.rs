@@ -54,20 +54,33 @@ struct Measured {
     workload: &'static Workload,
     items_count: u64,
     answer: String,
-    /// Nanoseconds of CPU per item: by engine, then by round.
-    ns_per_item: Vec<Vec<f64>>,
-    /// CPU of all runs as a part of the time they took.
-    cpu_share: f64,
+    /// By engine, then by round.
+    times: Vec<Vec<Times>>,
+}
+
+/// Nanoseconds.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    /// CPU of the process.
+    cpu_ns: f64,
+    /// What the clock says, which runs on while other processes have the processor.
+    wall_ns: f64,
+}
+
+impl Times {
+    fn per_item(self, items_count: u64) -> Self {
+        Self {
+            cpu_ns: self.cpu_ns / as_f64(items_count),
+            wall_ns: self.wall_ns / as_f64(items_count),
+        }
+    }
 }
 
 /// One program run once.
 #[derive(Debug)]
 struct Run {
     answer: String,
-    /// CPU of the process while it ran.
-    cpu_ns: f64,
-    /// The clock while it ran.
-    wall_ns: f64,
+    times: Times,
 }
 
 /// Runs the comparison and prints its tables.
@@ -108,19 +121,16 @@ fn measure(
     let rounds = (workload.rounds / share).max(1);
     let inputs = workload.inputs(&arguments.workloads)?;
     let items_count = rounds * workload.items_per_round(&inputs);
-    let (mut cpu_ns, mut wall_ns) = (0.0, 0.0);
     let mut answer: Option<(&Installed, String)> = None;
-    let mut ns_per_item = vec![Vec::new(); installed.len()];
+    let mut times = vec![Vec::new(); installed.len()];
     let programs = installed
         .iter()
         .map(|engine| engine.program(workload, &inputs, &arguments.workloads))
         .collect::<Result<Vec<_>, Failure>>()?;
     for _ in 0..turns_count {
-        for ((engine, program), figures) in installed.iter().zip(&programs).zip(&mut ns_per_item) {
+        for ((engine, program), times) in installed.iter().zip(&programs).zip(&mut times) {
             let run = program.run(rounds, (rounds / WARM_UP_SHARE).max(1))?;
-            figures.push(run.cpu_ns / as_f64(items_count));
-            cpu_ns += run.cpu_ns;
-            wall_ns += run.wall_ns;
+            times.push(run.times.per_item(items_count));
             match &answer {
                 None => answer = Some((engine, run.answer)),
                 Some((first, expected)) if *expected != run.answer => {
@@ -141,8 +151,7 @@ fn measure(
         workload,
         items_count,
         answer: answer.map(|(_, answer)| answer).unwrap_or_default(),
-        ns_per_item,
-        cpu_share: cpu_ns / wall_ns,
+        times,
     })
 }
 

@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::Measured;
 use super::engine::{Engine, Installed};
+use super::{Measured, Times};
 use crate::machine::Machine;
 
 /// The figures of one run.
@@ -52,8 +52,8 @@ impl<'r> Report<'r> {
             "Nanoseconds of CPU per item: median (least-most).\n",
         );
         self.push_figures(&mut text);
-        let shares = self.measured.iter().map(|measured| measured.cpu_share);
-        let [least, median, _] = spread(&shares.collect::<Vec<_>>()).map(|share| share * 100.0);
+        let shares = self.measured.iter().map(cpu_share);
+        let [least, median, _] = spread(shares).map(|share| share * 100.0);
         push(
             &mut text,
             &format!(
@@ -79,16 +79,22 @@ impl<'r> Report<'r> {
             .map(|(engine, version)| json!({ "name": engine.to_string(), "version": version }))
             .collect();
         let of_workload = |measured: &Measured| {
-            let figures = self.engines.iter().zip(&measured.ns_per_item);
-            let figures = figures.map(|((engine, _), ns)| (engine.to_string(), json!(ns)));
+            let by_engine = |figure: fn(&Times) -> f64| {
+                let engines = self.engines.iter().zip(&measured.times);
+                let figures = engines.map(|((engine, _), times)| {
+                    let figures: Vec<f64> = times.iter().map(figure).collect();
+                    (engine.to_string(), json!(figures))
+                });
+                figures.collect::<serde_json::Map<_, _>>()
+            };
             json!({
                 "name": measured.workload.name,
                 "item": measured.workload.item.name(),
                 "policy": measured.workload.is_policy,
                 "items": measured.items_count,
                 "answer": measured.answer,
-                "cpu_share": measured.cpu_share,
-                "ns_per_item": figures.collect::<serde_json::Map<_, _>>(),
+                "cpu_ns_per_item": by_engine(|times| times.cpu_ns),
+                "wall_ns_per_item": by_engine(|times| times.wall_ns),
             })
         };
         let workloads: Vec<Value> = self.measured.iter().map(of_workload).collect();
@@ -107,7 +113,8 @@ impl<'r> Report<'r> {
         for measured in self.measured {
             let workload = measured.workload;
             let head = format!("{}, {}", workload.title, workload.item.name());
-            let cells = measured.ns_per_item.iter().map(|figures| {
+            let cells = measured.times.iter().map(|times| {
+                let figures = times.iter().map(|times| times.cpu_ns);
                 let [least, median, most] = spread(figures).map(figure);
                 format!("{median} ({least}-{most})")
             });
@@ -196,7 +203,8 @@ impl<'r> Report<'r> {
     /// How many times as fast as another engine HSL is.
     fn ratio(&self, measured: &Measured, rival: Engine) -> Option<f64> {
         let median = |engine| {
-            let [_, median, _] = spread(&measured.ns_per_item[self.column(engine)?]);
+            let times = measured.times[self.column(engine)?].iter();
+            let [_, median, _] = spread(times.map(|times| times.cpu_ns));
             Some(median)
         };
         Some(median(rival)? / median(Engine::Hsl)?)
@@ -240,9 +248,15 @@ fn figure(ns: f64) -> String {
     }
 }
 
+/// CPU of all runs of a workload as a part of the time that passed.
+fn cpu_share(measured: &Measured) -> f64 {
+    let sum = |figure: fn(&Times) -> f64| measured.times.iter().flatten().map(figure).sum::<f64>();
+    sum(|times| times.cpu_ns) / sum(|times| times.wall_ns)
+}
+
 /// Least, median and most.
-fn spread(figures: &[f64]) -> [f64; 3] {
-    let mut sorted = figures.to_vec();
+fn spread(figures: impl Iterator<Item = f64>) -> [f64; 3] {
+    let mut sorted: Vec<f64> = figures.collect();
     sorted.sort_by(f64::total_cmp);
     let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
     let middle = sorted.len() / 2;
@@ -259,17 +273,23 @@ const FLOOR: f64 = 0.5;
 
 #[cfg(test)]
 mod tests {
-    use super::{Engine, Installed, Measured, Report, spread};
+    use super::{Engine, Installed, Measured, Report, Times, spread};
     use crate::machine::Machine;
     use crate::scripts::workload::chosen;
 
-    fn measured(name: &str, ns_per_item: [[f64; 1]; 3]) -> Measured {
+    fn measured(name: &str, cpu_ns: [f64; 3]) -> Measured {
         Measured {
             workload: chosen(&[name.to_owned()]).expect("it is known")[0],
             items_count: 1,
             answer: "7".to_owned(),
-            cpu_share: 1.0,
-            ns_per_item: ns_per_item.map(|figures| figures.to_vec()).to_vec(),
+            times: cpu_ns
+                .map(|cpu_ns| {
+                    vec![Times {
+                        cpu_ns,
+                        wall_ns: cpu_ns * 2.0,
+                    }]
+                })
+                .to_vec(),
         }
     }
 
@@ -285,13 +305,14 @@ mod tests {
     #[test]
     fn means_are_geometric_and_compared_with_the_targets() {
         let measured = [
-            measured("nat64", [[10.0], [80.0], [100.0]]),
-            measured("levenshtein", [[50.0], [20.0], [200.0]]),
+            measured("nat64", [10.0, 80.0, 100.0]),
+            measured("levenshtein", [50.0, 20.0, 200.0]),
         ];
         let installed = installed();
         let text = Report::new(&installed, &measured).markdown(&Machine::here());
         for line in [
             "| Levenshtein distance | 0.40 | 4.00 |",
+            "The programs had 50 % of their processor, 50 % in the worst workload.",
             "- geometric mean of all: 1.79 times the speed of LuaJIT, target 1.5: met",
             "- geometric mean of the policy workloads: 8.00 times the speed of LuaJIT, target 3: met",
             "- geometric mean of all: 6.32 times the speed of PHP without JIT, target 5: met",
@@ -303,11 +324,12 @@ mod tests {
 
     #[test]
     fn json_has_every_figure() {
-        let measured = [measured("nat64", [[10.0], [80.0], [100.0]])];
+        let measured = [measured("nat64", [10.0, 80.0, 100.0])];
         let installed = installed();
         let text = Report::new(&installed, &measured).json(&Machine::here());
         let value: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
-        assert_eq!(value["workloads"][0]["ns_per_item"]["lua-jit"][0], 80.0);
+        assert_eq!(value["workloads"][0]["cpu_ns_per_item"]["lua-jit"][0], 80.0);
+        assert_eq!(value["workloads"][0]["wall_ns_per_item"]["php"][0], 200.0);
         assert_eq!(value["workloads"][0]["answer"], "7");
     }
 
@@ -315,7 +337,7 @@ mod tests {
     fn spreads_of_odd_and_even_rounds() {
         let same =
             |one: [f64; 3], other: [f64; 3]| assert_eq!(format!("{one:?}"), format!("{other:?}"));
-        same(spread(&[3.0, 1.0, 9.0]), [1.0, 3.0, 9.0]);
-        same(spread(&[4.0, 2.0]), [2.0, 3.0, 4.0]);
+        same(spread([3.0, 1.0, 9.0].into_iter()), [1.0, 3.0, 9.0]);
+        same(spread([4.0, 2.0].into_iter()), [2.0, 3.0, 4.0]);
     }
 }

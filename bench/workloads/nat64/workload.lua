@@ -4,7 +4,7 @@ local function address(senderip)
 		local hi, lo = senderip:sub(10, colon - 1), senderip:sub(colon + 1)
 		local padded = ("0000" .. hi):sub(-4) .. ("0000" .. lo):sub(-4)
 		local a, b, c, d = padded:match("(..)(..)(..)(..)")
-		return table.concat({ tonumber(a, 16), tonumber(b, 16), tonumber(c, 16), tonumber(d, 16) }, ".")
+		return string.format("%d.%d.%d.%d", tonumber(a, 16), tonumber(b, 16), tonumber(c, 16), tonumber(d, 16))
 	end
 	return senderip
 end
