@@ -181,6 +181,7 @@ const READ_WHOLE: &[(&str, &str, &str)] = &[
     ),
     ("jit/tests/diagnostics", "hsl", "jit/tests/diagnostics.rs"),
     ("jit/tests/golden", "hsl", "jit/tests/golden.rs"),
+    ("bench/workloads", "hsl", "bench/src/scripts/workload.rs"),
 ];
 
 #[test]
