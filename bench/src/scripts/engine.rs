@@ -143,7 +143,7 @@ impl Installed {
             _ => false,
         };
         Ok(if is_absent {
-            Err(format!("this is {version}; its JIT needs php-opcache"))
+            Err(format!("this is {version}; its JIT needs opcache"))
         } else {
             Ok(Self { engine, version })
         })
