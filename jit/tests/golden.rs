@@ -1,7 +1,8 @@
 //! What each optimisation makes of a script, as text.
 //!
 //! In: `tests/golden/*.hsl`, each named for the optimisations that are on (`fold+dead-code.hsl`), or for those and what it
-//! shows (`inline.loop.hsl`). Out: equality with the `.ir` beside it.
+//! shows (`inline.loop.hsl`). Out: equality with the `.ir` beside it; with the `.clif`, the code generator's text, where an
+//! optimisation changes nothing but machine code.
 //! `BLESS=1 cargo test -p postern-jit --test golden` writes those files anew; read the difference before committing.
 
 use std::fs;
@@ -15,7 +16,10 @@ use postern_jit::script::{Options, Script};
 use postern_jit::source::SourceMap;
 
 /// The optimisations by the words that files are named with.
-const WORDS: [(&str, Optimisation); 5] = [
+const WORDS: [(&str, Optimisation); 8] = [
+    ("call-kinds", Optimisation::CallKinds),
+    ("integers", Optimisation::Integers),
+    ("inline-access", Optimisation::InlineAccess),
     ("string-switch", Optimisation::StringSwitch),
     ("copies", Optimisation::Copies),
     ("inline", Optimisation::Inline),
@@ -36,7 +40,8 @@ fn optimisations(name: &str) -> Optimisations {
     })
 }
 
-fn optimised(name: &str, text: &[u8]) -> String {
+/// The text of a script after its optimisations, and the extension of the file that it is written down in.
+fn optimised(name: &str, text: &[u8]) -> (String, &'static str) {
     let mut sources = SourceMap::new();
     let main = sources.add(name, text).expect("scripts are small");
     let mut diagnostics = Diagnostics::new();
@@ -48,16 +53,31 @@ fn optimised(name: &str, text: &[u8]) -> String {
         optimisations: optimisations(name),
         ..Options::default()
     };
-    let program = Script::optimised(
-        &mut sources,
-        main,
-        &environment,
-        &mut NoFiles,
-        options,
-        &mut diagnostics,
-    );
-    let program = program.unwrap_or_else(|| panic!("{}", diagnostics.render(&sources)));
-    print(&program)
+    let machine = WORDS[..3]
+        .iter()
+        .any(|(_, one)| options.optimisations.has(*one));
+    let found = if machine {
+        let listing = Script::listing(
+            &mut sources,
+            main,
+            &environment,
+            &mut NoFiles,
+            options,
+            &mut diagnostics,
+        );
+        listing.map(|listing| (listing, "clif"))
+    } else {
+        let program = Script::optimised(
+            &mut sources,
+            main,
+            &environment,
+            &mut NoFiles,
+            options,
+            &mut diagnostics,
+        );
+        program.map(|program| (print(&program), "ir"))
+    };
+    found.unwrap_or_else(|| panic!("{}", diagnostics.render(&sources)))
 }
 
 #[test]
@@ -78,8 +98,8 @@ fn optimisations_make_of_scripts_what_is_written_down() {
             .to_string_lossy()
             .into_owned();
         let text = fs::read(&path).expect("readable");
-        let found = optimised(&name, &text);
-        let expected = path.with_extension("ir");
+        let (found, extension) = optimised(&name, &text);
+        let expected = path.with_extension(extension);
         if std::env::var_os("BLESS").is_some() {
             fs::write(&expected, &found).expect("writable");
         } else if fs::read_to_string(&expected).ok().as_deref() != Some(&found) {
