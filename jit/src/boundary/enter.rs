@@ -2,16 +2,22 @@
 //!
 //! In: an execution and a function of its script with the arguments. Out: an owned value, or that the script must end.
 //! A panic that a shim caught goes on here, where no generated frame is left above it.
+//! Does not allocate for a call with few arguments.
 
 #![expect(unsafe_code, reason = "calls generated code through a pointer")]
 
 use std::panic::resume_unwind;
+
+use smallvec::SmallVec;
 
 use super::layout::ExecutionState;
 use crate::builtins::Unwind;
 use crate::codegen::Entry;
 use crate::execution::running::Running;
 use crate::runtime::Value;
+
+/// The arguments of a call.
+pub(crate) type Arguments = SmallVec<[Value; 4]>;
 
 /// Calls a function of the script. The arguments become the callee's and must be as many as it has parameters, which the
 /// caller has checked. `environment` is borrowed.
@@ -23,7 +29,7 @@ pub(crate) fn enter(
     running: &mut Running,
     entry: Entry,
     environment: &Value,
-    arguments: Vec<Value>,
+    arguments: Arguments,
 ) -> Result<Value, Unwind> {
     running.nested(|running| call(running, entry, environment, arguments))
 }
@@ -32,10 +38,12 @@ fn call(
     running: &mut Running,
     entry: Entry,
     environment: &Value,
-    arguments: Vec<Value>,
+    mut arguments: Arguments,
 ) -> Result<Value, Unwind> {
     let environment = environment.bits();
-    let words: Vec<u64> = arguments.into_iter().map(Value::into_bits).collect();
+    let words = arguments.as_ptr().cast::<u64>();
+    // SAFETY: shorter than before. The values pass to the function; their memory stays until the vector is dropped.
+    unsafe { arguments.set_len(0) };
     let state = std::ptr::from_mut(running).cast::<ExecutionState>();
     // SAFETY: an entry points to code that the code generator made with this signature, and the execution owns a share of
     // the code, so it is there.
@@ -46,8 +54,8 @@ fn call(
         >(entry.0)
     };
     // SAFETY: the state belongs to a running execution whose heap is entered; the arguments are owned values, as many as
-    // the function takes; the environment outlives the call.
-    let result = unsafe { function(state, environment, words.as_ptr()) };
+    // the function takes, and a value is a transparent u64; the environment outlives the call.
+    let result = unsafe { function(state, environment, words) };
     if let Some(panic) = running.panic.take() {
         resume_unwind(panic);
     }

@@ -157,9 +157,10 @@ fn holds(call: &mut Call<'_>, value: &Value) -> Result<bool, Unwind> {
 
 fn array_filter(call: &mut Call<'_>) -> Result<Value, Unwind> {
     let mut result = Value::array()?;
+    let kept = result.array_mut()?;
     for (key, value) in call.array(1) {
         if holds(call, value)? {
-            result.array_mut()?.set(key, value.clone())?;
+            kept.set(key, value.clone())?;
         }
     }
     Ok(result)
@@ -229,13 +230,22 @@ fn array_keys(call: &mut Call<'_>) -> Result<Value, Unwind> {
 }
 
 fn array_map(call: &mut Call<'_>) -> Result<Value, Unwind> {
-    let mut result = Value::array()?;
-    for (key, value) in call.array(1) {
+    let array = call.array(1);
+    let mut result = match array.is_packed() {
+        true => Value::array_with_capacity(array.len())?,
+        false => Value::array()?,
+    };
+    let elements = result.array_mut()?;
+    for (key, value) in array {
         call.charge(1)?;
         let mapped = call
             .machine
             .invoke(call.value(0), std::slice::from_ref(value))?;
-        result.array_mut()?.set(key, mapped)?;
+        if array.is_packed() {
+            elements.append(mapped)?;
+        } else {
+            elements.set(key, mapped)?;
+        }
     }
     Ok(result)
 }

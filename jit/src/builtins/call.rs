@@ -82,7 +82,21 @@ impl Builtin {
     /// # Errors
     ///
     /// If there are too few or too many, or one is of a kind its parameter does not take.
+    #[inline]
     pub fn check(&'static self, arguments: &[Value]) -> Result<(), ErrorKind> {
+        let mut parameters = self.parameters.iter().zip(arguments);
+        if self.arguments_min() <= arguments.len()
+            && arguments.len() <= self.parameters.len()
+            && parameters.all(|(parameter, argument)| parameter.kinds.contains(argument.kind()))
+        {
+            return Ok(());
+        }
+        self.check_each(arguments)
+    }
+
+    /// As [`Self::check`], for calls that are wrong and for those with more arguments than parameters.
+    #[inline(never)]
+    fn check_each(&'static self, arguments: &[Value]) -> Result<(), ErrorKind> {
         let (minimum, maximum) = (self.arguments_min(), self.arguments_max());
         if arguments.len() < minimum || maximum.is_some_and(|maximum| arguments.len() > maximum) {
             return Err(ErrorKind::ArgumentCount {
@@ -114,7 +128,8 @@ impl Builtin {
     ///
     /// # Panics
     ///
-    /// If the function gives what the registry says it does not.
+    /// If the function gives a kind that the registry does not say it gives, which is a fault of the function.
+    #[inline]
     pub fn invoke(
         &'static self,
         arguments: &[Value],
@@ -138,31 +153,38 @@ impl Builtin {
 }
 
 impl<'a> Call<'a> {
+    #[inline]
     pub(super) fn value(&self, position: usize) -> &'a Value {
         &self.arguments[position]
     }
 
+    #[inline]
     pub(super) fn given(&self, position: usize) -> Option<&'a Value> {
         self.arguments.get(position)
     }
 
+    #[inline]
     pub(super) fn octets(&self, position: usize) -> &'a [u8] {
         self.opt_octets(position).unwrap_or_default()
     }
 
+    #[inline]
     pub(super) fn opt_octets(&self, position: usize) -> Option<&'a [u8]> {
         self.given(position)?.as_octets()
     }
 
+    #[inline]
     pub(super) fn number(&self, position: usize) -> f64 {
         self.opt_number(position).unwrap_or_default()
     }
 
+    #[inline]
     pub(super) fn opt_number(&self, position: usize) -> Option<f64> {
         self.given(position)?.as_number()
     }
 
     /// The array at a position whose parameter takes only arrays.
+    #[inline]
     pub(super) fn array(&self, position: usize) -> &'a HslArray {
         self.value(position)
             .as_array()
@@ -181,13 +203,18 @@ impl<'a> Call<'a> {
     }
 
     /// Takes fuel for that many elements.
+    #[inline]
     pub(super) fn charge(&mut self, elements: usize) -> Result<(), Unwind> {
+        if elements == 0 {
+            return Ok(());
+        }
         self.machine.charge(elements as u64)
     }
 
     /// Takes fuel for going through that many octets.
+    #[inline]
     pub(super) fn charge_octets(&mut self, octets: usize) -> Result<(), Unwind> {
-        self.machine.charge((octets / 64) as u64)
+        self.charge(octets / 64)
     }
 
     /// The error that an argument is not what the function accepts.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::memo::Memo;
 use super::{Builtin, Call, Unwind, optional, required};
 use crate::runtime::{Kinds, StringBuilder, Value};
 
@@ -60,6 +61,25 @@ fn address(octets: &[u8]) -> Option<IpAddr> {
     std::str::from_utf8(octets).ok()?.parse().ok()
 }
 
+/// The addresses from one to another, both included, of one family.
+#[derive(Clone, Copy)]
+struct Range {
+    /// How many bits the addresses of the family have.
+    width: u32,
+    first: u128,
+    last: u128,
+}
+
+thread_local! {
+    /// What texts are as addresses. A client's address is looked up in many networks, one after the other.
+    static ADDRESSES: Memo<Option<Range>> = const { Memo::new(ADDRESS_SETS) };
+    /// What texts are as networks. The same tables of networks serve every session.
+    static NETWORKS: Memo<Option<Range>> = const { Memo::new(NETWORK_SETS) };
+}
+
+const ADDRESS_SETS: usize = 32;
+const NETWORK_SETS: usize = 512;
+
 /// An address as a number, and how many bits its family has.
 fn bits(address: IpAddr) -> (u128, u32) {
     match address {
@@ -69,28 +89,51 @@ fn bits(address: IpAddr) -> (u128, u32) {
 }
 
 fn inet_includes(call: &mut Call<'_>) -> Result<Value, Unwind> {
-    call.charge_octets(call.octets(0).len() + call.octets(1).len())?;
-    let included = address(call.octets(0))
-        .and_then(|ip| includes(bits(ip), call.octets(1)))
-        .unwrap_or(false);
+    let (Some(ip), Some(network)) = (call.value(0).as_string(), call.value(1).as_string()) else {
+        return Ok(Value::FALSE);
+    };
+    call.charge_octets(ip.len() + network.len())?;
+    let Some(ip) = ADDRESSES.with(|known| known.of(ip, single)) else {
+        return Ok(Value::FALSE);
+    };
+    let network = NETWORKS.with(|known| known.of(network, network_range));
+    let included = network.is_some_and(|network| {
+        network.width == ip.width && network.first <= ip.first && ip.first <= network.last
+    });
     Ok(Value::boolean(included))
 }
 
-/// Whether a network has an address; `None` if the network is not one.
-fn includes((ip, width): (u128, u32), network: &[u8]) -> Option<bool> {
-    if let Some(slash) = memchr::memchr(b'/', network) {
-        let (base, base_width) = bits(address(&network[..slash])?);
-        let length = prefix_length(&network[slash + 1..]).filter(|length| *length <= base_width)?;
-        // A prefix of no bits shifts everything out, which the checked shift reports as too far.
-        let part = |bits: u128| bits.checked_shr(width - length.min(width)).unwrap_or(0);
-        return Some(base_width == width && part(ip) == part(base));
+/// The range of one address, if the text is one.
+fn single(text: &[u8]) -> Option<Range> {
+    let (first, width) = bits(address(text)?);
+    Some(Range {
+        width,
+        first,
+        last: first,
+    })
+}
+
+/// The addresses of a network: an address, a subnet (`a/n`) or a range (`a-b`). `None` if the text is none of them, or has
+/// no address in it.
+fn network_range(text: &[u8]) -> Option<Range> {
+    if let Some(slash) = memchr::memchr(b'/', text) {
+        let (base, width) = bits(address(&text[..slash])?);
+        let length = prefix_length(&text[slash + 1..]).filter(|length| *length <= width)?;
+        // A shift by all bits is none that the hardware knows; what is left of the number is nothing.
+        let all = u128::MAX.checked_shr(128 - width).unwrap_or(0);
+        let hosts = all.checked_shr(length).unwrap_or(0);
+        return Some(Range {
+            width,
+            first: base & !hosts,
+            last: base | hosts,
+        });
     }
-    if let Some(dash) = memchr::memchr(b'-', network) {
-        let (first, first_width) = bits(address(network[..dash].trim_ascii())?);
-        let (last, last_width) = bits(address(network[dash + 1..].trim_ascii())?);
-        return Some(first_width == width && last_width == width && (first..=last).contains(&ip));
+    if let Some(dash) = memchr::memchr(b'-', text) {
+        let (first, width) = bits(address(text[..dash].trim_ascii())?);
+        let (last, last_width) = bits(address(text[dash + 1..].trim_ascii())?);
+        return (width == last_width).then_some(Range { width, first, last });
     }
-    Some(bits(address(network)?) == (ip, width))
+    single(text)
 }
 
 fn prefix_length(octets: &[u8]) -> Option<u32> {

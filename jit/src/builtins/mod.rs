@@ -22,6 +22,7 @@ mod headers;
 mod intrinsic;
 mod json;
 mod mathematical;
+mod memo;
 mod misc;
 pub(crate) mod operator;
 mod pack;
@@ -75,6 +76,8 @@ pub struct Builtin {
     pub examples: &'static [(&'static str, &'static str)],
     /// The function itself. Called only with arguments [`Builtin::check`] accepts.
     pub call: fn(&mut Call<'_>) -> Result<crate::runtime::Value, Unwind>,
+    /// The fewest and the most arguments, counted once from the parameters.
+    counts: (usize, Option<usize>),
 }
 
 type Body = fn(&mut Call<'_>) -> Result<crate::runtime::Value, Unwind>;
@@ -119,6 +122,7 @@ impl Builtin {
             summary: "",
             examples: &[],
             call,
+            counts: counts(parameters),
         }
     }
 
@@ -145,18 +149,16 @@ impl Builtin {
 
     /// The fewest arguments a call has.
     #[must_use]
+    #[inline]
     pub fn arguments_min(&self) -> usize {
-        let is_required = |parameter: &&Parameter| parameter.presence == Presence::Required;
-        self.parameters.iter().take_while(is_required).count()
+        self.counts.0
     }
 
     /// The most arguments a call has, `None` if there is no such number.
     #[must_use]
+    #[inline]
     pub fn arguments_max(&self) -> Option<usize> {
-        match self.parameters.last() {
-            Some(last) if last.presence == Presence::Variadic => None,
-            _ => Some(self.parameters.len()),
-        }
+        self.counts.1
     }
 
     /// The parameter that the argument at this position is for.
@@ -174,6 +176,19 @@ impl Builtin {
         self.parameter(position)
             .is_some_and(|parameter| parameter.kinds.contains(kind))
     }
+}
+
+/// The fewest and the most arguments that fit parameters. Runs in the compiler.
+const fn counts(parameters: &[Parameter]) -> (usize, Option<usize>) {
+    let mut least = 0;
+    while least < parameters.len() && matches!(parameters[least].presence, Presence::Required) {
+        least += 1;
+    }
+    let most = match parameters {
+        [.., last] if matches!(last.presence, Presence::Variadic) => None,
+        _ => Some(parameters.len()),
+    };
+    (least, most)
 }
 
 /// Every builtin, sorted by name. A function value names one by its index here.

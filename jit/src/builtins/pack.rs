@@ -42,8 +42,14 @@ enum Repeat {
 }
 
 /// The next letter of a format, its repeater if it has one, and the rest.
+#[inline]
 fn directive(format: &[u8]) -> Option<(u8, Option<Repeat>, &[u8])> {
     let (letter, rest) = format.trim_ascii_start().split_first()?;
+    if let [next, ..] = rest
+        && next.is_ascii_alphabetic()
+    {
+        return Some((*letter, None, rest));
+    }
     if let Some(rest) = rest.strip_prefix(b"*") {
         return Some((*letter, Some(Repeat::All), rest));
     }
@@ -85,7 +91,7 @@ fn pack(call: &mut Call<'_>) -> Result<Value, Unwind> {
 }
 
 fn pack_all(format: &[u8], arguments: &[Value]) -> Result<Value, Fault> {
-    let mut builder = StringBuilder::new(64)?;
+    let mut builder = StringBuilder::new(PACKED_ROOM)?;
     let (mut rest, mut arguments) = (format, arguments.iter());
     while let Some((letter, repeat, behind)) = directive(rest) {
         rest = behind;
@@ -120,6 +126,9 @@ fn pack_all(format: &[u8], arguments: &[Value]) -> Result<Value, Fault> {
     }
     Ok(builder.finish())
 }
+
+/// The room most packed strings need: addresses and a few numbers.
+const PACKED_ROOM: usize = 16;
 
 fn zeros(count: usize, builder: &mut StringBuilder) -> Result<(), Fault> {
     let mut left = count;
@@ -159,15 +168,26 @@ fn pack_hex(
         None => 1,
     };
     let digits = digits.get(..length).ok_or(Fault::Unfit)?;
-    for pair in digits.chunks(2) {
-        let mut octet = 0;
-        for digit in pair.iter().chain(b"0").take(2) {
-            let value = char::from(*digit).to_digit(16).ok_or(Fault::Unfit)?;
-            octet = octet * 16 + value;
+    let mut octets = [0; 32];
+    for chunk in digits.chunks(octets.len() * 2) {
+        for (octet, pair) in octets.iter_mut().zip(chunk.chunks(2)) {
+            let low = pair.get(1).map_or(Some(0), |digit| nibble(*digit));
+            let (high, low) = nibble(pair[0]).zip(low).ok_or(Fault::Unfit)?;
+            *octet = high << 4 | low;
         }
-        builder.push(&octet.to_le_bytes()[..1])?;
+        builder.push(&octets[..chunk.len().div_ceil(2)])?;
     }
     Ok(())
+}
+
+/// The value of a hex digit.
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
 }
 
 fn pack_number(
@@ -198,7 +218,7 @@ fn unpack(call: &mut Call<'_>) -> Result<Value, Unwind> {
 }
 
 fn unpack_all(format: &[u8], data: &[u8]) -> Result<Value, Fault> {
-    let mut result = Value::array()?;
+    let mut result = Value::array_with_capacity(format.len().min(VALUES_ROOM))?;
     let values = result.array_mut()?;
     let (mut rest, mut data) = (format, data);
     while let Some((letter, repeat, behind)) = directive(rest) {
@@ -229,6 +249,9 @@ fn unpack_all(format: &[u8], data: &[u8]) -> Result<Value, Fault> {
     }
     Ok(result)
 }
+
+/// The values that room is set aside for at first.
+const VALUES_ROOM: usize = 8;
 
 fn unpack_string<'d>(
     letter: u8,
@@ -277,6 +300,9 @@ fn unpack_hex<'d>(
 }
 
 fn unpack_number(letter: u8, octets: &[u8]) -> f64 {
+    if let (b'C', [octet]) = (letter, octets) {
+        return f64::from(*octet);
+    }
     let mut whole = [0; 8];
     whole[..octets.len()].copy_from_slice(octets);
     if matches!(letter, b'E' | b'n' | b'N') {

@@ -10,12 +10,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use pcre2::bytes::{Captures, Regex, RegexBuilder};
+use pcre2::bytes::{CaptureLocations, Captures, Regex, RegexBuilder};
 
+use super::memo::Memo;
 use super::{Builtin, Call, Unwind, optional, required};
 use crate::error::ErrorKind;
 use crate::runtime::number::to_count;
-use crate::runtime::{Key, Kinds, StringBuilder, Value, convert};
+use crate::runtime::{HslString, Key, Kinds, StringBuilder, Value, convert};
 
 const STRING: Kinds = Kinds::STRING;
 const MATCH: &[super::Parameter] = &[required("pattern", STRING), required("subject", STRING)];
@@ -54,9 +55,20 @@ pub(crate) const MATCH_STEPS_MAX: u32 = 200_000;
 /// Patterns a thread keeps compiled.
 const PATTERNS_KEPT_MAX: usize = 256;
 
-thread_local! {
-    static PATTERNS: RefCell<HashMap<Box<[u8]>, Rc<Regex>>> = RefCell::new(HashMap::new());
+/// A pattern that can be matched.
+struct Compiled {
+    regex: Regex,
+    /// Where the groups of a match are, for one match at a time.
+    locations: RefCell<CaptureLocations>,
 }
+
+thread_local! {
+    static PATTERNS: RefCell<HashMap<Box<[u8]>, Rc<Compiled>>> = RefCell::new(HashMap::new());
+    /// The patterns used last, found by the string that has them.
+    static RECENT: Memo<Result<Rc<Compiled>, ErrorKind>> = const { Memo::new(RECENT_SETS) };
+}
+
+const RECENT_SETS: usize = 32;
 
 /// Whether the pattern on the right of `=~` or `!~` matches somewhere in the text on its left.
 ///
@@ -68,25 +80,17 @@ pub(crate) fn matches(
     left: &Value,
     right: &Value,
 ) -> Result<bool, ErrorKind> {
-    match (left.as_octets(), right.as_octets()) {
-        (Some(subject), Some(pattern)) => is_match(pattern, subject),
+    match (left.as_octets(), right.as_string()) {
+        (Some(subject), Some(pattern)) => compiled_of(pattern)?
+            .regex
+            .is_match(subject)
+            .map_err(|error| fault(&error)),
         _ => Err(ErrorKind::Operator {
             operator,
             left: left.kind(),
             right: right.kind(),
         }),
     }
-}
-
-/// Whether a pattern matches somewhere in a subject.
-///
-/// # Errors
-///
-/// When the pattern is wrong or the match takes too many steps.
-fn is_match(pattern: &[u8], subject: &[u8]) -> Result<bool, ErrorKind> {
-    compiled(pattern)?
-        .is_match(subject)
-        .map_err(|error| fault(&error))
 }
 
 /// Why a pattern can't be one; `None` when it can.
@@ -100,11 +104,18 @@ pub(crate) fn pattern_fault(pattern: &[u8]) -> Option<String> {
     }
 }
 
-fn compiled(pattern: &[u8]) -> Result<Rc<Regex>, ErrorKind> {
+/// The pattern in a string, compiled.
+fn compiled_of(pattern: &HslString) -> Result<Rc<Compiled>, ErrorKind> {
+    RECENT.with(|recent| recent.of(pattern, compiled))
+}
+
+fn compiled(pattern: &[u8]) -> Result<Rc<Compiled>, ErrorKind> {
     if let Some(known) = PATTERNS.with_borrow(|patterns| patterns.get(pattern).cloned()) {
         return Ok(known);
     }
-    let regex = Rc::new(build(pattern, true)?);
+    let regex = build(pattern, true)?;
+    let locations = RefCell::new(regex.capture_locations());
+    let regex = Rc::new(Compiled { regex, locations });
     PATTERNS.with_borrow_mut(|patterns| {
         if patterns.len() >= PATTERNS_KEPT_MAX {
             patterns.clear();
@@ -208,6 +219,14 @@ fn charge(call: &mut Call<'_>, position: usize) -> Result<(), Unwind> {
     call.charge_octets(call.octets(position).len())
 }
 
+/// The pattern of a call, which is its first argument.
+fn pattern(call: &Call<'_>) -> Result<Rc<Compiled>, Unwind> {
+    match call.value(0).as_string() {
+        Some(pattern) => Ok(compiled_of(pattern)?),
+        None => Err(call.refuse(0, "a string")),
+    }
+}
+
 fn group(captures: &Captures<'_>, index: usize) -> Result<Value, ErrorKind> {
     Value::string(
         captures
@@ -218,17 +237,20 @@ fn group(captures: &Captures<'_>, index: usize) -> Result<Value, ErrorKind> {
 
 fn pcre_match(call: &mut Call<'_>) -> Result<Value, Unwind> {
     charge(call, 1)?;
-    let regex = compiled(call.octets(0))?;
-    let mut result = Value::array()?;
-    let Some(captures) = regex
-        .captures(call.octets(1))
-        .map_err(|error| fault(&error))?
-    else {
-        return Ok(result);
-    };
+    let compiled = pattern(call)?;
+    let (regex, subject) = (&compiled.regex, call.octets(1));
+    let mut locations = compiled.locations.borrow_mut();
+    let found = regex.captures_read(&mut locations, subject);
+    if found.map_err(|error| fault(&error))?.is_none() {
+        return Ok(Value::array()?);
+    }
+    let mut result = Value::array_with_capacity(regex.captures_len())?;
+    let array = result.array_mut()?;
     for (index, name) in regex.capture_names().iter().enumerate() {
-        let value = group(&captures, index)?;
-        let array = result.array_mut()?;
+        let part = locations
+            .get(index)
+            .map(|(start, end)| &subject[start..end]);
+        let value = Value::string(part.unwrap_or_default())?;
         if let Some(name) = name {
             array.set(Key::of(name.as_bytes()), value.clone())?;
         }
@@ -239,8 +261,8 @@ fn pcre_match(call: &mut Call<'_>) -> Result<Value, Unwind> {
 
 fn pcre_match_all(call: &mut Call<'_>) -> Result<Value, Unwind> {
     charge(call, 1)?;
-    let regex = compiled(call.octets(0))?;
-    let subject = call.octets(1);
+    let compiled = pattern(call)?;
+    let (regex, subject) = (&compiled.regex, call.octets(1));
     let names = regex.capture_names();
     let mut columns = names
         .iter()
@@ -288,8 +310,8 @@ fn pcre_quote(call: &mut Call<'_>) -> Result<Value, Unwind> {
 
 fn pcre_replace(call: &mut Call<'_>) -> Result<Value, Unwind> {
     charge(call, 2)?;
-    let regex = compiled(call.octets(0))?;
-    let subject = call.octets(2);
+    let compiled = pattern(call)?;
+    let (regex, subject) = (&compiled.regex, call.octets(2));
     let limit = match call.opt_number(3).map_or(0, to_count) {
         0 => usize::MAX,
         limit => limit,
@@ -358,6 +380,12 @@ fn expand(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn is_match(pattern: &[u8], subject: &[u8]) -> Result<bool, ErrorKind> {
+        let compiled = compiled(pattern)?;
+        let found = compiled.regex.is_match(subject);
+        found.map_err(|error| fault(&error))
+    }
 
     #[test]
     fn modifiers_stand_behind_the_last_slash() {

@@ -3,6 +3,7 @@
 //! All count octets and know only US-ASCII letters. Names of 2017 with the same arguments are beside their successors.
 
 use memchr::memmem;
+use smallvec::SmallVec;
 
 use super::array::length_of;
 use super::{Builtin, Call, Unwind, optional, required};
@@ -132,7 +133,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
 
 fn chr(call: &mut Call<'_>) -> Result<Value, Unwind> {
     let octet = to_int32(call.number(0)).to_le_bytes()[0];
-    Ok(Value::string(&[octet])?)
+    Ok(string::of_octet(octet))
 }
 
 fn ord(call: &mut Call<'_>) -> Result<Value, Unwind> {
@@ -199,16 +200,14 @@ pub(super) fn split(
         0 => usize::MAX,
         parts => parts - 1,
     };
-    let cuts: Vec<usize> = if limit < 0.0 {
-        let mut cuts: Vec<usize> = memmem::rfind_iter(subject, delimiter)
+    let cuts = if limit < 0.0 {
+        let mut cuts: Cuts = memmem::rfind_iter(subject, delimiter)
             .take(cuts_max)
             .collect();
         cuts.reverse();
         cuts
     } else {
-        memmem::find_iter(subject, delimiter)
-            .take(cuts_max)
-            .collect()
+        first_cuts(subject, delimiter, cuts_max)
     };
     call.charge(cuts.len())?;
     let whole = call.value(string_position);
@@ -222,6 +221,21 @@ pub(super) fn split(
     parts.append(string::slice(whole, start, subject.len())?)?;
     Ok(result)
 }
+
+/// Where the first delimiters begin, at most so many. One octet is searched without preparing a search.
+fn first_cuts(subject: &[u8], delimiter: &[u8], cuts_max: usize) -> Cuts {
+    match delimiter {
+        [octet] => memchr::memchr_iter(*octet, subject)
+            .take(cuts_max)
+            .collect(),
+        _ => memmem::find_iter(subject, delimiter)
+            .take(cuts_max)
+            .collect(),
+    }
+}
+
+/// Positions in a string; few take no memory.
+type Cuts = SmallVec<[usize; 32]>;
 
 fn position(found: Option<usize>) -> Value {
     found.map_or(Value::number(-1.0), Value::count)

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::fiber::{Parked, Resume, YielderPointer};
 use super::{Ending, HostAnswer, HostRequest, Limits};
-use crate::boundary::enter::enter;
+use crate::boundary::enter::{Arguments, enter};
 use crate::boundary::layout::ExecutionState;
 use crate::builtins::Unwind;
 use crate::codegen::ENTRIES_MAX;
@@ -126,7 +126,7 @@ impl Running {
         }
         let main = self.script.code.entry(FunctionId(0));
         let result = match main {
-            Some(entry) => enter(self, entry, &Value::NONE, Vec::new()).map(drop),
+            Some(entry) => enter(self, entry, &Value::NONE, Arguments::new()).map(drop),
             None => Ok(()),
         };
         match (result, self.ending.take()) {
@@ -212,6 +212,7 @@ impl Running {
     }
 
     /// Shortens the slice by the work that values took since this was last called.
+    #[inline]
     pub(crate) fn lend(&mut self) {
         let work = take_work();
         if work != 0 {
@@ -227,6 +228,7 @@ impl Running {
     }
 
     /// Whether work on values alone has used up more than a slice.
+    #[inline]
     pub(crate) fn must_rest(&self) -> bool {
         self.lent > self.limits.fuel_per_slice
     }
@@ -242,6 +244,7 @@ impl Running {
     }
 
     /// Takes fuel for something expensive.
+    #[inline]
     pub(crate) fn charge(&mut self, fuel: u64) -> Result<(), Unwind> {
         if self.ending_now {
             return Err(Unwind::Ended);
@@ -293,6 +296,7 @@ impl Running {
 
     /// Calls a function by value, unless too many such calls are nested already: they take native stack, whose bound
     /// counts on it, even where a builtin calls a builtin and no code of the script runs in between.
+    #[inline]
     pub(crate) fn nested<T>(
         &mut self,
         call: impl FnOnce(&mut Self) -> Result<T, Unwind>,

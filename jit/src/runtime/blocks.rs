@@ -56,19 +56,37 @@ impl Blocks {
     }
 
     /// A block of at least `size` bytes, aligned to 16.
+    #[inline]
     pub(super) fn allocate(&self, size: usize) -> Result<NonNull<u8>, ErrorKind> {
+        if size <= FINE_MAX
+            && let Some(block) = self.reuse(class_of(size).0)
+        {
+            return Ok(block);
+        }
+        self.allocate_anew(size)
+    }
+
+    /// The block of a class that was taken back last.
+    #[inline]
+    fn reuse(&self, class: usize) -> Option<NonNull<u8>> {
+        let head = &self.free[class];
+        let block = NonNull::new(head.get())?;
+        // SAFETY: blocks on a free list are unused memory of this heap, and `deallocate` wrote a FreeBlock into each.
+        let next = unsafe { block.as_ref() }.next;
+        head.set(next);
+        Some(block.cast())
+    }
+
+    #[inline(never)]
+    fn allocate_anew(&self, size: usize) -> Result<NonNull<u8>, ErrorKind> {
         if size > SMALL_MAX {
             return self.allocate_large(usable_size(size));
         }
         let (class, rounded) = class_of(size);
-        let head = &self.free[class];
-        let Some(block) = NonNull::new(head.get()) else {
-            return self.extend_arena(rounded);
-        };
-        // SAFETY: blocks on a free list are unused memory of this heap, and `deallocate` wrote a FreeBlock into each.
-        let next = unsafe { block.as_ref() }.next;
-        head.set(next);
-        Ok(block.cast())
+        match self.reuse(class) {
+            Some(block) => Ok(block),
+            None => self.extend_arena(rounded),
+        }
     }
 
     fn extend_arena(&self, size: usize) -> Result<NonNull<u8>, ErrorKind> {
@@ -141,15 +159,11 @@ impl Blocks {
     ///
     /// 1. `block` came from `allocate` of this heap with `size` or, within the same side of `SMALL_MAX`, more.
     /// 2. It is used by nobody any more.
+    #[inline]
     pub(super) unsafe fn deallocate(&self, block: NonNull<u8>, size: usize) {
         if size > SMALL_MAX {
-            // SAFETY: 1 says it is a large block, whose header is LARGE_HEADER bytes in front.
-            let start = unsafe { block.sub(LARGE_HEADER) }.cast::<LargeBlock>();
-            // SAFETY: a large block stays on the list until here.
-            let size = unsafe { self.unlink_large(start) };
-            self.used.set(self.used.get() - size);
-            // SAFETY: `allocate_large` or `reallocate` made it with this layout.
-            unsafe { std::alloc::dealloc(start.as_ptr().cast(), large_layout(size)) };
+            // SAFETY: 1 and 2.
+            unsafe { self.deallocate_large(block) };
             return;
         }
         let head = &self.free[class_of(size).0];
@@ -157,6 +171,22 @@ impl Blocks {
         // SAFETY: 1 and 2: at least 16 bytes, aligned to 16, ours to write.
         unsafe { block.cast().write(link) };
         head.set(block.as_ptr().cast());
+    }
+
+    /// Takes a large block back.
+    ///
+    /// # Safety
+    ///
+    /// 1. `block` is a large block of this heap, used by nobody any more.
+    #[inline(never)]
+    unsafe fn deallocate_large(&self, block: NonNull<u8>) {
+        // SAFETY: 1 says its header is LARGE_HEADER bytes in front.
+        let start = unsafe { block.sub(LARGE_HEADER) }.cast::<LargeBlock>();
+        // SAFETY: a large block stays on the list until here.
+        let size = unsafe { self.unlink_large(start) };
+        self.used.set(self.used.get() - size);
+        // SAFETY: `allocate_large` or `reallocate` made it with this layout.
+        unsafe { std::alloc::dealloc(start.as_ptr().cast(), large_layout(size)) };
     }
 
     /// Moves the contents of a block to one of at least `new` bytes.
@@ -261,6 +291,7 @@ const LARGE_HEADER: usize = size_of::<LargeBlock>();
 const ARENA_RETAINED_MAX: usize = 256 * 1024;
 
 /// The free list a size belongs to, and the bytes a block of that class has.
+#[inline]
 fn class_of(size: usize) -> (usize, usize) {
     if size <= FINE_MAX {
         let class = size.max(1).div_ceil(ALIGNMENT);
@@ -276,6 +307,7 @@ fn class_of(size: usize) -> (usize, usize) {
 }
 
 /// The bytes a block for `size` really has.
+#[inline]
 pub(super) fn usable_size(size: usize) -> usize {
     if size <= SMALL_MAX {
         class_of(size).1

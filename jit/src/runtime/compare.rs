@@ -13,6 +13,7 @@ use super::array::HslArray;
 use super::convert::{self, DEPTH_MAX};
 use super::heap;
 use super::kind::Kind;
+use super::string;
 use super::value::Value;
 use crate::error::ErrorKind;
 
@@ -59,7 +60,7 @@ fn same_octets(left: &[u8], right: &[u8]) -> bool {
         return false;
     }
     heap::record_octets(left.len());
-    left == right
+    string::same_octets(left, right)
 }
 
 fn arrays(

@@ -10,7 +10,7 @@ use super::heap;
 use super::key::Key;
 use super::kind::Kind;
 use super::number::{self, NumberText};
-use super::string::{self, StringBuilder};
+use super::string::{self, HslString, StringBuilder};
 use super::value::Value;
 use crate::error::ErrorKind;
 
@@ -55,6 +55,7 @@ pub enum Text<'a> {
 impl Text<'_> {
     /// The octets.
     #[must_use]
+    #[inline]
     pub fn octets(&self) -> &[u8] {
         match self {
             Self::Borrowed(octets) => octets,
@@ -69,7 +70,16 @@ impl Text<'_> {
 /// # Errors
 ///
 /// If an array is nested deeper than [`DEPTH_MAX`], or its text exceeds the limits of strings or of the heap.
+#[inline]
 pub fn text(value: &Value) -> Result<Text<'_>, ErrorKind> {
+    match value.as_octets() {
+        Some(octets) => Ok(Text::Borrowed(octets)),
+        None => made_text(value),
+    }
+}
+
+/// The text of what is not a string.
+fn made_text(value: &Value) -> Result<Text<'_>, ErrorKind> {
     Ok(match value.kind() {
         Kind::Number => Text::Number(number::text(value.as_number().unwrap_or_default())),
         Kind::String => Text::Borrowed(value.as_octets().unwrap_or_default()),
@@ -129,12 +139,14 @@ pub fn to_number(value: &Value) -> f64 {
 ///
 /// As for [`text`].
 pub fn join(array: &HslArray, separator: &[u8]) -> Result<Value, ErrorKind> {
-    let mut builder = StringBuilder::new(0)?;
+    let separators = array.len().saturating_mul(separator.len());
+    let room = separators.saturating_add(room_for(array.values()));
+    let mut builder = StringBuilder::new(room.min(ROOM_MAX))?;
     for (position, value) in array.values().enumerate() {
         if position > 0 {
             builder.push(separator)?;
         }
-        write_text(value, &mut builder)?;
+        push_text(value, &mut builder)?;
     }
     Ok(builder.finish())
 }
@@ -145,11 +157,37 @@ pub fn join(array: &HslArray, separator: &[u8]) -> Result<Value, ErrorKind> {
 ///
 /// As for [`text`].
 pub fn interpolate(values: &[Value]) -> Result<Value, ErrorKind> {
-    let mut builder = StringBuilder::new(0)?;
+    let mut builder = StringBuilder::new(room_for(values.iter()).min(ROOM_MAX))?;
     for value in values {
-        write_text(value, &mut builder)?;
+        push_text(value, &mut builder)?;
     }
     Ok(builder.finish())
+}
+
+/// The octets that the texts of values will take: exactly, of strings; a guess, of everything else.
+fn room_for<'a>(values: impl Iterator<Item = &'a Value>) -> usize {
+    values.fold(0, |sum: usize, value| {
+        let octets = value.as_string().map_or(NUMBER_ROOM, HslString::len);
+        sum.saturating_add(octets)
+    })
+}
+
+/// The room set aside for what is not a string.
+const NUMBER_ROOM: usize = 4;
+
+/// What is set aside before there is anything to put there. Longer texts grow as they come.
+const ROOM_MAX: usize = 64 * 1024;
+
+/// As [`write_text`], for the kinds that are joined most.
+#[inline]
+fn push_text(value: &Value, builder: &mut StringBuilder) -> Result<(), ErrorKind> {
+    if let Some(octets) = value.as_octets() {
+        return builder.push(octets);
+    }
+    match value.as_number() {
+        Some(number) => builder.push(&number::text(number)),
+        None => write_text(value, builder),
+    }
 }
 
 fn word(value: &Value) -> &'static [u8] {

@@ -33,6 +33,7 @@ impl<'a> Key<'a> {
     /// # Errors
     ///
     /// If the value is an array, a function or an object, or a number outside the range of keys.
+    #[inline]
     pub fn cast(value: &'a Value) -> Result<Self, ErrorKind> {
         if let Some(number) = value.as_arithmetic() {
             return Self::from_number(number);
@@ -54,13 +55,19 @@ impl<'a> Key<'a> {
 
     /// The key a position stands for.
     #[must_use]
+    #[inline]
     pub fn at(position: usize) -> Self {
         Key::Integer(i64::try_from(position).unwrap_or(KEY_MAX))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "checked against the range")]
     #[expect(clippy::cast_precision_loss, reason = "KEY_MAX is exactly a double")]
+    #[inline]
     fn from_number(number: f64) -> Result<Self, ErrorKind> {
+        let integer = number as i64;
+        if integer.unsigned_abs() <= KEY_MAX.unsigned_abs() && integer as f64 == number {
+            return Ok(Key::Integer(integer));
+        }
         if number.trunc().abs() <= KEY_MAX as f64 {
             Ok(Key::Integer(number as i64))
         } else {
@@ -73,6 +80,7 @@ impl<'a> Key<'a> {
     /// # Errors
     ///
     /// If the heap exceeds its limit.
+    #[inline]
     #[expect(
         clippy::cast_precision_loss,
         reason = "integer keys are exactly doubles"
@@ -88,6 +96,7 @@ impl<'a> Key<'a> {
 
     /// The octets, if it is a string.
     #[must_use]
+    #[inline]
     pub fn octets(self) -> Option<&'a [u8]> {
         match self {
             Key::None | Key::Integer(_) => None,
@@ -98,15 +107,20 @@ impl<'a> Key<'a> {
 
     /// Whether both are the same key.
     #[must_use]
+    #[inline]
     pub fn equals(self, other: Key<'_>) -> bool {
         match (self, other) {
             (Key::None, Key::None) => true,
             (Key::Integer(left), Key::Integer(right)) => left == right,
             (Key::String(left), Key::String(right)) if left.is_same(right) => true,
-            _ => self.octets().is_some() && self.octets() == other.octets(),
+            _ => match (self.octets(), other.octets()) {
+                (Some(left), Some(right)) => string::same_octets(left, right),
+                _ => false,
+            },
         }
     }
 
+    #[inline]
     pub(super) fn hash(self) -> u32 {
         match self {
             Key::None => 1,
@@ -117,6 +131,7 @@ impl<'a> Key<'a> {
     }
 
     /// The position this is the key of in a packed array.
+    #[inline]
     pub(super) fn position(self) -> Option<usize> {
         match self {
             Key::Integer(integer) => usize::try_from(integer).ok(),
@@ -143,7 +158,15 @@ fn hash_integer(integer: i64) -> u32 {
 }
 
 /// The integer that octets look like: a minus sign at most, no leading zero, within the range of keys.
+#[inline]
 fn integer_like(octets: &[u8]) -> Option<i64> {
+    match octets.first() {
+        Some(b'-' | b'0'..=b'9') => integer_of(octets),
+        _ => None,
+    }
+}
+
+fn integer_of(octets: &[u8]) -> Option<i64> {
     let digits = octets.strip_prefix(b"-").unwrap_or(octets);
     let canonical = match digits {
         [b'0'] => octets.len() == 1,

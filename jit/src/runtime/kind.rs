@@ -96,6 +96,7 @@ impl Kinds {
 
     /// Whether the set has this kind.
     #[must_use]
+    #[inline]
     pub const fn contains(self, kind: Kind) -> bool {
         self.0 & (1 << kind as u8) != 0
     }

@@ -35,7 +35,15 @@ impl Write for Sink<'_> {
 /// Never: writing to memory does not fail.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "integral and below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "compared with what it came from"
+)]
 pub fn text(number: f64) -> NumberText {
+    let integer = number as i64;
+    if number.abs() < INTEGER_MAX && integer as f64 == number {
+        return integer_text(integer);
+    }
     let mut text = NumberText::new();
     let mut sink = Sink(&mut text);
     if number.is_nan() {
@@ -44,14 +52,35 @@ pub fn text(number: f64) -> NumberText {
         sink.write_str(if number > 0.0 { "inf" } else { "-inf" })
     } else if number.abs() >= EXPONENT_MIN {
         exponent_text(&mut sink, number)
-    } else if number.abs() < INTEGER_MAX && number.trunc().to_bits() == number.to_bits() {
-        write!(sink, "{}", number as i64)
     } else {
         write!(sink, "{number}")
     }
     .expect("writing to memory does not fail");
     text
 }
+
+/// The digits of an integer, from the last to the first.
+fn integer_text(integer: i64) -> NumberText {
+    let mut digits = [0; INTEGER_DIGITS_MAX + 1];
+    let mut start = digits.len();
+    let mut rest = integer.unsigned_abs();
+    loop {
+        start -= 1;
+        digits[start] = b"0123456789"[(rest % 10) as usize];
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if integer < 0 {
+        start -= 1;
+        digits[start] = b'-';
+    }
+    NumberText::from_slice(&digits[start..])
+}
+
+/// The digits of the greatest 64-bit integer.
+const INTEGER_DIGITS_MAX: usize = 20;
 
 fn exponent_text(sink: &mut Sink<'_>, number: f64) -> fmt::Result {
     let mut plain = NumberText::new();
@@ -89,10 +118,37 @@ fn hexadecimal(digits: &[u8]) -> Option<f64> {
     })
 }
 
+/// The remainder of a division, with the sign of the dividend. Small whole numbers are divided as such, which is several
+/// times as quick.
+#[must_use]
+#[inline]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "compared with what they came from"
+)]
+pub fn remainder(dividend: f64, divisor: f64) -> f64 {
+    let (left, right) = (dividend as u32, divisor.abs() as u32);
+    let are_whole = f64::from(left) == dividend && f64::from(right) == divisor.abs();
+    if are_whole && right != 0 && dividend.is_sign_positive() {
+        return f64::from(left % right);
+    }
+    dividend % divisor
+}
+
 /// The 32-bit signed integer the bit operators see: the fraction cut off, modulo 2^32; nan and infinities are 0.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "reduced modulo 2^32 first")]
+#[inline]
 pub fn to_int32(number: f64) -> i32 {
+    if number.abs() < INTEGER_MAX {
+        return (number as i64) as i32;
+    }
+    far_to_int32(number)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "reduced modulo 2^32 first")]
+fn far_to_int32(number: f64) -> i32 {
     if !number.is_finite() {
         return 0;
     }
@@ -107,6 +163,7 @@ pub fn to_int32(number: f64) -> i32 {
     clippy::cast_sign_loss,
     reason = "casts from doubles saturate"
 )]
+#[inline]
 pub fn to_count(number: f64) -> usize {
     number as usize
 }
@@ -184,6 +241,35 @@ mod tests {
         ];
         for (number, expected) in table {
             assert_eq!(to_int32(number), expected, "{number}");
+        }
+    }
+
+    #[test]
+    fn remainders_are_those_of_the_processor() {
+        let numbers = [
+            0.0,
+            -0.0,
+            1.0,
+            -1.0,
+            2.5,
+            3.0,
+            -3.0,
+            7.0,
+            -7.0,
+            4_294_967_295.0,
+            4_294_967_296.0,
+            1e300,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            f64::NAN,
+        ];
+        for dividend in numbers {
+            for divisor in numbers {
+                let (found, expected) = (remainder(dividend, divisor), dividend % divisor);
+                let same =
+                    found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan();
+                assert!(same, "{dividend} % {divisor} is {found}");
+            }
         }
     }
 

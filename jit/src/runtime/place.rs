@@ -24,6 +24,7 @@ pub enum Step<'a> {
     Append,
 }
 
+#[inline]
 fn become_array(base: &mut Value) -> Result<(), ErrorKind> {
     if base.is_none() || base.is_undefined() {
         *base = Value::array()?;
@@ -36,6 +37,7 @@ fn become_array(base: &mut Value) -> Result<(), ErrorKind> {
 /// # Errors
 ///
 /// If the base is not an array, undefined or none, the key cannot be one, or a limit is exceeded.
+#[inline]
 pub fn element_for_write<'v>(base: &'v mut Value, key: &Value) -> Result<&'v mut Value, ErrorKind> {
     let key = Key::cast(key)?;
     become_array(base)?;

@@ -75,6 +75,34 @@ impl Bounds {
         })
     }
 
+    /// The first position and the one behind the last of `[first:last]` on `length` elements.
+    ///
+    /// # Errors
+    ///
+    /// If an index is not a number (or a boolean).
+    #[inline]
+    pub fn part(
+        length: usize,
+        first: Option<&Value>,
+        last: Option<&Value>,
+    ) -> Result<(usize, usize), ErrorKind> {
+        let position = |value: Option<&Value>, omitted: usize| -> Result<usize, ErrorKind> {
+            let Some(value) = value else {
+                return Ok(omitted);
+            };
+            let given = index(value)?;
+            let counted = if given < 0 {
+                length.saturating_sub(given.unsigned_abs())
+            } else {
+                given.unsigned_abs()
+            };
+            Ok(counted.min(length))
+        };
+        let start = position(first, 0)?;
+        let end = position(last, length)?;
+        Ok((start, end.max(start)))
+    }
+
     /// The selected positions, in order of selection.
     pub fn indexes(&self) -> impl Iterator<Item = usize> {
         let (start, step) = (self.start, self.step);
@@ -111,6 +139,7 @@ impl Bounds {
     clippy::cast_possible_truncation,
     reason = "casts from doubles saturate, which clamps"
 )]
+#[inline]
 fn index(value: &Value) -> Result<isize, ErrorKind> {
     value
         .as_arithmetic()
@@ -217,6 +246,11 @@ mod tests {
                         );
                         let found: Vec<usize> = bounds.indexes().collect();
                         assert_eq!(found, expected, "{length} [{first:?}:{last:?}:{step}]");
+                        if step == 1 {
+                            let part = Bounds::part(length, from.as_ref(), to.as_ref());
+                            let (start, end) = part.expect("numbers");
+                            assert_eq!((start..end).collect::<Vec<_>>(), expected);
+                        }
                         for position in 0..length {
                             assert_eq!(bounds.contains(position), expected.contains(&position));
                         }

@@ -9,7 +9,8 @@
 
 use std::cell::Cell;
 use std::cmp::Ordering;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
+use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 use std::slice;
 
@@ -46,7 +47,8 @@ pub struct HslString {
     pub(super) data: NonNull<u8>,
     /// Hash of the octets, or 0 when it is not known yet.
     pub(super) hash: Cell<u32>,
-    reserved: u32,
+    /// What [`HslString::stamp`] gives, as long as the hash is known; otherwise left over from other octets.
+    stamp: Cell<u32>,
 }
 
 const BLOCK_HEADER: usize = size_of::<HslString>();
@@ -55,6 +57,7 @@ const SLICE_BLOCK: usize = BLOCK_HEADER + size_of::<Value>();
 impl HslString {
     /// The octets.
     #[must_use]
+    #[inline]
     pub fn octets(&self) -> &[u8] {
         // SAFETY: by the invariant of `data`; a string that is borrowed is not changed.
         unsafe { slice::from_raw_parts(self.data.as_ptr(), self.length as usize) }
@@ -62,12 +65,14 @@ impl HslString {
 
     /// The number of octets.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.length as usize
     }
 
     /// Whether there are none.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
@@ -80,18 +85,46 @@ impl HslString {
 
     /// A hash of the octets, the same for equal strings within this thread, and not to be foretold. Never 0.
     #[must_use]
+    #[inline]
     pub fn hash(&self) -> u32 {
-        if self.hash.get() == 0 {
-            heap::record_octets(self.len());
-            self.hash.set(hash_octets(self.octets()));
+        match self.hash.get() {
+            0 => self.find_hash(),
+            known => known,
         }
-        self.hash.get()
     }
 
+    fn find_hash(&self) -> u32 {
+        heap::record_octets(self.len());
+        let hash = hash_octets(self.octets());
+        self.hash.set(hash);
+        // Whoever changes the octets forgets their hash, but not always the stamp.
+        self.stamp.set(0);
+        hash
+    }
+
+    /// The number that [`Self::set_stamp`] gave to these octets, or 0.
+    #[must_use]
+    #[inline]
+    pub(crate) fn stamp(&self) -> u32 {
+        match self.hash.get() {
+            0 => 0,
+            _ => self.stamp.get(),
+        }
+    }
+
+    /// Notes a number with the octets for as long as they stay what they are. Whoever gives out numbers gives each to one
+    /// text only, so that a stamp stands for a text.
+    pub(crate) fn set_stamp(&self, stamp: u32) {
+        let _ = self.hash();
+        self.stamp.set(stamp);
+    }
+
+    #[inline]
     pub(super) fn is_unique(&self) -> bool {
         self.header.is_unique()
     }
 
+    #[inline]
     fn is_slice(&self) -> bool {
         self.header.flags() & FLAG_SLICE != 0
     }
@@ -111,23 +144,82 @@ impl HslString {
     }
 }
 
-/// A hash of octets, seeded per thread so that nobody can prepare keys that collide. Never 0.
+/// A hash of octets, with keys of this thread that the system made at random, so that nobody can prepare octets that
+/// collide. Never 0.
 pub(super) fn hash_octets(octets: &[u8]) -> u32 {
     thread_local! {
-        static SEED: std::hash::RandomState = std::hash::RandomState::new();
+        static KEYS: ahash::RandomState = {
+            let random = std::hash::RandomState::new();
+            let [one, two, three, four] = [1, 2, 3, 4].map(|number| random.hash_one(number));
+            ahash::RandomState::with_seeds(one, two, three, four)
+        };
     }
-    let hash = SEED.with(|seed| seed.hash_one(octets));
+    let hash = KEYS.with(|keys| {
+        let mut hasher = keys.build_hasher();
+        hasher.write(octets);
+        hasher.finish()
+    });
     let folded = u32::try_from((hash ^ hash >> 32) & 0xFFFF_FFFF).unwrap_or(0);
     folded.max(1)
 }
 
+#[inline]
 fn length_of(length: usize) -> Result<u32, ErrorKind> {
-    u32::try_from(length)
-        .ok()
-        .filter(|_| length <= STRING_LENGTH_MAX)
-        .ok_or(ErrorKind::StringLength {
+    match u32::try_from(length) {
+        Ok(short) if length <= STRING_LENGTH_MAX => Ok(short),
+        _ => Err(ErrorKind::StringLength {
             limit: STRING_LENGTH_MAX,
-        })
+        }),
+    }
+}
+
+/// Writes octets to room of the same length. Short ones by words that may overlap, which is quicker than a call.
+#[inline]
+fn copy_octets(octets: &[u8], room: &mut [MaybeUninit<u8>]) {
+    let length = octets.len();
+    let mut copy = |from: usize, count: usize| {
+        room[from..from + count].write_copy_of_slice(&octets[from..from + count]);
+    };
+    match length {
+        0 => {}
+        1 => copy(0, 1),
+        2..4 => {
+            copy(0, 2);
+            copy(length - 2, 2);
+        }
+        4..8 => {
+            copy(0, 4);
+            copy(length - 4, 4);
+        }
+        8..=16 => {
+            copy(0, 8);
+            copy(length - 8, 8);
+        }
+        17..=32 => {
+            copy(0, 16);
+            copy(length - 16, 16);
+        }
+        _ => copy(0, length),
+    }
+}
+
+/// Whether both are the same octets. Short ones are compared by words that may overlap, which is quicker than a call.
+#[must_use]
+#[inline]
+pub(crate) fn same_octets(left: &[u8], right: &[u8]) -> bool {
+    let length = left.len();
+    if length != right.len() {
+        return false;
+    }
+    let same = |from: usize, count: usize| left[from..from + count] == right[from..from + count];
+    match length {
+        0 => true,
+        1 => same(0, 1),
+        2..4 => same(0, 2) && same(length - 2, 2),
+        4..8 => same(0, 4) && same(length - 4, 4),
+        8..=16 => same(0, 8) && same(length - 8, 8),
+        _ => left == right,
+    }
 }
 
 impl Value {
@@ -136,8 +228,9 @@ impl Value {
     /// # Errors
     ///
     /// If the octets exceed [`STRING_LENGTH_MAX`] or the heap its limit.
+    #[inline]
     pub fn string(octets: &[u8]) -> Result<Self, ErrorKind> {
-        concat(&[octets])
+        concat([octets])
     }
 }
 
@@ -160,6 +253,7 @@ const OCTETS_BYTES: usize = 64 * 1024;
 
 /// The string of one octet; it takes no memory of the execution.
 #[must_use]
+#[inline]
 pub fn of_octet(octet: u8) -> Value {
     OCTETS.with(|octets| octets[usize::from(octet)].clone())
 }
@@ -174,22 +268,28 @@ pub fn octet_strings() -> *const u64 {
 fn with_capacity(capacity: usize) -> Result<Value, ErrorKind> {
     length_of(capacity)?;
     let size = usable_size(BLOCK_HEADER + capacity);
-    let capacity = u32::try_from(size - BLOCK_HEADER).expect("at most the limit and a little");
     let make = |block: NonNull<u8>, header| {
         let string = HslString {
             header,
             length: 0,
-            capacity,
+            capacity: capacity_of(size),
             // SAFETY: the block is longer than the header.
             data: unsafe { block.add(BLOCK_HEADER) },
             hash: Cell::new(0),
-            reserved: 0,
+            stamp: Cell::new(0),
         };
         // SAFETY: the block is new, aligned to 16 and longer than the header.
         unsafe { block.cast().write(string) };
     };
     // SAFETY: `make` writes a string with the given header.
-    unsafe { heap::make_string(size, make) }
+    unsafe { heap::make_string(size, 0, make) }
+}
+
+/// The octets that a string in a block of this size may have.
+#[inline]
+fn capacity_of(size: usize) -> u32 {
+    let room = (size - BLOCK_HEADER).min(STRING_LENGTH_MAX);
+    u32::try_from(room).unwrap_or(u32::MAX)
 }
 
 /// One string of several pieces.
@@ -197,36 +297,60 @@ fn with_capacity(capacity: usize) -> Result<Value, ErrorKind> {
 /// # Errors
 ///
 /// If the result exceeds [`STRING_LENGTH_MAX`] or the heap its limit.
+#[inline]
+pub fn concat<const N: usize>(pieces: [&[u8]; N]) -> Result<Value, ErrorKind> {
+    concat_all(&pieces)
+}
+
+/// One string of several pieces, as many as there are.
 ///
-/// # Panics
+/// # Errors
 ///
-/// Never: a new string is nobody else's.
-pub fn concat(pieces: &[&[u8]]) -> Result<Value, ErrorKind> {
-    let length = pieces
+/// If the result exceeds [`STRING_LENGTH_MAX`] or the heap its limit.
+#[inline]
+pub fn concat_all(pieces: &[&[u8]]) -> Result<Value, ErrorKind> {
+    let whole = pieces
         .iter()
         .fold(0_usize, |sum, piece| sum.saturating_add(piece.len()));
-    let mut value = with_capacity(length)?;
-    let string = value
-        .as_unique_string()
-        .expect("a new string is nobody else's");
-    for piece in pieces {
-        extend(string, piece);
-    }
-    Ok(value)
+    let length = length_of(whole)?;
+    let size = usable_size(BLOCK_HEADER + whole);
+    let make = |block: NonNull<u8>, header| {
+        // SAFETY: the block is longer than the header.
+        let data = unsafe { block.add(BLOCK_HEADER) };
+        // SAFETY: behind the header there is room for all pieces, in memory that is new and so nobody else's.
+        let mut room = unsafe { slice::from_raw_parts_mut(data.cast().as_ptr(), whole) };
+        for piece in pieces {
+            let (place, behind) = room.split_at_mut(piece.len());
+            copy_octets(piece, place);
+            room = behind;
+        }
+        let string = HslString {
+            header,
+            length,
+            capacity: capacity_of(size),
+            data,
+            hash: Cell::new(0),
+            stamp: Cell::new(0),
+        };
+        // SAFETY: the block is new, aligned to 16 and longer than the header.
+        unsafe { block.cast().write(string) };
+    };
+    // SAFETY: `make` writes a string with the given header.
+    unsafe { heap::make_string(size, whole + EXTEND_WORK * pieces.len(), make) }
 }
 
 /// Adds octets to a string that has room for them and is nobody else's.
+#[inline]
 fn extend(string: &mut HslString, octets: &[u8]) {
-    assert!(
-        octets.len() <= (string.capacity - string.length.min(string.capacity)) as usize,
-        "the caller made room"
-    );
+    let room = string.capacity.saturating_sub(string.length) as usize;
+    assert!(octets.len() <= room, "the caller made room");
     let length = string.length as usize;
     // SAFETY: `length` is at most the capacity, so this is inside the block or at its end.
     let end = unsafe { string.data.add(length) };
-    // SAFETY: the assertion; the source cannot overlap, it would have to lie behind the octets in use.
-    unsafe { ptr::copy_nonoverlapping(octets.as_ptr(), end.as_ptr(), octets.len()) };
-    string.length += u32::try_from(octets.len()).expect("at most the capacity, a u32");
+    // SAFETY: the assertion; the octets to add are not there, they would have to lie behind those in use.
+    let room = unsafe { slice::from_raw_parts_mut(end.cast().as_ptr(), octets.len()) };
+    copy_octets(octets, room);
+    string.length += u32::try_from(octets.len()).unwrap_or(0);
     heap::record_octets(octets.len() + EXTEND_WORK);
     string.hash.set(0);
 }
@@ -241,10 +365,24 @@ fn extend(string: &mut HslString, octets: &[u8]) {
 /// # Panics
 ///
 /// If `value` is not a string.
+#[inline]
 pub fn append(value: &mut Value, octets: &[u8]) -> Result<(), ErrorKind> {
     if octets.is_empty() {
         return Ok(());
     }
+    // Of a slice the capacity is 0.
+    if let Some(string) = value.as_unique_string()
+        && octets.len() <= string.capacity.saturating_sub(string.length) as usize
+    {
+        extend(string, octets);
+        return Ok(());
+    }
+    append_moving(value, octets)
+}
+
+/// Appends octets to a string that has no room for them, or is somebody else's as well.
+#[inline(never)]
+fn append_moving(value: &mut Value, octets: &[u8]) -> Result<(), ErrorKind> {
     let length = value
         .as_string()
         .expect("only strings are appended to")
@@ -252,10 +390,6 @@ pub fn append(value: &mut Value, octets: &[u8]) -> Result<(), ErrorKind> {
     let needed = length + octets.len();
     length_of(needed)?;
     match value.as_unique_string() {
-        Some(string) if needed <= string.capacity as usize => {
-            extend(string, octets);
-            return Ok(());
-        }
         Some(string) if string.capacity > 0 => {
             let old = string.capacity as usize;
             grow(value, needed.max((old * 2).min(STRING_LENGTH_MAX)))?;
@@ -290,7 +424,7 @@ fn grow(value: &mut Value, capacity: usize) -> Result<(), ErrorKind> {
     let block = heap::header_address(bits).cast::<u8>();
     // SAFETY: the block is longer than the header.
     string.data = unsafe { block.add(BLOCK_HEADER) };
-    string.capacity = u32::try_from(new - BLOCK_HEADER).expect("at most the limit and a little");
+    string.capacity = capacity_of(new);
     Ok(())
 }
 
@@ -308,6 +442,9 @@ pub fn slice(value: &Value, start: usize, end: usize) -> Result<Value, ErrorKind
     let part = &string.octets()[start..end];
     if part.len() == string.len() {
         return Ok(value.clone());
+    }
+    if let [octet] = part {
+        return Ok(of_octet(*octet));
     }
     if part.len() < SHARED_LENGTH_MIN {
         return Value::string(part);
@@ -327,7 +464,7 @@ fn shared(owner: Value, data: NonNull<u8>, length: u32) -> Result<Value, ErrorKi
             capacity: 0,
             data,
             hash: Cell::new(0),
-            reserved: 0,
+            stamp: Cell::new(0),
         };
         // SAFETY: the block is new, aligned to 16 and longer than the header.
         unsafe { block.cast().write(string) };
@@ -337,7 +474,7 @@ fn shared(owner: Value, data: NonNull<u8>, length: u32) -> Result<Value, ErrorKi
         unsafe { place.write(owner) };
     };
     // SAFETY: `make` writes a string with the given header.
-    unsafe { heap::make_string(SLICE_BLOCK, make) }
+    unsafe { heap::make_string(SLICE_BLOCK, 0, make) }
 }
 
 /// Gives up what a string holds and returns the size of its block.
@@ -379,6 +516,7 @@ impl StringBuilder {
     /// # Errors
     ///
     /// If the string exceeds [`STRING_LENGTH_MAX`] or the heap its limit.
+    #[inline]
     pub fn push(&mut self, octets: &[u8]) -> Result<(), ErrorKind> {
         append(&mut self.value, octets)
     }
@@ -529,7 +667,7 @@ mod tests {
             Change::Repeat(of) => {
                 let octets = values[of % count].as_octets().expect("string");
                 if octets.len() < 2000 {
-                    let tripled = concat(&[octets, octets, octets]).expect("fits");
+                    let tripled = concat([octets, octets, octets]).expect("fits");
                     values.push(tripled);
                     model.push(model[of % count].repeat(3));
                 }

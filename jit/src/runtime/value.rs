@@ -49,6 +49,7 @@ impl Value {
 
     /// A number. Any NaN becomes the canonical one.
     #[must_use]
+    #[inline]
     pub const fn number(number: f64) -> Self {
         if number.is_nan() {
             Self::immediate(layout::NAN)
@@ -59,6 +60,7 @@ impl Value {
 
     /// A boolean.
     #[must_use]
+    #[inline]
     pub const fn boolean(boolean: bool) -> Self {
         Self::immediate(layout::FALSE + boolean as u64)
     }
@@ -66,12 +68,14 @@ impl Value {
     /// A number from a count or an index.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "lengths stay far below 2^53")]
+    #[inline]
     pub const fn count(count: usize) -> Self {
         Self::immediate((count as f64).to_bits())
     }
 
     /// Its kind. The markers no script sees (undefined, failed, a cell) count as none.
     #[must_use]
+    #[inline]
     pub fn kind(&self) -> Kind {
         match self.bits >> layout::TAG_SHIFT {
             _ if self.is_number() => Kind::Number,
@@ -86,36 +90,42 @@ impl Value {
 
     /// Whether it is a number.
     #[must_use]
+    #[inline]
     pub const fn is_number(&self) -> bool {
         self.bits <= layout::NUMBER_MAX
     }
 
     /// Whether it is none.
     #[must_use]
+    #[inline]
     pub const fn is_none(&self) -> bool {
         self.bits == layout::NONE
     }
 
     /// Whether it is the marker of a variable without a value.
     #[must_use]
+    #[inline]
     pub const fn is_undefined(&self) -> bool {
         self.bits == layout::UNDEFINED
     }
 
     /// Whether it is the marker of a failed host call.
     #[must_use]
+    #[inline]
     pub const fn is_failed(&self) -> bool {
         self.bits == layout::FAILED
     }
 
     /// Whether it refers to a heap object.
     #[must_use]
+    #[inline]
     pub const fn is_heap(&self) -> bool {
         self.bits >= layout::HEAP_MIN
     }
 
     /// The number, if it is one.
     #[must_use]
+    #[inline]
     pub const fn as_number(&self) -> Option<f64> {
         if self.is_number() {
             Some(f64::from_bits(self.bits))
@@ -126,6 +136,7 @@ impl Value {
 
     /// The boolean, if it is one.
     #[must_use]
+    #[inline]
     pub const fn as_boolean(&self) -> Option<bool> {
         match self.bits {
             layout::TRUE => Some(true),
@@ -136,6 +147,7 @@ impl Value {
 
     /// A number, or a boolean as 0 or 1: what arithmetic works on.
     #[must_use]
+    #[inline]
     pub const fn as_arithmetic(&self) -> Option<f64> {
         match self.bits {
             layout::TRUE => Some(1.0),
@@ -146,6 +158,7 @@ impl Value {
 
     /// The string, if it is one.
     #[must_use]
+    #[inline]
     pub fn as_string(&self) -> Option<&HslString> {
         (self.tag() == layout::TAG_STRING).then(|| {
             // SAFETY: the tag says it is a string, and this value keeps it alive.
@@ -155,35 +168,41 @@ impl Value {
 
     /// The octets of a string, if it is one.
     #[must_use]
+    #[inline]
     pub fn as_octets(&self) -> Option<&[u8]> {
         self.as_string().map(HslString::octets)
     }
 
     /// The array, if it is one.
     #[must_use]
+    #[inline]
     pub fn as_array(&self) -> Option<&HslArray> {
         self.as_object_of()
     }
 
     /// The function, if it is one.
     #[must_use]
+    #[inline]
     pub fn as_function(&self) -> Option<&HslFunction> {
         self.as_object_of()
     }
 
     /// The object, if it is one.
     #[must_use]
+    #[inline]
     pub fn as_object(&self) -> Option<&HslObject> {
         self.as_object_of()
     }
 
     /// The cell of a captured variable, if it is one.
     #[must_use]
+    #[inline]
     pub fn as_cell(&self) -> Option<&VariableCell> {
         self.as_object_of()
     }
 
     /// The string if this is the only value that refers to it, so that it may be changed in place.
+    #[inline]
     pub(super) fn as_unique_string(&mut self) -> Option<&mut HslString> {
         if !self.as_string()?.is_unique() {
             return None;
@@ -193,6 +212,7 @@ impl Value {
     }
 
     /// The array if this is the only value that refers to it, so that it may be changed in place.
+    #[inline]
     pub(super) fn as_unique_array(&mut self) -> Option<&mut HslArray> {
         if !self.as_array()?.is_unique() {
             return None;
@@ -201,6 +221,7 @@ impl Value {
         Some(unsafe { self.address().cast::<HslArray>().as_mut() })
     }
 
+    #[inline]
     fn as_object_of<T: HeapObject>(&self) -> Option<&T> {
         (self.tag() == T::TAG).then(|| {
             // SAFETY: a tag belongs to one type (HeapObject 2), and this value keeps the object alive.
@@ -210,6 +231,7 @@ impl Value {
 
     /// Truthiness: none, false, 0, `""` and `[]` are false; NaN and everything else is true.
     #[must_use]
+    #[inline]
     pub fn truthy(&self) -> bool {
         match self.kind() {
             Kind::None => false,
@@ -231,24 +253,28 @@ impl Value {
 
     /// Takes the value, leaving undefined.
     #[must_use]
+    #[inline]
     pub fn take(&mut self) -> Self {
         std::mem::replace(self, Self::UNDEFINED)
     }
 
     /// Whether both are the same bits: the same immediate or the same heap object.
     #[must_use]
+    #[inline]
     pub const fn is_same(&self, other: &Self) -> bool {
         self.bits == other.bits
     }
 
     /// The bits, without giving up the count.
     #[must_use]
+    #[inline]
     pub const fn bits(&self) -> u64 {
         self.bits
     }
 
     /// The bits; the count they stand for passes to the caller.
     #[must_use]
+    #[inline]
     pub fn into_bits(self) -> u64 {
         ManuallyDrop::new(self).bits
     }
@@ -311,16 +337,19 @@ impl Value {
         self
     }
 
+    #[inline]
     const fn tag(&self) -> u64 {
         self.bits >> layout::TAG_SHIFT
     }
 
+    #[inline]
     fn address(&self) -> NonNull<heap::Header> {
         heap::header_address(self.bits)
     }
 }
 
 impl Clone for Value {
+    #[inline]
     fn clone(&self) -> Self {
         if self.is_heap() {
             // SAFETY: this value keeps the object alive.
@@ -331,6 +360,7 @@ impl Clone for Value {
 }
 
 impl Drop for Value {
+    #[inline]
     fn drop(&mut self) {
         if self.is_heap() {
             // SAFETY: the value owns one count of a live object, and is gone after this.

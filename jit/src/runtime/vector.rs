@@ -47,11 +47,18 @@ impl<T> HeapVec<T> {
     }
 
     /// Makes room for `additional` more elements.
+    #[inline]
     pub(super) fn reserve(&mut self, additional: usize) -> Result<(), ErrorKind> {
         let needed = self.len() + additional;
         if needed <= self.capacity as usize {
             return Ok(());
         }
+        self.grow(needed)
+    }
+
+    /// Makes room for `needed` elements, which are more than there is room for.
+    #[inline(never)]
+    fn grow(&mut self, needed: usize) -> Result<(), ErrorKind> {
         let old = self.capacity as usize * size_of::<T>();
         let wanted = if self.capacity == 0 {
             needed
@@ -77,6 +84,7 @@ impl<T> HeapVec<T> {
     }
 
     /// Adds an element at the end.
+    #[inline]
     pub(super) fn push(&mut self, element: T) -> Result<(), ErrorKind> {
         if self.length == self.capacity {
             self.reserve(1)?;
@@ -90,6 +98,7 @@ impl<T> HeapVec<T> {
     }
 
     /// Takes the last element.
+    #[inline]
     pub(super) fn pop(&mut self) -> Option<T> {
         self.length = self.length.checked_sub(1)?;
         // SAFETY: the place just after the new length is inside the block.
@@ -105,6 +114,7 @@ impl<T> HeapVec<T> {
         }
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.length as usize
     }
@@ -146,6 +156,7 @@ impl<T: Clone> HeapVec<T> {
 impl<T> Deref for HeapVec<T> {
     type Target = [T];
 
+    #[inline]
     fn deref(&self) -> &[T] {
         // SAFETY: by the invariant the first `length` elements are initialised; dangling is fine for length 0.
         unsafe { slice::from_raw_parts(self.data.as_ptr(), self.len()) }
@@ -153,6 +164,7 @@ impl<T> Deref for HeapVec<T> {
 }
 
 impl<T> DerefMut for HeapVec<T> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as in `deref`, and the vector is borrowed exclusively.
         unsafe { slice::from_raw_parts_mut(self.data.as_ptr(), self.len()) }
@@ -160,10 +172,17 @@ impl<T> DerefMut for HeapVec<T> {
 }
 
 impl<T> Drop for HeapVec<T> {
+    #[inline]
     fn drop(&mut self) {
-        if self.capacity == 0 {
-            return;
+        if self.capacity != 0 {
+            self.free();
         }
+    }
+}
+
+impl<T> HeapVec<T> {
+    /// Drops the elements and gives their block back. Called once, when the vector is dropped.
+    fn free(&mut self) {
         let elements = ptr::slice_from_raw_parts_mut(self.data.as_ptr(), self.len());
         self.length = 0;
         // SAFETY: the first `length` elements were initialised, and the length no longer covers them.

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::boundary::enter::enter;
+use crate::boundary::enter::{Arguments, enter};
 use crate::builtins::{self, Unwind};
 use crate::error::ErrorKind;
 use crate::execution::running::Running;
 use crate::execution::{Ending, HostRequest};
 use crate::ir::FunctionId;
 use crate::runtime::{FunctionTarget, Key, Portable, Value};
-use crate::script::ClassData;
+use crate::script::{ClassData, FunctionSignature};
 
 pub(crate) fn call_builtin(
     running: &mut Running,
@@ -155,35 +155,45 @@ fn call_user(
     environment: &Value,
     given: &[Value],
 ) -> Result<Value, Unwind> {
-    let script = Arc::clone(&running.script);
-    let Some(function) = script.functions.get(index as usize) else {
+    let script = &running.script;
+    let function = script.functions.get(index as usize);
+    let (Some(function), Some(entry)) = (function, script.code.entry(FunctionId(index))) else {
         return Err(Unwind::Error(ErrorKind::NotCallable {
             got: environment.kind(),
         }));
     };
+    let mut arguments = Arguments::new();
+    if given.len() == function.required && function.defaults.is_empty() && !function.variadic {
+        for value in given {
+            arguments.push(value.clone());
+        }
+    } else {
+        complete(function, given, &mut arguments)?;
+    }
+    enter(running, entry, environment, arguments)
+}
+
+/// The arguments that a function asks for, where it is given fewer or more than its parameters.
+fn complete(
+    function: &FunctionSignature,
+    given: &[Value],
+    arguments: &mut Arguments,
+) -> Result<(), Unwind> {
     let fixed = function.required + function.defaults.len();
     check_count(
         given.len(),
         function.required,
         (!function.variadic).then_some(fixed),
     )?;
-    let mut arguments: Vec<Value> = given.iter().take(fixed).cloned().collect();
-    for default in function
-        .defaults
-        .iter()
-        .skip(arguments.len().saturating_sub(function.required))
-    {
+    arguments.extend(given.iter().take(fixed).cloned());
+    let given_defaults = arguments.len().saturating_sub(function.required);
+    for default in function.defaults.iter().skip(given_defaults) {
         arguments.push(default.to_value().map_err(Unwind::Error)?);
     }
     if function.variadic {
         arguments.push(Value::array_of(given.iter().skip(fixed).cloned()).map_err(Unwind::Error)?);
     }
-    let Some(entry) = script.code.entry(FunctionId(index)) else {
-        return Err(Unwind::Error(ErrorKind::NotCallable {
-            got: environment.kind(),
-        }));
-    };
-    enter(running, entry, environment, arguments)
+    Ok(())
 }
 
 pub(crate) fn function_value(_: &mut Running, kind: u32, function: u32) -> Result<Value, Unwind> {

@@ -6,7 +6,7 @@ use crate::builtins::Unwind;
 use crate::builtins::operator::apply;
 use crate::error::ErrorKind;
 use crate::execution::running::Running;
-use crate::runtime::{Kind, Value, convert, operate, string};
+use crate::runtime::{Kind, Value, convert, number, operate, string};
 use crate::syntax::ast::{BinaryOperator, UnaryOperator};
 
 /// The binary operators by number, as generated code passes them.
@@ -110,7 +110,7 @@ pub(crate) fn truth(_: &mut Running, operand: &Value) -> bool {
 }
 
 pub(crate) fn remainder(_: &mut Running, left: f64, right: f64) -> f64 {
-    left % right
+    number::remainder(left, right)
 }
 
 pub(crate) fn power(_: &mut Running, left: f64, right: f64) -> f64 {
@@ -158,7 +158,9 @@ pub(crate) fn append(
     parts: &[Value],
 ) -> Result<Value, Unwind> {
     let mut left = left;
-    check_appended(running, joined, &left, parts)?;
+    if left.is_none() || parts.iter().any(Value::is_none) {
+        check_appended(running, joined, &left, parts)?;
+    }
     if left.as_string().is_none() {
         left = convert::to_string(&left).map_err(Unwind::Error)?;
     }

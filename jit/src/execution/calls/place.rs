@@ -9,8 +9,10 @@ use crate::builtins::Unwind;
 use crate::codegen::{PlaceShape, ShapeAction, ShapeRoot, ShapeStep};
 use crate::error::ErrorKind;
 use crate::execution::running::Running;
-use crate::runtime::place::{Step, assign_slice, unset_element, unset_slice, with_place};
-use crate::runtime::{Value, operate};
+use crate::runtime::place::{
+    Step, assign_slice, element_for_write, unset_element, unset_slice, with_place,
+};
+use crate::runtime::{Key, Value, operate};
 use crate::script::ScriptInner;
 
 pub(crate) fn place(
@@ -71,6 +73,34 @@ pub(crate) fn place_static(
     act(script, shape, root, operands).map_err(Unwind::Error)
 }
 
+/// Does to an element of an array what the shape says, if there is but one step: what [`act`] does else, without a path to
+/// prepare. An array has no private members.
+#[inline]
+fn act_on_element(
+    shape: &PlaceShape,
+    root: &mut Value,
+    operands: &[Value],
+) -> Option<Result<Value, ErrorKind>> {
+    let ([ShapeStep::Key | ShapeStep::Property], [key, rest @ ..]) = (&shape.steps[..], operands)
+    else {
+        return None;
+    };
+    let array = root.as_array()?;
+    match shape.action {
+        ShapeAction::ReadQuiet => {
+            Some(Key::cast(key).map(|key| array.get(key).cloned().unwrap_or_default()))
+        }
+        ShapeAction::Isset => {
+            Some(Key::cast(key).map(|key| Value::boolean(array.get(key).is_some())))
+        }
+        ShapeAction::Unset => Some(unset_element(root, key).map(Value::boolean)),
+        ShapeAction::Store | ShapeAction::Update { .. } | ShapeAction::Step { .. } => {
+            let element = element_for_write(root, key);
+            Some(element.and_then(|element| change_element(shape.action, element, rest)))
+        }
+    }
+}
+
 /// Does to a place what its shape says.
 fn act(
     script: &ScriptInner,
@@ -78,6 +108,9 @@ fn act(
     root: &mut Value,
     operands: &[Value],
 ) -> Result<Value, ErrorKind> {
+    if let Some(outcome) = act_on_element(shape, root, operands) {
+        return outcome;
+    }
     check_way(script, shape, root, operands)?;
     match shape.action {
         ShapeAction::Isset => {
@@ -224,9 +257,21 @@ fn write(
         return Ok(Value::NONE);
     }
     let (path, rest) = way(&shape.steps, operands);
+    change(script, root, &path, |element| {
+        change_element(shape.action, element, rest)
+    })
+}
+
+/// Changes what the path has led to.
+#[inline]
+fn change_element(
+    action: ShapeAction,
+    element: &mut Value,
+    operands: &[Value],
+) -> Result<Value, ErrorKind> {
     let none = Value::NONE;
-    let operand = rest.first().unwrap_or(&none);
-    change(script, root, &path, |element| match shape.action {
+    let operand = operands.first().unwrap_or(&none);
+    match action {
         ShapeAction::Update { operator } => {
             apply_in_place(operator, element, operand)?;
             Ok(element.clone())
@@ -243,5 +288,5 @@ fn write(
             *element = operand.clone();
             Ok(Value::NONE)
         }
-    })
+    }
 }

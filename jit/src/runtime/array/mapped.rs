@@ -22,15 +22,18 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    #[inline]
     pub(super) fn is_hole(&self) -> bool {
         self.key.is_undefined()
     }
 
+    #[inline]
     pub(super) fn key(&self) -> Key<'_> {
         stored_key(&self.key)
     }
 }
 
+#[inline]
 fn stored_key(key: &Value) -> Key<'_> {
     if key.is_number() {
         return Key::cast(key).unwrap_or(Key::None);

@@ -95,6 +95,7 @@ impl Value {
     /// # Panics
     ///
     /// Never: a copy is nobody else's.
+    #[inline]
     pub fn array_mut(&mut self) -> Result<&mut HslArray, ErrorKind> {
         let Some(array) = self.as_array() else {
             return Err(ErrorKind::NotAnArray { got: self.kind() });
@@ -106,6 +107,7 @@ impl Value {
     }
 }
 
+#[inline]
 fn check_length(length: usize) -> Result<(), ErrorKind> {
     if length <= ARRAY_LENGTH_MAX {
         return Ok(());
@@ -153,24 +155,28 @@ impl HslArray {
         })
     }
 
+    #[inline]
     pub(super) fn is_unique(&self) -> bool {
         self.header.is_unique()
     }
 
     /// The number of elements.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.length as usize
     }
 
     /// Whether there are none.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
 
     /// Whether the keys are 0, 1, 2, ... in order, so far as the form shows it at once.
     #[must_use]
+    #[inline]
     pub fn is_packed(&self) -> bool {
         self.entries.is_empty()
     }
@@ -187,6 +193,7 @@ impl HslArray {
 
     /// The element with this key.
     #[must_use]
+    #[inline]
     pub fn get(&self, key: Key<'_>) -> Option<&Value> {
         if self.is_packed() {
             return self.values.get(key.position()?);
@@ -214,6 +221,7 @@ impl HslArray {
     /// # Panics
     ///
     /// Never: an element that was just added is there.
+    #[inline]
     pub fn slot(&mut self, key: Key<'_>) -> Result<&mut Value, ErrorKind> {
         if self.is_packed() {
             match key.position() {
@@ -238,6 +246,7 @@ impl HslArray {
     /// # Errors
     ///
     /// If that key is out of range, the array exceeds [`ARRAY_LENGTH_MAX`] or the heap its limit.
+    #[inline]
     pub fn append(&mut self, value: Value) -> Result<(), ErrorKind> {
         if self.is_packed() {
             check_length(self.len() + 1)?;
@@ -245,6 +254,10 @@ impl HslArray {
             self.length += 1;
             return Ok(());
         }
+        self.append_mapped(value)
+    }
+
+    fn append_mapped(&mut self, value: Value) -> Result<(), ErrorKind> {
         if self.next_is_stale {
             self.next = self.next_after_highest();
             self.next_is_stale = false;
@@ -313,11 +326,19 @@ impl HslArray {
     /// The first element at or behind a position, and the position behind it. Positions count from 0 and stay valid until
     /// the array is written to.
     #[must_use]
+    #[inline]
     pub fn next(&self, position: usize) -> Option<(usize, Key<'_>, &Value)> {
         if self.is_packed() {
             let value = self.values.get(position)?;
             return Some((position + 1, Key::at(position), value));
         }
+        match self.entries.get(position) {
+            Some(entry) if !entry.is_hole() => Some((position + 1, entry.key(), &entry.value)),
+            _ => self.next_behind_holes(position),
+        }
+    }
+
+    fn next_behind_holes(&self, position: usize) -> Option<(usize, Key<'_>, &Value)> {
         let behind = self.entries.get(position..)?;
         let holes = behind.iter().position(|entry| !entry.is_hole());
         heap::record_elements(holes.unwrap_or(behind.len()));
@@ -386,6 +407,7 @@ pub struct Iter<'a> {
 impl<'a> Iterator for Iter<'a> {
     type Item = (Key<'a>, &'a Value);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let (position, key, value) = self.array.next(self.position)?;
         self.position = position;

@@ -23,6 +23,7 @@ pub(in crate::runtime) struct Header {
 }
 
 impl Header {
+    #[inline]
     fn new(heap: u32) -> Self {
         Self {
             refcount: Cell::new(1),
@@ -30,10 +31,12 @@ impl Header {
         }
     }
 
+    #[inline]
     pub(in crate::runtime) fn heap(&self) -> u32 {
         self.info.get() >> 8
     }
 
+    #[inline]
     pub(in crate::runtime) fn flags(&self) -> u8 {
         self.info.get().to_le_bytes()[0]
     }
@@ -43,6 +46,7 @@ impl Header {
     }
 
     /// Whether exactly one value refers to the object.
+    #[inline]
     pub(in crate::runtime) fn is_unique(&self) -> bool {
         self.refcount.get() == 1
     }
@@ -61,6 +65,7 @@ pub(in crate::runtime) unsafe trait HeapObject: Sized {
 }
 
 /// The bits of a reference to the object at `address`.
+#[inline]
 fn reference(tag: u64, address: NonNull<u8>) -> u64 {
     let address = address.as_ptr().expose_provenance() as u64;
     assert!(
@@ -71,43 +76,51 @@ fn reference(tag: u64, address: NonNull<u8>) -> u64 {
 }
 
 /// The object a heap reference refers to.
+#[inline]
 pub(in crate::runtime) fn header_address(bits: u64) -> NonNull<Header> {
     let address = (bits & layout::ADDRESS_MASK) as usize;
     let pointer = ptr::with_exposed_provenance_mut(address);
     NonNull::new(pointer).expect("heap references are never null")
 }
 
+/// A block for an object of `size` bytes, which counts as live from now on, and the header to begin it with. `octets` of
+/// work are recorded.
+#[inline]
+fn begin_object(size: usize, octets: u64) -> Result<(NonNull<u8>, Header), ErrorKind> {
+    with_current(|inner| {
+        let block = inner.blocks.allocate(size)?;
+        inner.live.set(inner.live.get() + 1);
+        inner.work.set(inner.work.get() + octets);
+        Ok((block, Header::new(inner.id)))
+    })
+}
+
 /// Makes an object with count 1 and returns the value that owns it. `make` is not called if there is no memory.
+#[inline]
 pub(in crate::runtime) fn make_object<T: HeapObject>(
     make: impl FnOnce(Header) -> T,
 ) -> Result<Value, ErrorKind> {
-    let (block, heap) = with_current(|inner| {
-        inner
-            .blocks
-            .allocate(size_of::<T>())
-            .map(|block| (block, inner.id))
-    })?;
-    let object = make(Header::new(heap));
+    let (block, header) = begin_object(size_of::<T>(), 0)?;
+    let object = make(header);
     // SAFETY: the block is large enough, aligned to 16 (HeapObject 3) and ours.
     unsafe { block.cast::<T>().write(object) };
-    with_current(|inner| inner.live.set(inner.live.get() + 1));
     // SAFETY: a new object of T, whose tag is T::TAG, with the one count this value owns.
     Ok(unsafe { Value::from_bits(reference(T::TAG, block)) })
 }
 
-/// Makes the block of a string: `size` bytes of which `make` initialises the beginning.
+/// Makes the block of a string: `size` bytes of which `make` initialises the beginning. `octets` of work are recorded.
 ///
 /// # Safety
 ///
 /// 1. `make` writes an `HslString` with the header it is given at the start of the block.
+#[inline]
 pub(in crate::runtime) unsafe fn make_string(
     size: usize,
+    octets: usize,
     make: impl FnOnce(NonNull<u8>, Header),
 ) -> Result<Value, ErrorKind> {
-    let (block, heap) =
-        with_current(|inner| inner.blocks.allocate(size).map(|block| (block, inner.id)))?;
-    make(block, Header::new(heap));
-    with_current(|inner| inner.live.set(inner.live.get() + 1));
+    let (block, header) = begin_object(size, octets as u64)?;
+    make(block, header);
     // SAFETY: 1: a new string, with the one count this value owns.
     Ok(unsafe { Value::from_bits(reference(layout::TAG_STRING, block)) })
 }
@@ -141,6 +154,7 @@ pub(in crate::runtime) fn allocate_block(size: usize) -> Result<(NonNull<u8>, u3
 /// # Safety
 ///
 /// 1. `block` has `size` bytes, or was allocated with a few more, and is of heap `heap`; nobody uses it any more.
+#[inline]
 pub(in crate::runtime) unsafe fn deallocate_block(block: NonNull<u8>, size: usize, heap: u32) {
     with_entered(|inner| {
         if inner.id == heap {

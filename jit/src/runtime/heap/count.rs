@@ -17,6 +17,7 @@ use crate::runtime::{layout, string};
 /// # Safety
 ///
 /// 1. `bits` is a heap reference to a live object.
+#[inline]
 pub unsafe fn retain_bits(bits: u64) {
     let header = header_address(bits);
     // SAFETY: 1.
@@ -33,6 +34,7 @@ pub unsafe fn retain_bits(bits: u64) {
 ///
 /// 1. `bits` is a heap reference to a live object.
 /// 2. The caller owns one count of it and gives it up.
+#[inline]
 pub unsafe fn release_bits(bits: u64) {
     let header = header_address(bits);
     // SAFETY: 1.
@@ -54,7 +56,7 @@ pub unsafe fn release_bits(bits: u64) {
 ///
 /// 1. `bits` is a heap reference to an object at count zero.
 /// 2. It is called once for it.
-#[cold]
+#[inline(never)]
 pub unsafe fn destroy_bits(bits: u64) {
     let Some(current) = current() else { return };
     // SAFETY: CURRENT owns a strong count, and destruction does not leave the heap.

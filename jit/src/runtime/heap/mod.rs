@@ -180,11 +180,13 @@ impl Drop for Inner {
     }
 }
 
+#[inline]
 fn current() -> Option<NonNull<Inner>> {
     NonNull::new(CURRENT.get().cast_mut())
 }
 
 /// Runs `work` on the entered heap, if one is.
+#[inline]
 fn with_entered<R>(work: impl FnOnce(&Inner) -> R) -> Option<R> {
     let current = current()?;
     // SAFETY: CURRENT owns a strong count, and nothing in this module leaves the heap while `work` runs.
@@ -192,6 +194,7 @@ fn with_entered<R>(work: impl FnOnce(&Inner) -> R) -> Option<R> {
 }
 
 /// Runs `work` on the entered heap.
+#[inline]
 fn with_current<R>(work: impl FnOnce(&Inner) -> R) -> R {
     let current = current().expect("a heap is entered before values are made");
     // SAFETY: as above.

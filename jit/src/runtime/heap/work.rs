@@ -6,6 +6,7 @@
 use super::with_entered;
 
 /// Records that octets were copied or compared.
+#[inline]
 pub(in crate::runtime) fn record_octets(octets: usize) {
     with_entered(|inner| inner.work.set(inner.work.get() + octets as u64));
 }
@@ -19,6 +20,7 @@ pub(in crate::runtime) fn record_elements(elements: usize) {
 /// A single operation can copy or compare a whole value; whoever runs a script takes this after each call into the
 /// runtime and pays for it, so that a loop of such operations cannot outrun its fuel.
 #[must_use]
+#[inline]
 pub fn take_work() -> u64 {
     let units = with_entered(|inner| {
         let units = inner.work.get() / WORK_UNIT;

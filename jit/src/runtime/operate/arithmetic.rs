@@ -11,7 +11,7 @@ use crate::error::ErrorKind;
 use crate::runtime::compare::{self, ELEMENTS_MAX};
 use crate::runtime::convert::DEPTH_MAX;
 use crate::runtime::kind::Kind;
-use crate::runtime::number::to_count;
+use crate::runtime::number::{remainder, to_count};
 use crate::runtime::value::Value;
 use crate::runtime::{format, heap};
 
@@ -208,7 +208,7 @@ pub fn divide(left: &Value, right: &Value) -> Result<Value, ErrorKind> {
 pub fn modulo(left: &Value, right: &Value) -> Result<Value, ErrorKind> {
     match (left.as_octets(), right.as_array()) {
         (Some(template), Some(values)) => format::fill(template, values),
-        _ => arithmetic("%", left, right, |left, right| left % right),
+        _ => arithmetic("%", left, right, remainder),
     }
 }
 

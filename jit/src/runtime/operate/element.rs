@@ -15,7 +15,11 @@ use crate::runtime::value::Value;
 /// # Errors
 ///
 /// If the base is a number, a boolean or a function, or the key cannot be one.
+#[inline]
 pub fn subscript(base: &Value, key: &Value) -> Result<Value, ErrorKind> {
+    if let Some(array) = base.as_array() {
+        return Ok(array.get(Key::cast(key)?).cloned().unwrap_or_default());
+    }
     match base.kind() {
         Kind::Boolean | Kind::Number | Kind::Function => {
             Err(ErrorKind::NotSubscriptable { got: base.kind() })
@@ -32,7 +36,11 @@ pub fn subscript(base: &Value, key: &Value) -> Result<Value, ErrorKind> {
 /// # Errors
 ///
 /// If the key cannot be one, or the heap exceeds its limit.
+#[inline]
 pub fn subscript_if_set(base: &Value, key: &Value) -> Result<Option<Value>, ErrorKind> {
+    if let Some(array) = base.as_array() {
+        return Ok(array.get(Key::cast(key)?).cloned());
+    }
     match base.kind() {
         // What has no elements is not asked for one, so that any key will do.
         Kind::None | Kind::Boolean | Kind::Number | Kind::Function => Ok(None),
@@ -53,9 +61,7 @@ fn element(base: &Value, key: Key<'_>) -> Result<Option<Value>, ErrorKind> {
     let octet = usize::try_from(index)
         .ok()
         .and_then(|index| octets.get(index));
-    octet
-        .map(|octet| Value::string(std::slice::from_ref(octet)))
-        .transpose()
+    Ok(octet.map(|octet| string::of_octet(*octet)))
 }
 
 /// `base[first:last:step]`, read, of a string or an array. `None` is an index that was left out.
@@ -75,6 +81,10 @@ pub fn slice(
     let Some(octets) = base.as_octets() else {
         return Err(ErrorKind::NotSubscriptable { got: base.kind() });
     };
+    if step.is_none() {
+        let (start, end) = Bounds::part(octets.len(), first, last)?;
+        return string::slice(base, start, end);
+    }
     let bounds = Bounds::new(octets.len(), first, last, step)?;
     if let Some((start, end)) = bounds.contiguous() {
         return string::slice(base, start, end);

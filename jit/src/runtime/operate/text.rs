@@ -16,11 +16,14 @@ use crate::runtime::value::Value;
 ///
 /// If one of them is none, or a limit is exceeded.
 pub fn concat(left: &Value, right: &Value) -> Result<Value, ErrorKind> {
+    if let (Some(before), Some(after)) = (left.as_octets(), right.as_octets()) {
+        return string::concat([before, after]);
+    }
     if left.is_none() || right.is_none() {
         return Err(mismatch(".", left, right));
     }
     let (before, after) = (convert::text(left)?, convert::text(right)?);
-    string::concat(&[before.octets(), after.octets()])
+    string::concat([before.octets(), after.octets()])
 }
 
 /// `.=`. A string nobody else sees grows in place.
@@ -33,6 +36,9 @@ pub fn concat_assign(left: &mut Value, right: &Value) -> Result<(), ErrorKind> {
         return Err(mismatch(".", left, right));
     }
     if left.kind() == Kind::String {
+        if let Some(octets) = right.as_octets().filter(|_| !left.is_same(right)) {
+            return string::append(left, octets);
+        }
         // A string that is its own right operand is shared, and so copied before it grows.
         let held = right.clone();
         let text: Text<'_> = convert::text(&held)?;
