@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use command::{check, run, serve};
+use command::{check, hsl, run, serve};
 
 /// An SMTP engine.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ enum Arguments {
     Serve(serve::ServeArguments),
     /// Runs one script and shows what it prints and decides.
     Run(run::RunArguments),
+    /// Runs what is typed: the language with its library, one input after the other.
+    Hsl(hsl::HslArguments),
     /// Compiles scripts, or a configuration with its scripts, and shows every error.
     Check(check::CheckArguments),
 }
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     match Arguments::parse() {
         Arguments::Serve(arguments) => serve::serve(arguments),
         Arguments::Run(arguments) => run::run(&arguments),
+        Arguments::Hsl(arguments) => hsl::hsl(&arguments),
         Arguments::Check(arguments) => check::check(&arguments),
     }
 }

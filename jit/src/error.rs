@@ -102,6 +102,8 @@ pub enum ErrorKind {
         /// The limit in units of fuel.
         limit: u64,
     },
+    /// Whoever runs the script stopped it.
+    Interrupted,
     /// A value that cannot be the key of an array element.
     KeyKind {
         /// Its kind.
@@ -333,6 +335,7 @@ impl fmt::Display for ErrorKind {
             Self::EmptyReduce => {
                 formatter.write_str("array_reduce(): array is empty and there is no initial value")
             }
+            Self::Interrupted => formatter.write_str("script was interrupted"),
             Self::KeyKind { got } => write!(formatter, "{got} cannot be an array key"),
             Self::KeyRange => {
                 formatter.write_str("array key is outside -9007199254740991..9007199254740991")

@@ -27,5 +27,6 @@ pub mod process;
 pub mod resolve;
 pub mod runtime;
 pub mod script;
+pub mod session;
 pub mod source;
 pub mod syntax;

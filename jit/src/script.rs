@@ -16,7 +16,7 @@ use crate::findings;
 use crate::infer::{Inference, size};
 use crate::ir::{self, Constant, Operand, Operation, PlaceRoot};
 use crate::optimise::{Optimisation, Optimisations, optimise};
-use crate::resolve::{Arity, Environment, Library, Loader, load, resolve};
+use crate::resolve::{Arity, Environment, Library, Linked, Loader, Resolved, load, resolve};
 use crate::runtime::{FunctionTarget, Portable, Value};
 use crate::source::{SourceId, SourceMap};
 
@@ -135,8 +135,19 @@ impl Script {
         options: Options<'_>,
         diagnostics: &mut Diagnostics,
     ) -> Option<Self> {
-        let plain = Self::intermediate(sources, main, environment, loader, options, diagnostics)?;
-        let (program, code) = match translate(&plain, options) {
+        let linked = load(sources, main, loader, diagnostics);
+        let built = Self::build(linked, sources, environment, options, diagnostics)?;
+        Self::generate(&built.program, environment, options, diagnostics)
+    }
+
+    /// The script of a program that has no mistakes. `None` when it is too large.
+    pub(crate) fn generate(
+        plain: &ir::Program,
+        environment: &Environment,
+        options: Options<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Self> {
+        let (program, code) = match translate(plain, options) {
             Ok(translated) => translated,
             Err(diagnostic) => {
                 diagnostics.report(diagnostic);
@@ -198,6 +209,18 @@ impl Script {
         diagnostics: &mut Diagnostics,
     ) -> Option<ir::Program> {
         let linked = load(sources, main, loader, diagnostics);
+        let built = Self::build(linked, sources, environment, options, diagnostics)?;
+        Some(built.program)
+    }
+
+    /// The intermediate representation of a program whose files are read. `None` when there were errors.
+    pub(crate) fn build(
+        linked: Linked,
+        sources: &SourceMap,
+        environment: &Environment,
+        options: Options<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Built> {
         let resolved = resolve(linked, environment, &BuiltinLibrary, diagnostics);
         if diagnostics.has_errors() {
             return None;
@@ -223,7 +246,7 @@ impl Script {
             return None;
         }
         debug_assert_eq!(ir::verify(&program), Ok(()));
-        Some(program)
+        Some(Built { program, resolved })
     }
 
     /// The intermediate representation as it is translated: after the passes that the options ask for.
@@ -267,6 +290,12 @@ impl Script {
     pub(crate) fn inner(&self) -> &Arc<ScriptInner> {
         &self.inner
     }
+}
+
+/// A program that has no mistakes, before there is code of it.
+pub(crate) struct Built {
+    pub(crate) program: ir::Program,
+    pub(crate) resolved: Resolved,
 }
 
 /// The machine code of a program, and the program that it was made of.

@@ -80,6 +80,11 @@ impl SourceMap {
         Some(SourceId(id))
     }
 
+    /// Every text, in the order they were added.
+    pub fn iter(&self) -> std::slice::Iter<'_, Source> {
+        self.sources.iter()
+    }
+
     /// The text behind an id of this map.
     ///
     /// # Panics

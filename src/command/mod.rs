@@ -4,6 +4,7 @@
 //! said to people goes to standard error. Does not: implement anything; the library does.
 
 pub(crate) mod check;
+pub(crate) mod hsl;
 pub(crate) mod run;
 pub(crate) mod serve;
 

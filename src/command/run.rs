@@ -49,7 +49,7 @@ pub(crate) struct RunArguments {
 
 /// `NAME=JSON`.
 #[derive(Clone, Debug)]
-struct Variable {
+pub(super) struct Variable {
     name: String,
     value: Portable,
 }
@@ -80,7 +80,7 @@ impl FromStr for Variable {
 
 /// Runs.
 pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
-    let (environment, values) = environment(arguments);
+    let (environment, values) = environment(arguments.context, &arguments.var);
     let directory = ScriptDirectory::open(arguments.file.parent().unwrap_or(Path::new("")));
     let compiled =
         directory.and_then(|directory| directory.compile(&arguments.file, &environment, &[]));
@@ -126,14 +126,14 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
 }
 
 /// The names of the context and those given, each with its value.
-fn environment(arguments: &RunArguments) -> (Environment, Vec<Portable>) {
-    let mut environment = arguments.context.environment();
+pub(super) fn environment(context: Context, given: &[Variable]) -> (Environment, Vec<Portable>) {
+    let mut environment = context.environment();
     let unknown = |variable: &PredefinedVariable| match variable.name.as_str() {
         "saslauthed" | "tlsstarted" => Portable::Boolean(false),
         _ => Portable::None,
     };
     let mut values: Vec<Portable> = environment.variables.iter().map(unknown).collect();
-    for Variable { name, value } in &arguments.var {
+    for Variable { name, value } in given {
         let known = environment
             .variables
             .iter()
@@ -141,7 +141,7 @@ fn environment(arguments: &RunArguments) -> (Environment, Vec<Portable>) {
         match known {
             Some(index) => values[index] = value.clone(),
             None => {
-                if arguments.context.hook().is_some() {
+                if context.hook().is_some() {
                     eprintln!("warning: --var {name}: no server gives its scripts this variable");
                 }
                 environment.variables.push(PredefinedVariable {
@@ -185,7 +185,7 @@ fn execute(
 }
 
 /// Answers `SetSenderIP`, the only function that asks: there is no client, so the variables are all that changes.
-fn answer(
+pub(super) fn answer(
     request: &HostRequest,
     environment: &Environment,
     values: &mut [Portable],
@@ -231,7 +231,7 @@ fn print(output: &[Vec<u8>]) {
 }
 
 /// The final action; none in no hook.
-fn action(hook: Option<Hook>, ending: Ending) -> Result<Option<Value>, Failure> {
+pub(super) fn action(hook: Option<Hook>, ending: Ending) -> Result<Option<Value>, Failure> {
     match (hook, ending) {
         (Some(Hook::Connect), ending) => connect::action(ending).map(|action| Some(greet(&action))),
         (Some(Hook::Proxy), ending) => proxy::action(ending).map(|action| Some(relay(&action))),
@@ -336,7 +336,7 @@ fn text_key(key: &str) -> PortableKey {
 }
 
 /// A script error with its place, in the layout of the compiler.
-struct Shown<'f>(&'f Failure, &'f SourceMap);
+pub(super) struct Shown<'f>(pub(super) &'f Failure, pub(super) &'f SourceMap);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

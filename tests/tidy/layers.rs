@@ -27,6 +27,7 @@ const WRAPPED: &[(&str, &[&str])] = &[
     ("cranelift_native", &["jit/src/codegen/"]),
     ("corosensei", &["jit/src/execution/fiber.rs"]),
     ("toml_edit", &["src/profile/"]),
+    ("rustyline", &["src/command/hsl/terminal.rs"]),
     ("signal_hook", &["src/command/", "loadgen/"]),
     (
         "clap",

@@ -59,6 +59,24 @@ pub struct Parameter {
     pub presence: Presence,
 }
 
+/// An entry of the options array that a builtin takes.
+#[derive(Clone, Copy, Debug)]
+pub struct BuiltinOption {
+    /// Its key.
+    pub name: &'static str,
+    /// What it does, and what holds without it.
+    pub summary: &'static str,
+}
+
+/// A chapter of the library.
+#[derive(Clone, Copy, Debug)]
+pub struct Chapter {
+    /// Its title in the manual.
+    pub title: &'static str,
+    /// Its functions, successors before the older names that go with them.
+    pub builtins: &'static [Builtin],
+}
+
 /// A builtin function.
 #[derive(Clone, Copy, Debug)]
 pub struct Builtin {
@@ -72,8 +90,14 @@ pub struct Builtin {
     pub pure: bool,
     /// What it does, in one line.
     pub summary: &'static str,
+    /// What its array of options may hold.
+    pub options: &'static [BuiltinOption],
+    /// When it ends the script, besides by arguments of other kinds and by the limits of every script.
+    pub errors: &'static [&'static str],
     /// Expressions, and the text `echo` prints for each.
     pub examples: &'static [(&'static str, &'static str)],
+    /// Why it has no example.
+    pub unshown: Option<&'static str>,
     /// The function itself. Called only with arguments [`Builtin::check`] accepts.
     pub call: fn(&mut Call<'_>) -> Result<crate::runtime::Value, Unwind>,
     /// The fewest and the most arguments, counted once from the parameters.
@@ -106,6 +130,10 @@ const fn variadic(name: &'static str, kinds: Kinds) -> Parameter {
     }
 }
 
+const fn option(name: &'static str, summary: &'static str) -> BuiltinOption {
+    BuiltinOption { name, summary }
+}
+
 impl Builtin {
     /// A function of its arguments alone.
     const fn pure(
@@ -120,7 +148,10 @@ impl Builtin {
             returns,
             pure: true,
             summary: "",
+            options: &[],
+            errors: &[],
             examples: &[],
+            unshown: None,
             call,
             counts: counts(parameters),
         }
@@ -145,6 +176,21 @@ impl Builtin {
 
     const fn shown(self, examples: &'static [(&'static str, &'static str)]) -> Self {
         Self { examples, ..self }
+    }
+
+    const fn takes(self, options: &'static [BuiltinOption]) -> Self {
+        Self { options, ..self }
+    }
+
+    const fn fails(self, errors: &'static [&'static str]) -> Self {
+        Self { errors, ..self }
+    }
+
+    const fn unshown(self, reason: &'static str) -> Self {
+        Self {
+            unshown: Some(reason),
+            ..self
+        }
     }
 
     /// The fewest arguments a call has.
@@ -211,29 +257,39 @@ pub fn builtin(name: &str) -> Option<&'static Builtin> {
     find(name).map(|index| &REGISTRY[index])
 }
 
-const CHAPTERS: [&[Builtin]; 14] = [
-    array::BUILTINS,
-    cryptographic::BUILTINS,
-    csv::BUILTINS,
-    data_types::BUILTINS,
-    date_time::BUILTINS,
-    dns::BUILTINS,
-    encoding::BUILTINS,
-    headers::BUILTINS,
-    json::BUILTINS,
-    mathematical::BUILTINS,
-    misc::BUILTINS,
-    pack::BUILTINS,
-    regex::BUILTINS,
-    string::BUILTINS,
+/// Every chapter, in the order of the manual's subjects.
+#[must_use]
+pub fn chapters() -> &'static [Chapter] {
+    &CHAPTERS
+}
+
+const CHAPTERS: [Chapter; 14] = [
+    chapter("Data types", data_types::BUILTINS),
+    chapter("String", string::BUILTINS),
+    chapter("Regular expression", regex::BUILTINS),
+    chapter("Array", array::BUILTINS),
+    chapter("Mathematical", mathematical::BUILTINS),
+    chapter("Date and time", date_time::BUILTINS),
+    chapter("Encoding", encoding::BUILTINS),
+    chapter("JSON", json::BUILTINS),
+    chapter("CSV", csv::BUILTINS),
+    chapter("Binary data", pack::BUILTINS),
+    chapter("Cryptographic", cryptographic::BUILTINS),
+    chapter("DNS and IP addresses", dns::BUILTINS),
+    chapter("Mail headers", headers::BUILTINS),
+    chapter("Miscellaneous", misc::BUILTINS),
 ];
+
+const fn chapter(title: &'static str, builtins: &'static [Builtin]) -> Chapter {
+    Chapter { title, builtins }
+}
 
 static REGISTRY: [Builtin; COUNT] = sorted();
 
 const COUNT: usize = {
     let (mut count, mut chapter) = (0, 0);
     while chapter < CHAPTERS.len() {
-        count += CHAPTERS[chapter].len();
+        count += CHAPTERS[chapter].builtins.len();
         chapter += 1;
     }
     count
@@ -241,12 +297,12 @@ const COUNT: usize = {
 
 /// All chapters in one table, in order of their names. Insertion sort: it runs in the compiler, once.
 const fn sorted() -> [Builtin; COUNT] {
-    let mut table = [CHAPTERS[0][0]; COUNT];
+    let mut table = [CHAPTERS[0].builtins[0]; COUNT];
     let (mut count, mut chapter) = (0, 0);
     while chapter < CHAPTERS.len() {
         let mut index = 0;
-        while index < CHAPTERS[chapter].len() {
-            let builtin = CHAPTERS[chapter][index];
+        while index < CHAPTERS[chapter].builtins.len() {
+            let builtin = CHAPTERS[chapter].builtins[index];
             let mut place = count;
             while place > 0 && precedes(builtin.name, table[place - 1].name) {
                 table[place] = table[place - 1];

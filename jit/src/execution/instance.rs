@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::fiber::{Fiber, FiberStep, Parked, Resume, STACK_BYTES, StackSlot};
+use super::kept::Kept;
 use super::running::Running;
 use super::{HostAnswer, Limits, Outcome, Step};
 use crate::error::ErrorKind;
@@ -132,6 +133,29 @@ impl ScriptInstance {
         limits: Limits,
         input: impl FnMut(usize) -> Input<'i>,
     ) -> Result<Execution, ErrorKind> {
+        self.start_prepared(limits, input, |_| Ok(()))
+    }
+
+    /// Starts an execution whose values are kept when it ends. `prepare` may replace those it begins with.
+    pub(crate) fn start_keeping<'i>(
+        &self,
+        limits: Limits,
+        input: impl FnMut(usize) -> Input<'i>,
+        prepare: impl FnOnce(&mut Running) -> Result<(), ErrorKind>,
+    ) -> Result<Execution, ErrorKind> {
+        self.start_prepared(limits, input, |running| {
+            running.keeps = true;
+            running.make_statics()?;
+            prepare(running)
+        })
+    }
+
+    fn start_prepared<'i>(
+        &self,
+        limits: Limits,
+        input: impl FnMut(usize) -> Input<'i>,
+        prepare: impl FnOnce(&mut Running) -> Result<(), ErrorKind>,
+    ) -> Result<Execution, ErrorKind> {
         let spare = self.inner.spare.borrow_mut().pop();
         let Spare {
             heap,
@@ -146,6 +170,7 @@ impl ScriptInstance {
         let inputs = {
             let _entered = heap.enter();
             let inputs = self.take_inputs(&mut running, input);
+            let inputs = inputs.and_then(|()| prepare(&mut running));
             if inputs.is_err() {
                 running.drop_values();
             }
@@ -268,11 +293,12 @@ impl Execution {
     ) -> Outcome {
         let output = std::mem::take(&mut running.output);
         let fuel_used = running.fuel_used();
-        let written = {
+        let (written, kept) = {
             let _entered = heap.enter();
             let written = running.written();
+            let kept = running.keeps.then(|| Kept::take(&running));
             running.drop_values();
-            written
+            (written, kept)
         };
         let live_objects = heap.live();
         let (ending, written) = match written {
@@ -301,6 +327,7 @@ impl Execution {
             written,
             fuel_used,
             live_objects,
+            kept,
         }
     }
 }

@@ -14,12 +14,14 @@ pub(crate) mod calls;
 mod fiber;
 pub(crate) use fiber::STACK_BYTES;
 mod instance;
+pub(crate) mod kept;
 mod machine;
 pub(crate) mod running;
 
 pub use instance::{Execution, Input, ScriptInstance};
+pub use kept::Kept;
 
-use crate::error::ScriptError;
+use crate::error::{ErrorKind, ScriptError};
 use crate::process::ProcessRequest;
 use crate::runtime::Portable;
 use crate::runtime::portable::Snapshot;
@@ -75,6 +77,8 @@ pub struct Outcome {
     pub fuel_used: u64,
     /// Objects still alive in the script's heap: zero after a run to the end.
     pub live_objects: usize,
+    /// What is kept for the next execution of a [session](crate::session); none outside of one.
+    pub kept: Option<Result<Kept, ErrorKind>>,
 }
 
 /// The end of a script.

@@ -54,6 +54,10 @@ pub(crate) struct Running {
     pub(crate) panic: Option<Box<dyn Any + Send>>,
     pub(super) yielder: YielderPointer,
     pub(crate) started: Instant,
+    /// Whether its values are kept when it has ended.
+    pub(super) keeps: bool,
+    /// What the main program returned, if values are kept.
+    pub(super) result: Value,
 }
 
 impl Running {
@@ -88,6 +92,8 @@ impl Running {
             panic: None,
             yielder: YielderPointer::none(),
             started: Instant::now(),
+            keeps: false,
+            result: Value::NONE,
             script,
         }
     }
@@ -109,6 +115,7 @@ impl Running {
         self.output_octets = 0;
         self.ending = None;
         self.started = Instant::now();
+        self.keeps = false;
     }
 
     /// Drops every value; the heap must be entered.
@@ -116,17 +123,24 @@ impl Running {
         self.predefined.clear();
         self.globals.clear();
         self.statics.clear();
+        self.result = Value::NONE;
     }
 
     /// Runs the main program to its end. The predefined variables are in place.
     pub(super) fn run(&mut self) -> Ending {
         self.state.predefined = self.predefined.as_mut_ptr().cast::<u64>();
-        if let Err(kind) = self.make_statics() {
+        if !self.keeps
+            && let Err(kind) = self.make_statics()
+        {
             return Ending::Error(kind.into());
         }
         let main = self.script.code.entry(FunctionId(0));
         let result = match main {
-            Some(entry) => enter(self, entry, &Value::NONE, Arguments::new()).map(drop),
+            Some(entry) => enter(self, entry, &Value::NONE, Arguments::new()).map(|result| {
+                if self.keeps {
+                    self.result = result;
+                }
+            }),
             None => Ok(()),
         };
         match (result, self.ending.take()) {
@@ -139,7 +153,8 @@ impl Running {
         }
     }
 
-    fn make_statics(&mut self) -> Result<(), ErrorKind> {
+    /// Gives the static variables of classes their initial values.
+    pub(super) fn make_statics(&mut self) -> Result<(), ErrorKind> {
         let script = Arc::clone(&self.script);
         for initial in &script.statics {
             self.statics.push(initial.to_value()?);

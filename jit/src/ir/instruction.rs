@@ -42,6 +42,10 @@ pub struct Program {
     pub constants: Vec<Constant>,
     /// How many variables of the main program are reached by functions through `global`.
     pub globals_count: u32,
+    /// The global variables: the function that is the top level of their module, and their name there.
+    pub globals: Vec<(FunctionId, Name)>,
+    /// Names of the main program for global variables, its own and imported ones.
+    pub main_names: Vec<(Name, u32)>,
     /// Static variables of classes: their initial values, indexed by [`Operation::LoadStatic`].
     pub statics: Vec<Operand>,
     /// The classes, indexed by class id.

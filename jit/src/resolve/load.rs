@@ -10,13 +10,14 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::earlier;
 use super::table::DataFormat;
 use crate::diagnostic::{Diagnostic, Diagnostics, escape};
 use crate::source::{SourceId, SourceMap, Span};
 use crate::syntax::ast::{
-    Class, Function, Import, ImportKind, MemberKind, Program, Statement, StatementKind,
+    Class, Function, Import, ImportKind, MemberKind, Name, Program, Statement, StatementKind,
 };
-use crate::syntax::parser::{Lost, parse_text};
+use crate::syntax::parser::{Lost, Text, parse_input, parse_text};
 
 /// Files read for one program, each inclusion counted.
 pub const FILES_COUNT_MAX: usize = 1_000;
@@ -81,6 +82,8 @@ pub struct Linked {
     pub(super) programs: Vec<(SourceId, Rc<Program>)>,
     pub(super) imports: HashMap<*const Import, Imported>,
     pub(super) lost: Lost,
+    /// In a session: variables of the main program that have a value already. All of its variables outlive it then.
+    pub(super) known: Option<Vec<Name>>,
 }
 
 impl Linked {
@@ -109,29 +112,40 @@ pub fn load(
     loader: &mut dyn Loader,
     diagnostics: &mut Diagnostics,
 ) -> Linked {
-    let text = parse_text(sources, main, 0, diagnostics);
-    let name = sources.source(main).name.to_string();
-    let mut linker = Linker {
-        octets_count: 0,
-        files_count: 0,
-        open: vec![Open {
-            name: name.clone(),
-            included: vec![name],
-            at: None,
-        }],
-        known: HashMap::new(),
-        modules: HashMap::new(),
-        linked: Linked {
-            programs: vec![(main, Rc::default())],
-            imports: HashMap::new(),
-            lost: text.lost,
-        },
-        sources,
-        loader,
-        diagnostics,
-    };
-    let statements = linker.statements(text.program.statements, 1);
+    let mut linker = Linker::new(sources, main, loader, diagnostics);
+    let text = parse_text(linker.sources, main, 0, linker.diagnostics);
+    let statements = linker.top_level(text);
     linker.linked.programs[0].1 = Rc::new(Program { statements });
+    linker.linked
+}
+
+/// Parses the text `main` of a session, in which the texts `earlier` have run and left the variables `known`: what they
+/// declare exists, what they do is not done again.
+pub(crate) fn load_input(
+    sources: &mut SourceMap,
+    main: SourceId,
+    earlier: &[SourceId],
+    known: Vec<Name>,
+    loader: &mut dyn Loader,
+    diagnostics: &mut Diagnostics,
+) -> Linked {
+    let mut linker = Linker::new(sources, main, loader, diagnostics);
+    let mut buried = Vec::with_capacity(earlier.len());
+    for id in earlier {
+        let text = parse_input(linker.sources, *id, linker.diagnostics);
+        let label = linker.sources.source(*id).name.to_string();
+        buried.push((label, linker.top_level(text)));
+    }
+    let text = parse_input(linker.sources, main, linker.diagnostics);
+    let current = linker.top_level(text);
+    let start = Span {
+        source: main,
+        start: 0,
+        end: 0,
+    };
+    let statements = earlier::bury(buried, current, start);
+    linker.linked.programs[0].1 = Rc::new(Program { statements });
+    linker.linked.known = Some(known);
     linker.linked
 }
 
@@ -156,6 +170,40 @@ struct Linker<'l> {
     sources: &'l mut SourceMap,
     loader: &'l mut dyn Loader,
     diagnostics: &'l mut Diagnostics,
+}
+
+impl<'l> Linker<'l> {
+    fn new(
+        sources: &'l mut SourceMap,
+        main: SourceId,
+        loader: &'l mut dyn Loader,
+        diagnostics: &'l mut Diagnostics,
+    ) -> Self {
+        let name = sources.source(main).name.to_string();
+        Self {
+            octets_count: 0,
+            files_count: 0,
+            open: vec![Open {
+                name: name.clone(),
+                included: vec![name],
+                at: None,
+            }],
+            known: HashMap::new(),
+            modules: HashMap::new(),
+            linked: Linked {
+                programs: vec![(main, Rc::default())],
+                ..Linked::default()
+            },
+            sources,
+            loader,
+            diagnostics,
+        }
+    }
+
+    fn top_level(&mut self, text: Text) -> Vec<Statement> {
+        self.linked.lost.merge(text.lost);
+        self.statements(text.program.statements, 1)
+    }
 }
 
 impl Linker<'_> {

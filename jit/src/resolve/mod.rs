@@ -21,6 +21,7 @@ mod class;
 mod comparison;
 mod constant;
 mod declare;
+mod earlier;
 mod environment;
 mod expression;
 mod foreign;
@@ -36,11 +37,11 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 pub use environment::{Arity, Environment, HostFunction, Library, PredefinedVariable};
-pub(crate) use load::Imported;
 pub use load::{
     FILES_COUNT_MAX, FILES_DEPTH_MAX, Linked, LoadError, LoadedFile, Loader, NoFiles,
     PROGRAM_OCTETS_MAX, load,
 };
+pub(crate) use load::{Imported, load_input};
 pub use recursion::CALL_DEPTH_MAX;
 pub use table::{
     Callee, ClassId, ClassInfo, DataFormat, DataImport, Declared, FunctionId, FunctionInfo,
@@ -87,6 +88,9 @@ pub fn resolve(
     }
     for index in (1..linked.programs.len()).chain([0]) {
         resolver.module(ModuleId::new(index));
+    }
+    if let Some(known) = &linked.known {
+        resolver.keep_variables(known);
     }
     resolver.check_variables();
     resolver.check_recursion();
@@ -142,6 +146,23 @@ struct Resolver<'r> {
 }
 
 impl Resolver<'_> {
+    /// Moves the variables of the main program into cells, which a session keeps: those that it sets, and those that
+    /// `known` says have a value already.
+    fn keep_variables(&mut self, known: &[Name]) {
+        let main = Resolved::MAIN;
+        let span = self.table.function(main).span;
+        for name in known {
+            let variable = self.variable_in(main, name, span);
+            self.share(main, variable);
+        }
+        for index in 0..self.uses[main.index()].len() {
+            let used = &self.uses[main.index()][index];
+            if used.written.is_some() || used.linked {
+                self.share(main, VariableId::new(index));
+            }
+        }
+    }
+
     fn report(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.report(diagnostic);
     }

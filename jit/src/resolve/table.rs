@@ -186,6 +186,12 @@ impl FunctionInfo {
         }
     }
 
+    /// Names of the functions, classes and modules declared in it, but those that no text can spell any more.
+    pub(crate) fn declared_names(&self) -> impl Iterator<Item = &str> {
+        let names = self.declared.keys().map(|name| &**name);
+        names.filter(|name| !name.contains(' '))
+    }
+
     /// The variable of a name.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<VariableId> {

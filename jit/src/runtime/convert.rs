@@ -201,7 +201,11 @@ fn word(value: &Value) -> &'static [u8] {
 }
 
 /// The text of a value inside an array: strings are quoted.
-fn write_literal(value: &Value, sink: &mut dyn TextSink, depth: usize) -> Result<(), ErrorKind> {
+pub(crate) fn write_literal(
+    value: &Value,
+    sink: &mut dyn TextSink,
+    depth: usize,
+) -> Result<(), ErrorKind> {
     if let Some(octets) = value.as_octets() {
         return write_quoted(octets, sink);
     }

@@ -104,7 +104,8 @@ pub struct Snapshot {
 
 #[derive(Clone, Debug)]
 enum Shared {
-    Cell(Portable),
+    /// What a variable holds; none when it holds nothing.
+    Cell(Option<Portable>),
     Function {
         target: FunctionTarget,
         bound: Portable,
@@ -126,16 +127,38 @@ impl Snapshot {
     pub fn take(value: &Value) -> Result<Self, ErrorKind> {
         let mut copier = Copier::default();
         let root = copier.copy(value, DEPTH_MAX, true)?;
-        let mut shared = Vec::new();
-        // Copying one may find more; each is copied once, so a cycle ends.
-        while let Some(found) = copier.found.get(shared.len()).cloned() {
-            shared.push(copier.copy_shared(&found)?);
-        }
-        Ok(Self {
-            root,
-            shared,
-            bytes: COPY_BYTES_MAX - copier.bytes,
-        })
+        copier.complete(root)
+    }
+
+    /// One copy of several values, in which what was shared is shared between them too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::take`], for all of them together.
+    pub(crate) fn take_all<'v>(values: impl Iterator<Item = &'v Value>) -> Result<Self, ErrorKind> {
+        let mut copier = Copier::default();
+        let copies = values.zip(0..).map(|(value, index)| {
+            let copy = copier.copy(value, DEPTH_MAX, true)?;
+            Ok((PortableKey::Integer(index), copy))
+        });
+        let root = Portable::Array(copies.collect::<Result<_, ErrorKind>>()?);
+        copier.complete(root)
+    }
+
+    /// The values of [`Self::take_all`] on the entered heap, for a script that has the same functions and classes under
+    /// other numbers: `renumber` gives the new ones. What has none becomes none.
+    pub(crate) fn restore_all(
+        &self,
+        renumber: &dyn Fn(FunctionTarget) -> Option<FunctionTarget>,
+    ) -> Result<Vec<Value>, ErrorKind> {
+        let made = self.restore_shared(renumber)?;
+        let Portable::Array(values) = &self.root else {
+            return Ok(Vec::new());
+        };
+        let values = values.iter();
+        values
+            .map(|(_, value)| restore(value, &made, DEPTH_MAX))
+            .collect()
     }
 
     /// The memory it takes, in bytes: its octets, and for each element its place.
@@ -156,11 +179,22 @@ impl Snapshot {
     ///
     /// If the heap exceeds its limit.
     pub fn restore(&self) -> Result<Value, ErrorKind> {
+        let made = self.restore_shared(&Some)?;
+        restore(&self.root, &made, DEPTH_MAX)
+    }
+
+    fn restore_shared(
+        &self,
+        renumber: &dyn Fn(FunctionTarget) -> Option<FunctionTarget>,
+    ) -> Result<Vec<Value>, ErrorKind> {
         let mut made = Vec::with_capacity(self.shared.len());
         for shared in &self.shared {
             made.push(match shared {
-                Shared::Cell(_) => Value::cell(Value::NONE)?,
-                Shared::Object { class, .. } => Value::object(*class, Value::array()?)?,
+                Shared::Cell(_) => Value::cell(Value::UNDEFINED)?,
+                Shared::Object { class, .. } => match renumber(FunctionTarget::Class(*class)) {
+                    Some(FunctionTarget::Class(class)) => Value::object(class, Value::array()?)?,
+                    _ => Value::NONE,
+                },
                 Shared::Function { .. } => Value::NONE,
             });
         }
@@ -170,18 +204,19 @@ impl Snapshot {
                 bound,
                 cells,
             } = shared
+                && let Some(target) = renumber(*target)
             {
                 let bound = restore(bound, &made, DEPTH_MAX)?;
                 let mut captured = Vec::with_capacity(cells.len());
                 for cell in cells {
                     captured.push(restore(cell, &made, DEPTH_MAX)?);
                 }
-                made[index] = Value::function(*target, bound, captured.into_iter())?;
+                made[index] = Value::function(target, bound, captured.into_iter())?;
             }
         }
         for (shared, value) in self.shared.iter().zip(&made) {
             match (shared, value.as_cell(), value.as_object()) {
-                (Shared::Cell(content), Some(cell), _) => {
+                (Shared::Cell(Some(content)), Some(cell), _) => {
                     cell.set(restore(content, &made, DEPTH_MAX)?)
                 }
                 (Shared::Object { properties, .. }, _, Some(object)) => {
@@ -191,7 +226,7 @@ impl Snapshot {
                 _ => {}
             }
         }
-        restore(&self.root, &made, DEPTH_MAX)
+        Ok(made)
     }
 }
 
@@ -217,6 +252,20 @@ impl Default for Copier {
 }
 
 impl Copier {
+    /// The snapshot of a root, with what is shared in it.
+    fn complete(mut self, root: Portable) -> Result<Snapshot, ErrorKind> {
+        let mut shared = Vec::new();
+        // Copying one may find more; each is copied once, so a cycle ends.
+        while let Some(found) = self.found.get(shared.len()).cloned() {
+            shared.push(self.copy_shared(&found)?);
+        }
+        Ok(Snapshot {
+            root,
+            shared,
+            bytes: COPY_BYTES_MAX - self.bytes,
+        })
+    }
+
     fn copy(
         &mut self,
         value: &Value,
@@ -321,7 +370,11 @@ impl Copier {
         let content = value
             .as_cell()
             .map_or(Value::NONE, super::function::VariableCell::get);
-        Ok(Shared::Cell(self.copy(&content, DEPTH_MAX, true)?))
+        if content.is_undefined() {
+            return Ok(Shared::Cell(None));
+        }
+        let content = self.copy(&content, DEPTH_MAX, true)?;
+        Ok(Shared::Cell(Some(content)))
     }
 }
 

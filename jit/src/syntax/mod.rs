@@ -8,3 +8,8 @@ mod lexer;
 pub mod parser;
 pub mod print;
 mod token;
+
+/// Every reserved word.
+pub fn keywords() -> impl Iterator<Item = &'static str> {
+    token::Keyword::ALL.iter().map(|keyword| keyword.text())
+}

@@ -65,6 +65,9 @@ macro_rules! spellings {
         }
 
         impl $name {
+            /// Every one, in the order of the list.
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)+];
+
             /// The spelling.
             pub(crate) const fn text(self) -> &'static str {
                 match self {

@@ -65,7 +65,7 @@ pub fn build(
         builder.program.functions.push(function);
     }
     builder.classes();
-    builder.program.globals_count = count(builder.globals.len());
+    builder.globals_by_name();
     builder.program
 }
 
@@ -165,6 +165,30 @@ impl<'p> ProgramBuilder<'p> {
             blocks,
             span: info.span,
         }
+    }
+
+    /// Says which global variables there are.
+    fn globals_by_name(&mut self) {
+        let resolved = self.resolved;
+        let main = &resolved.functions[Resolved::MAIN.index()];
+        for variable in &main.variables {
+            if variable.storage == Storage::Shared
+                && let Some(id) = main.variable(&variable.name)
+            {
+                let global = self.global(Resolved::MAIN.index(), id);
+                self.program
+                    .main_names
+                    .push((variable.name.clone(), global));
+            }
+        }
+        let mut globals: Vec<_> = self.globals.iter().collect();
+        globals.sort_by_key(|(_, index)| **index);
+        let named = globals.into_iter().map(|((main, variable), _)| {
+            let info = &resolved.functions[*main].variables[variable.index()];
+            (FunctionId(count(*main)), info.name.clone())
+        });
+        self.program.globals = named.collect();
+        self.program.globals_count = count(self.globals.len());
     }
 
     /// The classes and their static variables. Initial values are constant expressions.

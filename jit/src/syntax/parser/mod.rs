@@ -15,6 +15,7 @@ mod expression;
 mod foreign;
 mod function;
 mod import;
+mod input;
 mod literal;
 mod pattern;
 mod statement;
@@ -22,10 +23,13 @@ mod statement;
 use std::collections::HashSet;
 use std::rc::Rc;
 
+pub use input::{Judgement, judge};
+pub(crate) use input::{declares, parse_input};
+
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::source::{SourceId, SourceMap, Span};
 use crate::syntax::ast::{Expression, ExpressionKind, Identifier, Name, Piece, Program};
-use crate::syntax::lexer::tokenize;
+use crate::syntax::lexer::{Tokens, tokenize};
 use crate::syntax::token::{Keyword, Symbol, Token, TokenKind};
 
 /// Brackets, blocks, functions and prefix operators inside each other.
@@ -98,23 +102,7 @@ pub fn parse_text(
         };
     }
     let tokens = tokenize(text, id, diagnostics);
-    let mut parser = Parser {
-        text,
-        closers: match_brackets(&tokens.list),
-        tokens: tokens.list,
-        at: 0,
-        depth,
-        height: 0,
-        in_switch: false,
-        silent_from: tokens.unreadable_from.unwrap_or(u32::MAX),
-        reported_at: None,
-        // A `$` without a name is a variable without one.
-        lost: Lost {
-            names: HashSet::from(["".into()]),
-            all: tokens.unreadable_from.is_some(),
-        },
-        diagnostics,
-    };
+    let mut parser = Parser::new(text, tokens, depth, diagnostics);
     let program = Program {
         statements: parser.program(),
     };
@@ -148,6 +136,28 @@ struct Parser<'p> {
     reported_at: Option<usize>,
     lost: Lost,
     diagnostics: &'p mut Diagnostics,
+}
+
+impl<'p> Parser<'p> {
+    fn new(text: &'p [u8], tokens: Tokens, depth: u32, diagnostics: &'p mut Diagnostics) -> Self {
+        Self {
+            text,
+            closers: match_brackets(&tokens.list),
+            tokens: tokens.list,
+            at: 0,
+            depth,
+            height: 0,
+            in_switch: false,
+            silent_from: tokens.unreadable_from.unwrap_or(u32::MAX),
+            reported_at: None,
+            // A `$` without a name is a variable without one.
+            lost: Lost {
+                names: HashSet::from(["".into()]),
+                all: tokens.unreadable_from.is_some(),
+            },
+            diagnostics,
+        }
+    }
 }
 
 impl Parser<'_> {
