@@ -5,7 +5,7 @@
 //! includes its end, which is why the manual of 2019 lists neither among the plain aliases.
 
 use super::string::split;
-use super::{Builtin, Call, Unwind, optional, required};
+use super::{Builtin, Call, Unwind, option, optional, required};
 use crate::runtime::array::ARRAY_LENGTH_MAX;
 use crate::runtime::{HslArray, Key, Kinds, Value, compare, convert};
 
@@ -22,6 +22,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
         array_filter,
     )
     .says("the elements for which the callback is true, with their keys")
+    .fails(&["if the callback does"])
     .shown(&[(
         "array_filter(function ($x) { return $x % 2 == 0; }, [0, 1, 2, 3])",
         "[0=>0,2=>2]",
@@ -32,7 +33,9 @@ pub(super) const BUILTINS: &[Builtin] = &[
         Kinds::ANY,
         array_find,
     )
-    .says("the first value for which the callback is true, or none"),
+    .says("the first value for which the callback is true, or none")
+    .fails(&["if the callback does"])
+    .shown(&[("array_find(function ($x) { return 1 < $x; }, [1, 2, 3])", "2")]),
     Builtin::impure(
         "array_includes",
         &[required("needle", Kinds::ANY), required("array", ARRAY)],
@@ -40,6 +43,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
         array_includes,
     )
     .says("whether a value is strictly equal to the needle, or the needle as a callback is true for one")
+    .fails(&["if the needle is a callback that does"])
     .shown(&[("array_includes(false, [0, none, \"\"])", "false")]),
     Builtin::impure(
         "in_array",
@@ -48,6 +52,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
         in_array,
     )
     .says("whether a value is loosely equal to the needle, or the needle as a callback is true for one")
+    .fails(&["if the needle is a callback that does"])
     .shown(&[("in_array(\"1\", [1])", "true")]),
     Builtin::pure(
         "array_join",
@@ -76,6 +81,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
         explode,
     )
     .says("str_split() with its first arguments the other way round")
+    .fails(&["if the delimiter is empty"])
     .shown(&[("explode(\":\", \"a:b:c\", 2)", "[0=>\"a\",1=>\"b:c\"]")]),
     Builtin::pure("array_keys", &[required("array", ARRAY)], ARRAY, array_keys)
         .says("the keys, in order")
@@ -86,7 +92,12 @@ pub(super) const BUILTINS: &[Builtin] = &[
         ARRAY,
         array_map,
     )
-    .says("what the callback makes of each value, under the same keys"),
+    .says("what the callback makes of each value, under the same keys")
+    .fails(&["if the callback does"])
+    .shown(&[(
+        "array_map(function ($x) { return $x * 2; }, [\"a\" => 1, \"b\" => 2])",
+        "[\"a\"=>2,\"b\"=>4]",
+    )]),
     Builtin::pure(
         "array_range",
         &[
@@ -98,6 +109,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
         array_range,
     )
     .says("the numbers from start up to, but without, stop")
+    .fails(&["if the step is 0, or the start or the step is not finite"])
     .shown(&[("array_range(1, 10, 3)", "[0=>1,1=>4,2=>7]")]),
     Builtin::pure(
         "range",
@@ -110,6 +122,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
         range,
     )
     .says("the numbers from start to stop, both included")
+    .fails(&["if the step is 0, or the start or the step is not finite"])
     .shown(&[("range(0, 2)", "[0=>0,1=>1,2=>2]")]),
     Builtin::impure(
         "array_reduce",
@@ -121,7 +134,9 @@ pub(super) const BUILTINS: &[Builtin] = &[
         Kinds::ANY,
         array_reduce,
     )
-    .says("what remains when the callback has merged the values, from left to right, into one"),
+    .says("what remains when the callback has merged the values, from left to right, into one")
+    .fails(&["if the callback does", "if the array is empty and there is no initial value"])
+    .shown(&[("array_reduce(function ($sum, $x) { return $sum + $x; }, [1, 2, 3])", "6")]),
     Builtin::pure(
         "array_reverse",
         &[required("array", ARRAY)],
@@ -140,7 +155,16 @@ pub(super) const BUILTINS: &[Builtin] = &[
         ARRAY,
         array_sort,
     )
-    .says("the elements in the order of a callback that says whether a is less than b, with their keys"),
+    .says("the elements in the order of a callback that says whether a is less than b, with their keys")
+    .takes(&[option("keys", "the callback gets keys, not values; without it false")])
+    .fails(&["if the callback does"])
+    .shown(&[
+        ("array_sort(function ($a, $b) { return $a < $b; }, [3, 1, 2])", "[1=>1,2=>2,0=>3]"),
+        (
+            "array_sort(function ($a, $b) { return $b < $a; }, [1, 2], [\"keys\" => true])",
+            "[1=>2,0=>1]",
+        ),
+    ]),
     Builtin::pure("count", &[required("array", Kinds::ANY)], NUMBER.or(Kinds::NONE), count)
         .says("length()")
         .shown(&[("count([1, 2])", "2")]),

@@ -13,7 +13,7 @@ use sha2::digest::Digest;
 use sha2::{Sha256, Sha512};
 
 use super::aes::{aes_decrypt, aes_encrypt};
-use super::{Builtin, Call, Unwind, optional, required};
+use super::{Builtin, BuiltinOption, Call, Unwind, option, optional, required};
 use crate::runtime::number::to_count;
 use crate::runtime::{Kinds, StringBuilder, Value};
 
@@ -27,6 +27,14 @@ const CIPHERED: &[super::Parameter] = &[
     required("key", STRING),
     required("mode", STRING),
     optional("options", Kinds::ARRAY),
+];
+
+const CIPHER_OPTIONS: &[BuiltinOption] = &[
+    option("iv", "16 octets for the mode \"cbc\""),
+    option(
+        "padding",
+        "fills the last block up as PKCS #7 has it; without it true",
+    ),
 ];
 
 /// The most octets `random_bytes` gives.
@@ -46,6 +54,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
         sha2,
     )
     .says("the SHA-2 digest of 256 or 512 bits, in hex")
+    .fails(&["if the hash size is not 256 or 512"])
     .shown(&[(
         "sha2(\"abc\", 256)",
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
@@ -73,6 +82,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
         hmac_sha2,
     )
     .says("the message authenticated by a key with SHA-2 of 256 or 512 bits, in hex")
+    .fails(&["if the hash size is not 256 or 512"])
     .shown(&[(
         "hmac_sha2(\"Jefe\", \"what do ya want for nothing?\", 256)",
         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
@@ -83,7 +93,12 @@ pub(super) const BUILTINS: &[Builtin] = &[
         STRING.or(Kinds::NONE),
         ed25519_sign,
     )
-    .says("the Ed25519 signature of the message; the key is its 32 octets, or these and the public key"),
+    .says("the Ed25519 signature of the message; the key is its 32 octets, or these and the public key")
+    .shown(&[(
+        "unpack(\"H16\", ed25519_sign(\"\", pack(\"H*\", \"\
+         9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60\")))[0]",
+        "e5564300c360ac72",
+    )]),
     Builtin::pure(
         "ed25519_verify",
         &[
@@ -94,42 +109,64 @@ pub(super) const BUILTINS: &[Builtin] = &[
         Kinds::BOOLEAN.or(Kinds::NONE),
         ed25519_verify,
     )
-    .says("whether the signature is of the message and the key; none if one of them cannot be"),
+    .says("whether the signature is of the message and the key; none if one of them cannot be")
+    .shown(&[
+        (
+            "ed25519_verify(\"\", str_repeat(\"x\", 64), pack(\"H*\", \"\
+             d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a\"))",
+            "false",
+        ),
+        ("ed25519_verify(\"message\", \"signature\", \"key\")", "none"),
+    ]),
     Builtin::pure("aes_encrypt", CIPHERED, STRING.or(Kinds::NONE), aes_encrypt)
         .says("the message encrypted with AES in the mode \"ecb\" or \"cbc\", which needs the option iv; none for a wrong length of something")
+        .takes(CIPHER_OPTIONS)
+        .fails(&["if the mode is not \"ecb\" or \"cbc\""])
         .shown(&[(
             "base64_encode(aes_encrypt(\"hello\", \"0123456789abcdef\", \"ecb\"))",
             "Z0x+8454yr2c7JwSWCOmOQ==",
         )]),
     Builtin::pure("aes_decrypt", CIPHERED, STRING.or(Kinds::NONE), aes_decrypt)
         .says("the message that aes_encrypt() encrypted; none for a wrong length of something, or wrong padding")
+        .takes(CIPHER_OPTIONS)
+        .fails(&["if the mode is not \"ecb\" or \"cbc\""])
         .shown(&[(
             "aes_decrypt(aes_encrypt(\"hello\", \"0123456789abcdef\", \"ecb\"), \"0123456789abcdef\", \"ecb\")",
             "hello",
         )]),
     Builtin::pure("hash", MESSAGE, NUMBER, hash)
-        .says("a number that is equal for equal messages; not for security"),
+        .says("a number that is equal for equal messages; not for security")
+        .shown(&[("hash(\"a\") == hash(\"b\")", "false")]),
     Builtin::impure(
         "random_bytes",
         &[required("bytes", NUMBER)],
         STRING,
         random_bytes,
     )
-    .says("that many octets nobody can foretell, at most 1 MiB"),
+    .says("that many octets nobody can foretell, at most 1 MiB")
+    .fails(&["if that is more than 1048576"])
+    .shown(&[("length(random_bytes(16))", "16")]),
     Builtin::impure(
         "random_number",
         &[optional("first", NUMBER), optional("last", NUMBER)],
         NUMBER,
         random_number,
     )
-    .says("a random integer from first to last, both included, or a random number from 0 to 1"),
+    .says("a random integer from first to last, both included, or a random number from 0 to 1")
+    .fails(&[
+        "if first is given without last",
+        "if last is less than first, or 2^53 or more greater",
+    ])
+    .shown(&[("random_number(7, 7)", "7"), ("random_number() <= 1", "true")]),
     Builtin::impure(
         "rand",
         &[required("first", NUMBER), required("last", NUMBER)],
         NUMBER,
         random_number,
     )
-    .says("random_number()"),
+    .says("random_number()")
+    .fails(&["if last is less than first, or 2^53 or more greater"])
+    .shown(&[("rand(7, 7)", "7")]),
 ];
 
 /// Octets that are digested between two payments: a shard is not held longer.

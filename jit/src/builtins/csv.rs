@@ -3,7 +3,7 @@
 //! RFC 4180: records end with CRLF or LF, fields may be quoted, a quote inside quotes is doubled. Deviation: a quote
 //! inside an unquoted field stands for itself, and a missing closing quote is supplied, since the manual knows no errors.
 
-use super::{Builtin, Call, Unwind, optional, required};
+use super::{Builtin, Call, Unwind, option, optional, required};
 use crate::error::ErrorKind;
 use crate::runtime::number;
 use crate::runtime::{HslArray, Key, Kinds, StringBuilder, Value, string};
@@ -21,10 +21,34 @@ pub(super) const BUILTINS: &[Builtin] = &[
         csv_decode,
     )
     .says("the records, keyed by the names in the first unless the option header is false")
-    .shown(&[(
-        "csv_decode(\"a,b\\n1,2\")",
-        "[0=>[\"a\"=>\"1\",\"b\"=>\"2\"]]",
-    )]),
+    .takes(&[
+        option("delimiter", "the octet between fields; without it a comma"),
+        option("header", "whether the first record has the names of the fields; without it true"),
+        option(
+            "schema",
+            "an array: name of a field => an array with \"type\" (\"string\", \"number\" or \"boolean\"), \
+             \"nullable\" (true for an empty field, or a list of texts that are none) and, for booleans, the \
+             lists \"true\" and \"false\"",
+        ),
+    ])
+    .fails(&[
+        "if the delimiter is not one octet, or is a quote or an end of line",
+        "if \"true\" or \"false\" of a schema is not an array",
+    ])
+    .shown(&[
+        (
+            "csv_decode(\"a,b\\n1,2\")",
+            "[0=>[\"a\"=>\"1\",\"b\"=>\"2\"]]",
+        ),
+        (
+            "csv_decode(\"a;b\", [\"header\" => false, \"delimiter\" => \";\"])",
+            "[0=>[0=>\"a\",1=>\"b\"]]",
+        ),
+        (
+            "csv_decode(\"n\\n1\", [\"schema\" => [\"n\" => [\"type\" => \"number\"]]])",
+            "[0=>[\"n\"=>1]]",
+        ),
+    ]),
     Builtin::pure(
         "csv_explode",
         &[required("string", STRING)],

@@ -22,13 +22,17 @@ pub(super) const BUILTINS: &[Builtin] = &[
     Builtin::impure("executiontime", &[], NUMBER, |call| {
         Ok(Value::number(call.machine.execution_time()))
     })
-    .says("seconds since the script began"),
+    .says("seconds since the script began")
+    .shown(&[("executiontime() < 60", "true")]),
     Builtin::impure("time", &[], NUMBER, |call| Ok(Value::number(call.machine.time())))
-        .says("seconds since 1970-01-01T00:00:00Z"),
+        .says("seconds since 1970-01-01T00:00:00Z")
+        .shown(&[("is_number(time())", "true")]),
     Builtin::impure("timelocal", &[], NUMBER, timelocal)
-        .says("time() plus what local time is ahead of UTC"),
+        .says("time() plus what local time is ahead of UTC")
+        .shown(&[("abs(timelocal() - time()) < 100000", "true")]),
     Builtin::impure("uptime", &[], NUMBER, |call| Ok(Value::number(call.machine.uptime())))
-        .says("seconds since the system started"),
+        .says("seconds since the system started")
+        .shown(&[("0 <= uptime()", "true")]),
     Builtin::impure(
         "strftime",
         &[required("format", STRING), optional("time", NUMBER)],
@@ -36,6 +40,11 @@ pub(super) const BUILTINS: &[Builtin] = &[
         strftime,
     )
     .says("a time, now unless it is given, as the format says; at most 100 octets")
+    .fails(&[
+        "if the format is not UTF-8, has more than 1024 octets or a conversion that there is not",
+        "if the result has more than 100 octets",
+        "if the time is not in the years -9999 to 9999",
+    ])
     .shown(&[
         ("strftime(\"%Y-%m-%d %H:%M:%S\", 0)", "1970-01-01 00:00:00"),
         ("strftime(\"%Y-%m-%d\", 1551830400)", "2019-03-06"),
@@ -47,6 +56,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
         strptime,
     )
     .says("the time a text means by a format; the date is today's if it has none; none if it does not fit")
+    .fails(&["if the format is not UTF-8 or has more than 1024 octets"])
     .shown(&[("strptime(\"2019-03-06\", \"%Y-%m-%d\")", "1551830400")]),
 ];
 

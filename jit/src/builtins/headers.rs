@@ -4,7 +4,7 @@
 //! RFC 5322 §3.4 (addresses, groups), §4.4 (routes), §3.2.2 (comments). A semicolon separates addresses as a comma does, as
 //! the manual's example has it. Display names, comments and folding are skipped; a quoted local-part keeps its quotes.
 
-use super::{Builtin, Call, Unwind, optional, required};
+use super::{Builtin, BuiltinOption, Call, Unwind, option, optional, required};
 use crate::runtime::{Key, Kinds, Value};
 
 const STRING: Kinds = Kinds::STRING;
@@ -17,10 +17,17 @@ pub(super) const BUILTINS: &[Builtin] = &[
         header_addresslist_extract,
     )
     .says("the addresses in the value of a header field, or in a whole field with the option field; none if it is malformed")
-    .shown(&[(
-        "header_addresslist_extract(\"Charlie <charlie@example.org>, james@example.com\")",
-        "[0=>\"charlie@example.org\",1=>\"james@example.com\"]",
-    )]),
+    .takes(FIELD_OPTION)
+    .shown(&[
+        (
+            "header_addresslist_extract(\"Charlie <charlie@example.org>, james@example.com\")",
+            "[0=>\"charlie@example.org\",1=>\"james@example.com\"]",
+        ),
+        (
+            "header_addresslist_extract(\"To: a@example.com\", [\"field\" => true])",
+            "[0=>\"a@example.com\"]",
+        ),
+    ]),
     Builtin::pure(
         "header_dkim_decode",
         &[required("value", STRING), optional("options", Kinds::ARRAY)],
@@ -28,11 +35,17 @@ pub(super) const BUILTINS: &[Builtin] = &[
         header_dkim_decode,
     )
     .says("the tags of a tag list by their names, or of a whole header field with the option field; none if it is malformed")
+    .takes(FIELD_OPTION)
     .shown(&[(
         "header_dkim_decode(\"v=DMARC1; p=reject; pct=50;\")",
         "[\"v\"=>\"DMARC1\",\"p\"=>\"reject\",\"pct\"=>\"50\"]",
     )]),
 ];
+
+const FIELD_OPTION: &[BuiltinOption] = &[option(
+    "field",
+    "the value is a whole field, with its name and a colon; without it false",
+)];
 
 /// The value of the first argument, which is a whole field with the option field; none if that has no colon.
 fn field_value<'c>(call: &mut Call<'c>) -> Result<Option<&'c [u8]>, Unwind> {

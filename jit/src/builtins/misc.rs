@@ -16,8 +16,11 @@ pub(super) const BUILTINS: &[Builtin] = &[
     Builtin::impure("gethostname", &[], STRING, |call| {
         Ok(Value::string(call.machine.hostname().as_bytes())?)
     })
-    .says("the name of this host"),
-    Builtin::impure("uuid", &[], STRING, uuid).says("a random unique id (version 4)"),
+    .says("the name of this host")
+    .shown(&[("is_string(gethostname())", "true")]),
+    Builtin::impure("uuid", &[], STRING, uuid)
+        .says("a random unique id (version 4)")
+        .shown(&[("length(uuid())", "36")]),
     Builtin::pure("inet_includes", NETWORK, Kinds::BOOLEAN, inet_includes)
         .says("whether an address is in an address, subnet (a/n) or range (a-b)")
         .shown(&[

@@ -96,8 +96,6 @@ pub struct Builtin {
     pub errors: &'static [&'static str],
     /// Expressions, and the text `echo` prints for each.
     pub examples: &'static [(&'static str, &'static str)],
-    /// Why it has no example.
-    pub unshown: Option<&'static str>,
     /// The function itself. Called only with arguments [`Builtin::check`] accepts.
     pub call: fn(&mut Call<'_>) -> Result<crate::runtime::Value, Unwind>,
     /// The fewest and the most arguments, counted once from the parameters.
@@ -151,7 +149,6 @@ impl Builtin {
             options: &[],
             errors: &[],
             examples: &[],
-            unshown: None,
             call,
             counts: counts(parameters),
         }
@@ -184,13 +181,6 @@ impl Builtin {
 
     const fn fails(self, errors: &'static [&'static str]) -> Self {
         Self { errors, ..self }
-    }
-
-    const fn unshown(self, reason: &'static str) -> Self {
-        Self {
-            unshown: Some(reason),
-            ..self
-        }
     }
 
     /// The fewest arguments a call has.
@@ -275,8 +265,8 @@ const CHAPTERS: [Chapter; 14] = [
     chapter("CSV", csv::BUILTINS),
     chapter("Binary data", pack::BUILTINS),
     chapter("Cryptographic", cryptographic::BUILTINS),
-    chapter("DNS and IP addresses", dns::BUILTINS),
-    chapter("Mail headers", headers::BUILTINS),
+    chapter("DNS", dns::BUILTINS),
+    chapter("Mail", headers::BUILTINS),
     chapter("Miscellaneous", misc::BUILTINS),
 ];
 
@@ -344,6 +334,20 @@ mod tests {
         assert_eq!(find("no_such_function"), None);
         for builtin in registry() {
             assert!(!builtin.summary.is_empty(), "{} says nothing", builtin.name);
+            assert!(
+                !builtin.examples.is_empty(),
+                "{} shows nothing",
+                builtin.name
+            );
+            let takes_options = builtin.parameters.iter().any(|one| one.name == "options");
+            assert_eq!(
+                !builtin.options.is_empty(),
+                takes_options,
+                "{}",
+                builtin.name
+            );
+            let starts = |error: &&str| error.starts_with("if ");
+            assert!(builtin.errors.iter().all(starts), "{}", builtin.name);
             assert!(builtin.returns != Kinds::EMPTY, "{}", builtin.name);
             let presences: Vec<u8> = builtin
                 .parameters

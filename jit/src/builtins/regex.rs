@@ -24,9 +24,17 @@ const MATCH: &[super::Parameter] = &[required("pattern", STRING), required("subj
 pub(super) const BUILTINS: &[Builtin] = &[
     Builtin::pure("pcre_match", MATCH, Kinds::ARRAY, pcre_match)
         .says("the first match: the whole, then its groups, by number and by name; [] when there is none")
+    .fails(&[
+        "if the pattern is wrong, or is for UTF-8 and the subject is not",
+        "if a match takes too many steps",
+    ])
         .shown(&[("pcre_match(\"b(.)\", \"abc\")", "[0=>\"bc\",1=>\"c\"]")]),
     Builtin::pure("pcre_match_all", MATCH, Kinds::ARRAY, pcre_match_all)
         .says("every match, by group: the wholes, then each group, by number and by name")
+    .fails(&[
+        "if the pattern is wrong, or is for UTF-8 and the subject is not",
+        "if a match takes too many steps",
+    ])
         .shown(&[(
             "pcre_match_all(\"[a-z]([0-9])\", \"a1 b2\")",
             "[0=>[0=>\"a1\",1=>\"b2\"],1=>[0=>\"1\",1=>\"2\"]]",
@@ -46,6 +54,11 @@ pub(super) const BUILTINS: &[Builtin] = &[
         pcre_replace,
     )
     .says("the subject with matches replaced by a text with $0 to $n in it, or by what a function makes of them")
+    .fails(&[
+        "if the pattern is wrong, or is for UTF-8 and the subject is not",
+        "if a match takes too many steps",
+        "if the function does",
+    ])
     .shown(&[("pcre_replace(\"\\\\d\", \"($0)\", \"foo1bar2baz\")", "foo(1)bar(2)baz")]),
 ];
 

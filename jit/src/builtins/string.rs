@@ -31,6 +31,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
         .shown(&[("chr(65)", "A")]),
     Builtin::pure("ord", &[required("character", STRING)], NUMBER, ord)
         .says("the number of the first octet")
+        .fails(&["if the string is empty"])
         .shown(&[("ord(\"A\")", "65")]),
     Builtin::pure(
         "str_repeat",
@@ -63,6 +64,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
         str_split,
     )
     .says("the parts between delimiters; a limit joins the last parts, a negative one the first")
+    .fails(&["if the delimiter is empty"])
     .shown(&[
         (
             "str_split(\"how are you\", \" \", 2)",

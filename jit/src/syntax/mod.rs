@@ -11,5 +11,7 @@ mod token;
 
 /// Every reserved word.
 pub fn keywords() -> impl Iterator<Item = &'static str> {
-    token::Keyword::ALL.iter().map(|keyword| keyword.text())
+    <token::Keyword as token::Spelled>::ALL
+        .iter()
+        .map(|keyword| keyword.text())
 }

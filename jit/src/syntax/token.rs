@@ -55,6 +55,12 @@ impl TokenKind {
     }
 }
 
+/// Something with fixed spellings.
+pub(crate) trait Spelled: Sized + 'static {
+    /// Every one, in the order of their list.
+    const ALL: &[Self];
+}
+
 /// Declares an enum of fixed spellings with both directions of the mapping.
 macro_rules! spellings {
     ($(#[$meta:meta])* $name:ident { $($variant:ident = $text:literal,)+ }) => {
@@ -64,10 +70,11 @@ macro_rules! spellings {
             $(#[doc = concat!("`", $text, "`")] $variant,)+
         }
 
-        impl $name {
-            /// Every one, in the order of the list.
-            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)+];
+        impl Spelled for $name {
+            const ALL: &[Self] = &[$(Self::$variant,)+];
+        }
 
+        impl $name {
             /// The spelling.
             pub(crate) const fn text(self) -> &'static str {
                 match self {

@@ -83,9 +83,6 @@ fn entry(builtin: &Builtin) -> String {
     for (expression, printed) in builtin.examples {
         let _ = writeln!(text, "  echo {expression}; //> {printed}");
     }
-    if let Some(reason) = builtin.unshown {
-        let _ = writeln!(text, "  no example: {reason}");
-    }
     text
 }
 

@@ -10,7 +10,7 @@ mod writer;
 use self::reader::Reader;
 use self::writer::Writer;
 use super::fault::value_or_none;
-use super::{Builtin, Call, Unwind, optional, required};
+use super::{Builtin, Call, Unwind, option, optional, required};
 use crate::runtime::{Kinds, StringBuilder, Value};
 
 pub(super) const BUILTINS: &[Builtin] = &[
@@ -24,7 +24,24 @@ pub(super) const BUILTINS: &[Builtin] = &[
         json_encode,
     )
     .says("the value as JSON; none if it has no such form")
-    .shown(&[("json_encode([1, 2, \"x\"])", "[1,2,\"x\"]")]),
+    .takes(&[
+        option(
+            "ensure_ascii",
+            "escapes everything but US-ASCII; without it true",
+        ),
+        option(
+            "pretty_print",
+            "spreads the text over indented lines; without it false",
+        ),
+    ])
+    .shown(&[
+        ("json_encode([1, 2, \"x\"])", "[1,2,\"x\"]"),
+        ("json_encode(\"caf\\xc3\\xa9\")", "\"caf\\u00e9\""),
+        (
+            "length(json_encode(\"caf\\xc3\\xa9\", [\"ensure_ascii\" => false]))",
+            "7",
+        ),
+    ]),
     Builtin::pure(
         "json_decode",
         &[
@@ -35,7 +52,17 @@ pub(super) const BUILTINS: &[Builtin] = &[
         json_decode,
     )
     .says("the value that JSON stands for; none if it is not JSON")
-    .shown(&[("json_decode(\"[1,true]\")", "[0=>1,1=>true]")]),
+    .takes(&[option(
+        "allow_comments",
+        "takes `//` and `/* */` for blanks; without it false",
+    )])
+    .shown(&[
+        ("json_decode(\"[1,true]\")", "[0=>1,1=>true]"),
+        (
+            "json_decode(\"[1] // one\", [\"allow_comments\" => true])",
+            "[0=>1]",
+        ),
+    ]),
 ];
 
 fn json_encode(call: &mut Call<'_>) -> Result<Value, Unwind> {

@@ -66,9 +66,6 @@ fn function(builtin: &Builtin, text: &mut String) {
     for error in builtin.errors {
         let _ = writeln!(text, "- ends the script {error}");
     }
-    if let Some(reason) = builtin.unshown {
-        let _ = writeln!(text, "- has no example: {reason}");
-    }
     if !builtin.examples.is_empty() {
         text.push_str("\n```hsl\n");
         for (expression, printed) in builtin.examples {
