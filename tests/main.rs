@@ -1,7 +1,8 @@
-//! Tests of the engine, one binary: dialogues against the protocol core, the server over TCP, scripts in it, and the house
-//! rules.
+//! Tests of the engine, one binary: dialogues against the protocol core, the server over TCP, scripts in it, the prompt on
+//! a terminal, and the house rules.
 
 mod dialogue;
 mod engine;
 mod hook;
+mod prompt;
 mod tidy;

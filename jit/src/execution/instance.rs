@@ -296,7 +296,7 @@ impl Execution {
         let (written, kept) = {
             let _entered = heap.enter();
             let written = running.written();
-            let kept = running.keeps.then(|| Kept::take(&running));
+            let kept = running.keeps.then(|| Box::new(Kept::take(&running)));
             running.drop_values();
             (written, kept)
         };

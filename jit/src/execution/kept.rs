@@ -37,8 +37,14 @@ impl Kept {
             octets_max: running.limits.output_octets,
         };
         let written = convert::write_literal(&running.result, &mut result, convert::DEPTH_MAX);
+        let values = Snapshot::take_all(groups.into_iter().flatten())?;
+        // What was shared in the heap is not in the copy of strings and arrays: the next execution must have room for it.
+        let limit = running.limits.memory_bytes;
+        if limit < values.bytes() {
+            return Err(ErrorKind::MemoryLimit { limit });
+        }
         Ok(Self {
-            values: Snapshot::take_all(groups.into_iter().flatten())?,
+            values,
             counts: groups.map(Vec::len),
             defined: defined.collect(),
             modules_run: running.modules_run.clone(),

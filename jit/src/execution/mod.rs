@@ -78,7 +78,7 @@ pub struct Outcome {
     /// Objects still alive in the script's heap: zero after a run to the end.
     pub live_objects: usize,
     /// What is kept for the next execution of a [session](crate::session); none outside of one.
-    pub kept: Option<Result<Kept, ErrorKind>>,
+    pub kept: Option<Box<Result<Kept, ErrorKind>>>,
 }
 
 /// The end of a script.

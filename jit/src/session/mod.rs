@@ -227,7 +227,7 @@ impl Session {
             self.texts.push((input.name, input.text));
         }
         let mut finished = Finished::default();
-        match outcome.kept.take() {
+        match outcome.kept.take().map(|kept| *kept) {
             Some(Ok(mut kept)) => {
                 let result = std::mem::replace(&mut kept.result, Ok(Vec::new()));
                 let is_shown = input.is_expression && matches!(outcome.ending, Ending::Implicit);

@@ -69,7 +69,7 @@ pub(super) fn topic(name: &str, session: &Session) -> Result<String, String> {
 
 /// A function as a terminal shows it.
 fn entry(builtin: &Builtin) -> String {
-    let mut text = format!("{}\n  {}\n", signature(builtin), builtin.summary);
+    let mut text = format!("{}\n  {}\n", signature(builtin), summary(builtin));
     for parameter in builtin.parameters {
         let _ = writeln!(text, "  {}: {}", parameter.name, kinds(parameter.kinds));
     }
@@ -84,6 +84,15 @@ fn entry(builtin: &Builtin) -> String {
         let _ = writeln!(text, "  echo {expression}; //> {printed}");
     }
     text
+}
+
+/// What a function does; of one that is another by an older name, what that does.
+fn summary(builtin: &Builtin) -> String {
+    let successor = builtin.summary.strip_suffix("()").and_then(self::builtin);
+    match successor {
+        Some(successor) => format!("{}: {}", builtin.summary, successor.summary),
+        None => builtin.summary.to_owned(),
+    }
 }
 
 /// `name(required, [optional], ...rest)`.

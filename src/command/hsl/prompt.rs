@@ -156,7 +156,7 @@ impl Prompt {
         let execution = match self.session.start(&input, self.limits, predefined) {
             Ok(execution) => execution,
             Err(error) => {
-                screen.complain(error);
+                screen.complain(format_args!("{error}; `:reset` forgets the variables"));
                 return self.note(FAILED);
             }
         };

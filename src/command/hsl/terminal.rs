@@ -49,6 +49,10 @@ pub(super) fn run(prompt: Prompt, interrupt: Arc<AtomicBool>) -> ExitCode {
             Ok(text) => text,
             Err(ReadlineError::Interrupted) => continue,
             Err(ReadlineError::Eof) => return ExitCode::SUCCESS,
+            Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                eprintln!("error: an input must be UTF-8");
+                continue;
+            }
             Err(error) => {
                 eprintln!("error: cannot read from the terminal: {error}");
                 return ExitCode::from(FAILED);

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use postern_jit::builtins::{Builtin, chapters};
 
-use super::{kinds, signature};
+use super::{kinds, signature, summary};
 
 #[test]
 fn the_document_is_the_registry() {
@@ -54,7 +54,7 @@ fn function(builtin: &Builtin, text: &mut String) {
         text,
         "\n### `{}`\n\n{}.\n",
         signature(builtin),
-        upper(builtin.summary)
+        upper(&summary(builtin))
     );
     for parameter in builtin.parameters {
         let _ = writeln!(text, "- `{}`: {}", parameter.name, kinds(parameter.kinds));
@@ -77,6 +77,10 @@ fn function(builtin: &Builtin, text: &mut String) {
 
 /// A sentence from a summary, which begins with a small letter.
 fn upper(summary: &str) -> String {
+    // The name of a function stays as it is.
+    if summary.contains("(): ") {
+        return format!("The same as {summary}");
+    }
     let mut letters = summary.chars();
     let first = letters.next().map(|first| first.to_ascii_uppercase());
     first.into_iter().chain(letters).collect()
