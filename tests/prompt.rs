@@ -110,6 +110,9 @@ impl Terminal {
     }
 }
 
+/// What the line editor sends when it is done with an input.
+const PASTE_OFF: &str = "\x1b[?2004l";
+
 /// How long a key may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -133,8 +136,10 @@ fn keys_edit_complete_recall_and_interrupt() {
     terminal.enter("twi\t($num\t)", "42");
     // The last input, from the history.
     terminal.enter("\x1b[A", "42");
-    // Ctrl-C drops an input, also one of several lines.
+    // Ctrl-C drops an input, also one of several lines, and what is typed before the next prompt.
     terminal.press("echo (1 +\r2\x03");
+    terminal.see(PASTE_OFF);
+    terminal.see("hsl> ");
     terminal.enter("$number", "21");
     terminal.press("$n = 0; forever { if ($n == 0) $n = 1; }\r");
     terminal.see("= 1; }");
