@@ -6,7 +6,10 @@ use super::{FunctionReference, Operand, Operation, Program};
 /// resolver refuses recursion that the call graph shows; and only those are called with arguments nobody sees.
 #[must_use]
 pub fn reached_by_value(program: &Program) -> Vec<bool> {
-    let mut reached = vec![false; program.functions.len()];
+    let mut reached = vec![program.open; program.functions.len()];
+    if program.open {
+        return reached;
+    }
     for class in &program.classes {
         for function in class
             .functions

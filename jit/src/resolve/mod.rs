@@ -90,6 +90,7 @@ pub fn resolve(
         resolver.module(ModuleId::new(index));
     }
     if let Some(known) = &linked.known {
+        resolver.table.open = true;
         resolver.keep_variables(known);
     }
     resolver.check_variables();

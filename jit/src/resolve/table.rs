@@ -299,6 +299,8 @@ pub struct Resolved {
     pub builtins: Vec<Name>,
     /// The longest chain of calls by name, the main program counted: calls through function values come on top.
     pub call_depth: u32,
+    /// Whether it is an input of a session: functions and variables may have values from before.
+    pub open: bool,
     pub(super) host: HashMap<Name, u32>,
     pub(super) builtin_indices: HashMap<Name, u32>,
     pub(super) function_ids: HashMap<*const Function, FunctionId>,

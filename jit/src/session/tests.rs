@@ -177,6 +177,23 @@ fn function_values_and_objects_live_on() {
     ]);
 }
 
+/// What the compiler knows of the calls it sees must not hold for those of values from before.
+#[test]
+fn function_values_take_what_no_call_by_name_gave() {
+    Prompt::new().expect(&[
+        ("function twice($n) { return $n + $n; } echo twice(2); $f = twice;", "4"),
+        ("$f(\"a\")", "\"aa\""),
+        ("twice(3)", "6"),
+        ("$f([1]) == [1, 1]", "true"),
+        ("$held = 1; $get = function () closure ($held) { return $held; }; echo $get() + 1;", "2"),
+        ("$held = \"text\";", ""),
+        ("$get()", "\"text\""),
+        ("class Sum { static $of = 1; function add($n) { Sum::$of += $n; return Sum::$of; } } $s = Sum(); echo $s->add(1);", "2"),
+        ("Sum::$of = \"s\";", ""),
+        ("$s->add(\"t\")", "\"st\""),
+    ]);
+}
+
 #[test]
 fn an_error_keeps_what_was_done_and_what_was_declared() {
     let mut prompt = Prompt::new();

@@ -56,7 +56,10 @@ pub fn build(
         resolved,
         surroundings,
         diagnostics,
-        program: Program::default(),
+        program: Program {
+            open: resolved.open,
+            ..Program::default()
+        },
         strings: HashMap::new(),
         globals: HashMap::new(),
     };
