@@ -149,6 +149,9 @@ fn each_register(function: &mut Function, found: &mut dyn FnMut(&mut Register)) 
 
 /// Empties functions that nobody can call any more; their numbers stay what they are.
 pub(super) fn functions(program: &mut Program) {
+    if program.open {
+        return;
+    }
     let mut called = vec![false; program.functions.len()];
     let mut pending = Vec::new();
     let mut call = |function: usize, pending: &mut Vec<usize>| {

@@ -13,22 +13,21 @@ use crate::syntax::ast::{
     Expression, ExpressionKind, Identifier, ImportKind, Name, Statement, StatementKind,
 };
 
-/// One program of what ran earlier, each text with its label, and what is to run.
+/// One program of what ran earlier, each text with its label and its place, and what is to run.
 pub(super) fn bury(
-    earlier: Vec<(String, Vec<Statement>)>,
+    earlier: Vec<(String, Span, Vec<Statement>)>,
     mut current: Vec<Statement>,
-    span: Span,
 ) -> Vec<Statement> {
     let mut later = Names::default();
     later.take(&mut current, None);
     let mut texts = Vec::with_capacity(earlier.len());
-    for (label, mut statements) in earlier.into_iter().rev() {
+    for (label, span, mut statements) in earlier.into_iter().rev() {
         later.take(&mut statements, Some(&label));
-        texts.push(statements);
+        texts.push((span, statements));
     }
     let mut imports = Vec::new();
     let mut bodies = Vec::new();
-    for mut statements in texts.into_iter().rev() {
+    for (span, mut statements) in texts.into_iter().rev() {
         take_imports(&mut statements, &mut imports);
         bodies.push(never(statements, span));
     }

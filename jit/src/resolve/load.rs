@@ -134,16 +134,16 @@ pub(crate) fn load_input(
     for id in earlier {
         let text = parse_input(linker.sources, *id, linker.diagnostics);
         let label = linker.sources.source(*id).name.to_string();
-        buried.push((label, linker.top_level(text)));
+        let start = Span {
+            source: *id,
+            start: 0,
+            end: 0,
+        };
+        buried.push((label, start, linker.top_level(text)));
     }
     let text = parse_input(linker.sources, main, linker.diagnostics);
     let current = linker.top_level(text);
-    let start = Span {
-        source: main,
-        start: 0,
-        end: 0,
-    };
-    let statements = earlier::bury(buried, current, start);
+    let statements = earlier::bury(buried, current);
     linker.linked.programs[0].1 = Rc::new(Program { statements });
     linker.linked.known = Some(known);
     linker.linked
