@@ -75,6 +75,8 @@ pub enum ErrorKind {
     },
     /// `array_reduce` of an empty array without an initial value.
     EmptyReduce,
+    /// A part of a message contains the boundary of the multipart it is in.
+    Boundary,
     /// A barrier was entered by an execution that is in it.
     BarrierHeld {
         /// Its name.
@@ -126,6 +128,8 @@ pub enum ErrorKind {
         /// The limit in levels.
         limit: usize,
     },
+    /// A variable was set of an object that can't have any.
+    NoVariables,
     /// A member that the object's class does not have.
     NoSuchMember {
         /// Its name.
@@ -332,6 +336,9 @@ impl fmt::Display for ErrorKind {
             | Self::OutputLimit { .. }
             | Self::StringLength { .. }
             | Self::ValueSize { .. } => self.fmt_limits(formatter),
+            Self::Boundary => formatter.write_str(
+                "MIME->toString(): a part contains the boundary around it; leave the boundary out or encode the part",
+            ),
             Self::EmptyReduce => {
                 formatter.write_str("array_reduce(): array is empty and there is no initial value")
             }
@@ -341,6 +348,9 @@ impl fmt::Display for ErrorKind {
                 formatter.write_str("array key is outside -9007199254740991..9007199254740991")
             }
             Self::NoSuchMember { name } => write!(formatter, "object has no member \"{name}\""),
+            Self::NoVariables => {
+                formatter.write_str("an object of the library has no variables to set")
+            }
             Self::NotAnArray { got } => write!(formatter, "cannot write an element of {got}"),
             Self::NotAnObject { got } => write!(formatter, "{got} has no members"),
             Self::NotCallable { got } => write!(formatter, "{got} cannot be called"),

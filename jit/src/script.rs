@@ -329,28 +329,23 @@ struct BuiltinLibrary;
 
 impl Library for BuiltinLibrary {
     fn builtin(&self, name: &str) -> Option<Arity> {
-        builtins::builtin(name).map(arity)
+        builtins::builtin(name).map(Arity::of)
     }
 
     fn names(&self) -> Vec<&str> {
-        builtins::registry()
-            .iter()
-            .map(|builtin| builtin.name)
-            .collect()
+        let names = builtins::registry().iter().map(|builtin| builtin.name);
+        // Those of objects cannot be called by these names.
+        names.filter(|name| !name.contains("->")).collect()
+    }
+
+    fn classes(&self) -> &'static [builtins::Class] {
+        builtins::classes()
     }
 }
 
 /// The index of a builtin, as function values and instructions hold it.
 fn builtin_index(name: &str) -> Option<u32> {
     builtins::find(name).and_then(|index| u32::try_from(index).ok())
-}
-
-fn arity(builtin: &builtins::Builtin) -> Arity {
-    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    Arity {
-        min: count(builtin.arguments_min()),
-        max: builtin.arguments_max().map(count),
-    }
 }
 
 /// Refuses functions that would take too long to compile.

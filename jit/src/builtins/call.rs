@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::Builtin;
 use crate::error::ErrorKind;
-use crate::runtime::{HslArray, Key, Kind, Value};
+use crate::runtime::{HslArray, HslObject, Key, Kind, Value};
 
 /// Why a script does not go on.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +63,8 @@ pub trait Machine {
 pub struct Call<'a> {
     /// The function.
     pub builtin: &'static Builtin,
+    /// The object whose function it is, or none.
+    pub object: &'a Value,
     /// Its arguments, as many and of such kinds as it takes. Each holds a count of its own, so that a callback that writes
     /// to the variable an array came from copies it and does not change it here.
     pub arguments: &'a [Value],
@@ -135,9 +137,24 @@ impl Builtin {
         arguments: &[Value],
         machine: &mut dyn Machine,
     ) -> Result<Value, Unwind> {
+        self.invoke_on(&Value::NONE, arguments, machine)
+    }
+
+    /// The same with the object whose function it is; none for a function of no object.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::invoke`].
+    pub fn invoke_on(
+        &'static self,
+        object: &Value,
+        arguments: &[Value],
+        machine: &mut dyn Machine,
+    ) -> Result<Value, Unwind> {
         self.check(arguments)?;
         let result = (self.call)(&mut Call {
             builtin: self,
+            object,
             arguments,
             machine,
         })?;
@@ -227,6 +244,15 @@ impl<'a> Call<'a> {
         })
     }
 
+    /// The object whose function this is. Fails if it is not of this class, which no script brings about: functions of
+    /// objects are found by way of an object.
+    pub(super) fn object_of(&self, class: u32) -> Result<&'a HslObject, Unwind> {
+        let object = self.object.as_object();
+        let fitting = object.filter(|object| object.library_class() == Some(class));
+        let got = self.object.kind();
+        fitting.ok_or(Unwind::Error(ErrorKind::NotAnObject { got }))
+    }
+
     pub(super) fn is_function(&self, position: usize) -> bool {
         self.value(position).kind() == Kind::Function
     }
@@ -255,7 +281,8 @@ pub(super) mod tests {
         fn invoke(&mut self, function: &Value, arguments: &[Value]) -> Result<Value, Unwind> {
             match function.as_function().expect("function").target() {
                 FunctionTarget::Builtin(index) => {
-                    registry()[index as usize].invoke(arguments, self)
+                    let bound = function.as_function().expect("function").bound();
+                    registry()[index as usize].invoke_on(bound, arguments, self)
                 }
                 FunctionTarget::User(index) => self.functions[index as usize](arguments),
                 _ => Err(Unwind::Ended),
@@ -375,6 +402,7 @@ pub(super) mod tests {
         let heap = Heap::new(16 << 20);
         let _entered = heap.enter();
         for builtin in registry() {
+            let object = object_for(builtin);
             let most = builtin.arguments_max().unwrap_or(3).min(3);
             for count in builtin.arguments_min().min(most)..=most {
                 let choices = odd().len().pow(u32::try_from(count).expect("few"));
@@ -387,11 +415,24 @@ pub(super) mod tests {
                     };
                     let arguments: Vec<Value> = (0..count).map(pick).collect();
                     if builtin.check(&arguments).is_ok() {
-                        let _ = builtin.invoke(&arguments, &mut bench());
+                        let _ = builtin.invoke_on(&object, &arguments, &mut bench());
                     }
                 }
             }
         }
         assert_eq!(live_objects(), 0);
+    }
+
+    /// An object that has the function, none for a function of no object.
+    fn object_for(function: &Builtin) -> Value {
+        let make = |name, arguments: &[Value]| {
+            let make = builtin(name).expect("there");
+            make.invoke(arguments, &mut bench()).expect("fits")
+        };
+        match function.name.split_once("->") {
+            Some(("File", _)) => make("File::String", &[text("a\r\nb\nc")]),
+            Some((class, _)) => make(class, &[]),
+            None => Value::NONE,
+        }
     }
 }

@@ -51,6 +51,11 @@ pub(super) const BUILTINS: &[Builtin] = &[
 ];
 
 fn uuid(call: &mut Call<'_>) -> Result<Value, Unwind> {
+    random_id(call)
+}
+
+/// A unique id that nobody can foretell.
+pub(super) fn random_id(call: &mut Call<'_>) -> Result<Value, Unwind> {
     let mut octets = [0; 16];
     call.machine.fill_random(&mut octets);
     let id = uuid::Builder::from_random_bytes(octets).into_uuid();

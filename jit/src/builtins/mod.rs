@@ -11,6 +11,7 @@
 mod aes;
 mod array;
 mod call;
+mod class;
 mod cryptographic;
 mod csv;
 mod data_types;
@@ -18,11 +19,13 @@ mod date_time;
 mod dns;
 mod encoding;
 mod fault;
+mod file;
 mod headers;
 mod intrinsic;
 mod json;
 mod mathematical;
 mod memo;
+mod mime;
 mod misc;
 pub(crate) mod operator;
 mod pack;
@@ -31,6 +34,8 @@ mod still;
 mod string;
 
 pub use call::{Call, Machine, Unwind};
+pub use class::{Class, class, classes};
+pub(crate) use class::{bound_method, method_of};
 pub use intrinsic::{Intrinsic, intrinsic};
 pub(crate) use regex::pattern_fault;
 pub(crate) use still::StillWorld;
@@ -253,7 +258,7 @@ pub fn chapters() -> &'static [Chapter] {
     &CHAPTERS
 }
 
-const CHAPTERS: [Chapter; 14] = [
+const CHAPTERS: [Chapter; 18] = [
     chapter("Data types", data_types::BUILTINS),
     chapter("String", string::BUILTINS),
     chapter("Regular expression", regex::BUILTINS),
@@ -268,6 +273,10 @@ const CHAPTERS: [Chapter; 14] = [
     chapter("DNS", dns::BUILTINS),
     chapter("Mail", headers::BUILTINS),
     chapter("Miscellaneous", misc::BUILTINS),
+    chapter("File", file::FUNCTIONS),
+    chapter("File objects", file::METHODS),
+    chapter("MIME", mime::FUNCTIONS),
+    chapter("MIME objects", mime::METHODS),
 ];
 
 const fn chapter(title: &'static str, builtins: &'static [Builtin]) -> Chapter {
@@ -380,7 +389,7 @@ mod tests {
 
         for builtin in registry() {
             for (expression, expected) in builtin.examples {
-                assert!(expression.contains(builtin.name), "{expression}");
+                assert!(expression.contains(builtin.short_name()), "{expression}");
                 let mut sources = SourceMap::new();
                 let text = format!("echo {expression};");
                 let id = sources.add("example", text.as_bytes()).expect("short");

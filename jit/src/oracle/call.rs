@@ -146,7 +146,7 @@ impl Walker<'_> {
                 if self.builtin_calls.len() > limit {
                     return fail(ErrorKind::CallDepth { limit }, span);
                 }
-                self.call_builtin(number, &arguments, span)
+                self.call_builtin(number, called.bound(), &arguments, span)
             }
         }
     }

@@ -9,6 +9,7 @@ use super::call::By;
 use super::definition::{ClassDefinition, Declared};
 use super::stop::{At, Evaluated, fail, refuse};
 use super::walker::Walker;
+use crate::builtins::bound_method;
 use crate::error::ErrorKind;
 use crate::runtime::{FunctionTarget, Key, Kind, Value};
 use crate::source::Span;
@@ -53,6 +54,9 @@ impl Walker<'_> {
         self.check_private(object.class(), name)?;
         if let Some(value) = object.get(name) {
             return Ok(Some(value));
+        }
+        if object.library_class().is_some() {
+            return bound_method(base, name.octets().unwrap_or_default());
         }
         let Some(definition) = self.definitions.class(object.class()) else {
             return Ok(None);

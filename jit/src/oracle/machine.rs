@@ -12,10 +12,11 @@ use crate::runtime::Value;
 use crate::source::Span;
 
 impl Walker<'_> {
-    /// Calls the builtin with this number in the registry.
+    /// Calls the builtin with this number in the registry, on an object if it is one of its functions.
     pub(super) fn call_builtin(
         &mut self,
         number: u32,
+        object: &Value,
         arguments: &[Value],
         span: Span,
     ) -> Evaluated<Value> {
@@ -23,7 +24,7 @@ impl Walker<'_> {
             return refuse("no builtin of this number", span);
         };
         self.builtin_calls.push(span);
-        let result = builtin.invoke(arguments, self);
+        let result = builtin.invoke_on(object, arguments, self);
         self.builtin_calls.pop();
         // Whatever the builtin made of it, a callback that stopped stops the script.
         if let Some(stop) = self.stopped.take() {

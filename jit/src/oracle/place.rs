@@ -280,6 +280,9 @@ impl Walker<'_> {
             if !matches!(value.kind(), Kind::None | Kind::Array | Kind::Object) {
                 return fail(ErrorKind::NotAnArray { got: value.kind() }, span);
             }
+            if let (Step::Key(_) | Step::Property(_), Some(object)) = (step, value.as_object()) {
+                object.check_has_variables().at(span)?;
+            }
             value = match step {
                 Step::Key(key) => self.element(&value, key, span)?,
                 Step::Append => Value::NONE,
@@ -362,6 +365,7 @@ impl Walker<'_> {
     ) -> Evaluated<Value> {
         if let Some(object) = base.as_object() {
             self.check_private(object.class(), key).at(span)?;
+            object.check_has_variables().at(span)?;
             let inner = object.get(key).unwrap_or(Value::UNDEFINED);
             let inner = self.with(inner, rest, value, span)?;
             object.set(key, inner).at(span)?;

@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use super::library_class::{Given, not_available};
 use super::{Arity, Callee, Declared, FunctionKind, Resolver, foreign};
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
@@ -30,6 +31,9 @@ impl Resolver<'_> {
             }
         };
         self.arguments(arguments);
+        if let ExpressionKind::Property(object, name) = &callee.kind {
+            self.method_call(object, name, arguments, span);
+        }
         if let Some((reached, name)) = reached {
             self.check_arguments(reached, &name, arguments, span);
             self.note_call(reached, span);
@@ -87,6 +91,9 @@ impl Resolver<'_> {
         let too_few = given < arity.min && !spread;
         let too_many = arity.max.is_some_and(|max| max < given);
         if !too_few && !too_many {
+            if let (Callee::Builtin(_), Some((_, function))) = (callee, self.class_function(name)) {
+                self.check_kinds(function, &Given::of(arguments));
+            }
             return;
         }
         let name = match callee {
@@ -145,6 +152,12 @@ impl Resolver<'_> {
             .find(|(other, _)| other == text)
         {
             return diagnostic.with_hint(format!("`{text}` exists in {hooks}, not in this script"));
+        }
+        if let Some(instead) = self
+            .library_class(text)
+            .and_then(|class| class.instead_of(text))
+        {
+            return not_available(name, instead);
         }
         if let Some((left, _)) = self.dotted.filter(|(_, right)| *right == name.span) {
             return diagnostic
@@ -244,7 +257,15 @@ impl Resolver<'_> {
         if let Some(index) = self.builtin_index(&full) {
             return Some(Callee::Builtin(index));
         }
-        self.unknown_class(class);
+        match self.library_class(&class.name) {
+            Some(known) => {
+                let functions = known.functions.iter();
+                let known = functions.filter_map(|function| function.name.split_once("::"));
+                let near = self.near(&name.name, known.map(|(_, name)| name));
+                self.unknown_member(class, name, "static function", near);
+            }
+            None => self.unknown_class(class),
+        }
         None
     }
 
@@ -297,7 +318,8 @@ impl Resolver<'_> {
             .classes
             .iter()
             .map(|known| &*known.syntax.name.name);
-        let near = self.near(&class.name, known);
+        let library = self.library.classes().iter().map(|known| known.name);
+        let near = self.near(&class.name, known.chain(library));
         let mut diagnostic = Diagnostic::error(class.span, message).with_near_name(near);
         if let Some(hint) = foreign::hint(&class.name)
             && diagnostic.hint.is_none()

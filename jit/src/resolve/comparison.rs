@@ -5,13 +5,14 @@
 
 use super::Resolver;
 use crate::diagnostic::Diagnostic;
+use crate::runtime::Kind;
 use crate::source::Span;
 use crate::syntax::ast::{BinaryOperator, Expression, ExpressionKind};
 use crate::syntax::print::binary_text;
 
 /// The types that an expression can be seen to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Type {
+pub(super) enum Type {
     None,
     Boolean,
     Number,
@@ -21,7 +22,18 @@ enum Type {
 }
 
 impl Type {
-    const fn describe(self) -> &'static str {
+    pub(super) const fn kind(self) -> Kind {
+        match self {
+            Self::None => Kind::None,
+            Self::Boolean => Kind::Boolean,
+            Self::Number => Kind::Number,
+            Self::String => Kind::String,
+            Self::Array => Kind::Array,
+            Self::Function => Kind::Function,
+        }
+    }
+
+    pub(super) const fn describe(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Boolean => "a boolean",
@@ -89,7 +101,8 @@ fn never_equal(left: Type, right: Type) -> bool {
     !converts(left) && !converts(right)
 }
 
-fn type_of(expression: &Expression) -> Option<Type> {
+/// The type of an expression, where it shows.
+pub(super) fn type_of(expression: &Expression) -> Option<Type> {
     Some(match &expression.kind {
         ExpressionKind::None => Type::None,
         ExpressionKind::Boolean(_)

@@ -3,6 +3,8 @@
 //! In: built by the hooks and by the library of builtins. Out: read by the resolver. Plain data; the resolver knows no
 //! hook and no builtin by itself.
 
+use crate::builtins::{Builtin, Class};
+
 /// How many arguments a function takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arity {
@@ -37,6 +39,16 @@ impl Arity {
         Self { min, max: None }
     }
 
+    /// That of a builtin.
+    #[must_use]
+    pub fn of(builtin: &Builtin) -> Self {
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Self {
+            min: count(builtin.arguments_min()),
+            max: builtin.arguments_max().map(count),
+        }
+    }
+
     /// In words: `2 arguments`, `1 to 3 arguments`, `at least 1 argument`.
     #[must_use]
     pub fn describe(self) -> String {
@@ -52,13 +64,16 @@ impl Arity {
     }
 }
 
-/// The builtin functions, as far as names and arguments go. A builtin of a class is named `Class::function`.
+/// The builtin functions and classes, as far as names and arguments go. A builtin of a class is named `Class::function`.
 pub trait Library {
     /// The arguments of a builtin; `None` when there is none of that name.
     fn builtin(&self, name: &str) -> Option<Arity>;
 
     /// Every name, in a fixed order: for "did you mean".
     fn names(&self) -> Vec<&str>;
+
+    /// The classes, whose functions of objects are not among the names.
+    fn classes(&self) -> &'static [Class];
 }
 
 /// A variable that exists before the script starts.

@@ -96,6 +96,7 @@ impl Resolver<'_> {
                 // The value first: `$x = $x + 1` reads before it sets.
                 self.expression(value);
                 self.assigned(target);
+                self.set_to(target, value);
             }
             ExpressionKind::AugmentedAssign(_, target, value) => {
                 self.expression(value);

@@ -102,7 +102,7 @@ static FUNCTIONS: [(&str, &str); 63] = [
 ];
 
 /// Functions of the manual that postern has for no hook, sorted. Those it has are known before anybody asks here.
-static NOT_HERE: [&str; 71] = [
+static NOT_HERE: [&str; 69] = [
     "AddHeader",
     "AppendHeader",
     "Bounce",
@@ -113,7 +113,6 @@ static NOT_HERE: [&str; 71] = [
     "Delete",
     "Deliver",
     "Done",
-    "File",
     "GetDSN",
     "GetDSNHeader",
     "GetExtensions",
@@ -127,7 +126,6 @@ static NOT_HERE: [&str; 71] = [
     "GetTLS",
     "History",
     "LDAP",
-    "MIME",
     "PrependHeader",
     "Quarantine",
     "Queue",

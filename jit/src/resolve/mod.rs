@@ -26,6 +26,7 @@ mod environment;
 mod expression;
 mod foreign;
 mod import;
+mod library_class;
 mod load;
 mod place;
 mod recursion;
@@ -69,6 +70,7 @@ pub fn resolve(
         current: Resolved::MAIN,
         loops: Vec::new(),
         dotted: None,
+        variable_calls: Vec::new(),
         conditional_count: 0,
         table: Resolved::default(),
         environment,
@@ -89,6 +91,7 @@ pub fn resolve(
     for index in (1..linked.programs.len()).chain([0]) {
         resolver.module(ModuleId::new(index));
     }
+    resolver.check_variable_calls();
     if let Some(known) = &linked.known {
         resolver.table.open = true;
         resolver.keep_variables(known);
@@ -105,6 +108,10 @@ struct Use {
     read: Option<Span>,
     /// Where it is first assigned to.
     written: Option<Span>,
+    /// How often the text assigns to it.
+    writes_count: usize,
+    /// The objects of the library's classes among what is assigned.
+    objects: library_class::Objects,
     /// Whether a test names it.
     tested: bool,
     /// Whether `isset` or `??` asks if it has a value: then to read it may be right even if it never has one.
@@ -138,6 +145,8 @@ struct Resolver<'r> {
     loops: Vec<Loop>,
     /// What stands on both sides of a dot without blanks, as in `$a.b`.
     dotted: Option<(Span, Span)>,
+    /// Calls on variables whose objects are not known yet.
+    variable_calls: Vec<library_class::VariableCall>,
     /// Conditions around the current statement, within the current function.
     conditional_count: u32,
     table: Resolved,

@@ -45,6 +45,7 @@ impl Resolver<'_> {
         let current = self.current;
         let use_of = self.use_of(current, variable);
         use_of.written = use_of.written.or(Some(span));
+        use_of.writes_count += 1;
         if let Storage::Predefined(index) = self.info().variables[variable.index()].storage
             && !self.environment.variables[index as usize].writable
         {

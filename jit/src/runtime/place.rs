@@ -104,6 +104,10 @@ pub fn with_place<R>(
             let object = holder
                 .as_object()
                 .ok_or(ErrorKind::NotAnObject { got: holder.kind() })?;
+            if let Step::Key(key) = step {
+                Key::cast(key)?;
+            }
+            object.check_has_variables()?;
             let rest = &path[position + 1..];
             return object
                 .update(|properties| with_place_dyn(step_into(properties, *step)?, rest, change));
@@ -136,9 +140,13 @@ fn with_place_dyn<R>(
 pub unsafe fn element_pointer(base: *mut Value, step: Step<'_>) -> Result<*mut Value, ErrorKind> {
     // SAFETY: 1.
     let base = unsafe { &mut *base };
-    let properties = base
-        .as_object()
-        .map(super::object::HslObject::properties_ptr);
+    let properties = match base.as_object() {
+        Some(object) => {
+            object.check_has_variables()?;
+            Some(object.properties_ptr())
+        }
+        None => None,
+    };
     let container = match properties {
         // SAFETY: the object is alive while `base` holds it, and by 1 and 2 nobody uses its variables now.
         Some(properties) => unsafe { &mut *properties },
@@ -155,6 +163,9 @@ pub unsafe fn element_pointer(base: *mut Value, step: Step<'_>) -> Result<*mut V
 pub fn unset_element(base: &mut Value, key: &Value) -> Result<bool, ErrorKind> {
     let key = Key::cast(key)?;
     if let Some(object) = base.as_object() {
+        if object.library_class().is_some() {
+            return Ok(false);
+        }
         let removed = object.update(|properties| properties.array_mut()?.remove(key))?;
         return Ok(removed.is_some());
     }

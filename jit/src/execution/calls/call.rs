@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::boundary::enter::{Arguments, enter};
-use crate::builtins::{self, Unwind};
+use crate::builtins::{self, Builtin, Unwind};
 use crate::error::ErrorKind;
 use crate::execution::running::Running;
 use crate::execution::{Ending, HostRequest};
@@ -17,6 +17,16 @@ pub(crate) fn call_builtin(
     arguments: &[Value],
 ) -> Result<Value, Unwind> {
     builtins::registry()[builtin as usize].invoke(arguments, running)
+}
+
+/// Calls a builtin function of an object.
+fn call_builtin_on(
+    running: &mut Running,
+    builtin: &'static Builtin,
+    object: &Value,
+    arguments: &[Value],
+) -> Result<Value, Unwind> {
+    running.nested(|running| builtin.invoke_on(object, arguments, running))
 }
 
 pub(crate) fn call_host(
@@ -71,6 +81,13 @@ pub(crate) fn call_method(
     accessor: u32,
     arguments: &Value,
 ) -> Result<Value, Unwind> {
+    if let Some(method) = object
+        .as_object()
+        .zip(name.as_octets())
+        .and_then(|(object, name)| builtins::method_of(object, name))
+    {
+        return call_builtin_on(running, method, object, &values_of(arguments));
+    }
     let function = super::member::property(running, object, name, accessor)?;
     if function.is_none() && object.as_object().is_some() {
         let name = String::from_utf8_lossy(name.as_octets().unwrap_or_default()).into();
@@ -90,7 +107,8 @@ pub(crate) fn invoke(
     };
     match function.target() {
         FunctionTarget::Builtin(index) => {
-            running.nested(|running| call_builtin(running, index, arguments))
+            let builtin = &builtins::registry()[index as usize];
+            call_builtin_on(running, builtin, function.bound(), arguments)
         }
         FunctionTarget::Host(index) => {
             let (minimum, maximum) = running.script.host_arity(index as usize);

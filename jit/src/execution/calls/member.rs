@@ -1,6 +1,6 @@
 //! Elements and members: `base[key]`, `base->name`, who may use which member of an object.
 
-use crate::builtins::Unwind;
+use crate::builtins::{Unwind, bound_method};
 use crate::codegen::{PlaceShape, ShapeStep};
 use crate::error::ErrorKind;
 use crate::execution::running::Running;
@@ -48,7 +48,10 @@ fn member(
             object.clone(),
             std::iter::empty(),
         ),
-        None => Ok(Value::NONE),
+        None => {
+            let name = name.as_octets().unwrap_or_default();
+            Ok(bound_method(object, name)?.unwrap_or_default())
+        }
     }
 }
 
