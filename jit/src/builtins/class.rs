@@ -70,12 +70,6 @@ pub fn classes() -> &'static [Class] {
     &CLASSES
 }
 
-/// The class with this name.
-#[must_use]
-pub fn class(name: &str) -> Option<&'static Class> {
-    CLASSES.iter().find(|class| class.name == name)
-}
-
 /// The function that an object of the library has under this name.
 pub(crate) fn method_of(object: &HslObject, name: &[u8]) -> Option<&'static Builtin> {
     let class = CLASSES.get(object.library_class()? as usize)?;
@@ -102,11 +96,39 @@ static CLASSES: [Class; 2] = [file::CLASS, mime::CLASS];
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::builtins::Machine;
+    use crate::builtins::call::tests::{bench, on_heap, shown, text};
+    use crate::runtime::Portable;
+    use crate::runtime::portable::Snapshot;
+
+    /// What `$context` keeps from one script to the next: an object and a function of it stay one object.
+    #[test]
+    fn objects_are_kept_with_the_rest_of_a_snapshot() {
+        let mut kept = None;
+        on_heap(|| {
+            let make = super::super::builtin("File::String").expect("there");
+            let file = make.invoke(&[text("Hello")], &mut bench()).expect("fits");
+            let read = bound_method(&file, b"read").expect("fits").expect("there");
+            let both = Value::array_of([file, read]).expect("fits");
+            assert!(Portable::copy(&both).is_err(), "it is not data");
+            let snapshot = Snapshot::take(&both).expect("small");
+            assert!(snapshot.data().is_none());
+            kept = Some(snapshot);
+        });
+        on_heap(|| {
+            let both = kept.expect("taken").restore().expect("fits");
+            let mut both = both.as_array().expect("array").values();
+            let (file, read) = (both.next().expect("file"), both.next().expect("read"));
+            let object = file.as_object().expect("object");
+            let tell = method_of(object, b"tell").expect("there");
+            let two = [Value::number(2.0)];
+            assert_eq!(shown(bench().invoke(read, &two)), "He");
+            assert_eq!(shown(tell.invoke_on(file, &[], &mut bench())), "2");
+        });
+    }
 
     #[test]
     fn functions_are_named_for_their_class() {
-        assert_eq!(class("File").map(|found| found.name), Some("File"));
-        assert!(class("Files").is_none());
         assert_eq!(classes()[file::INDEX as usize].name, "File");
         assert_eq!(classes()[mime::INDEX as usize].name, "MIME");
         for class in classes() {

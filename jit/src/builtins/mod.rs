@@ -34,7 +34,7 @@ mod still;
 mod string;
 
 pub use call::{Call, Machine, Unwind};
-pub use class::{Class, class, classes};
+pub use class::{Class, classes};
 pub(crate) use class::{bound_method, method_of};
 pub use intrinsic::{Intrinsic, intrinsic};
 pub(crate) use regex::pattern_fault;

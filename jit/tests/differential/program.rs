@@ -79,7 +79,8 @@ impl Generator {
         self.in_function = false;
         text.push_str(
             "$n = 1; $m = 2.5; $s = \"sss\"; $t = \"\"; $a = [1, \"k\" => [2, 3]]; $b = [];\n\
-             $g = \"\"; $o = C(); $u = \"u\"; if ($n == 2) $w = 2;\n",
+             $g = \"\"; $o = C(); $u = \"u\"; if ($n == 2) $w = 2;\n\
+             $q = [File::String(\"abc\\r\\n\\nd\\ne\")][0]; $h = [MIME()->setBoundary(\"B\")][0];\n",
         );
         text.push_str(self.random.pick(&[
             "$inc = function ($x) closure ($m) { $m += $x; return $m; };\n",
@@ -105,6 +106,7 @@ impl Generator {
         let result = self.any(1);
         format!(
             "function f{number}({parameters}) {{\nglobal $g; $m = 2; $t = \"t\"; $o = C(2); $u = $n; if ($n == 2) $w = 2;\n\
+             $q = [File::String($t . \"a\\nb\")][0]; $h = [MIME()][0]->setBoundary($t);\n\
              $inc = function ($x) closure ($m) {{ $m += $x; return $m; }};\n{body}return {result};\n}}\n"
         )
     }

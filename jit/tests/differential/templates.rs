@@ -11,7 +11,7 @@ static function count($x) { C::$x += 1; return [$x, C::$x]; } }
 ";
 
 /// What closures take from around them: all that their bodies may name.
-pub(super) const CAPTURED: &str = "$n, $m, $s, $t, $a, $b, $o, $u";
+pub(super) const CAPTURED: &str = "$n, $m, $s, $t, $a, $b, $o, $u, $q";
 
 /// Bodies of callbacks.
 pub(super) const BODIES: &[&str] = &[
@@ -31,6 +31,7 @@ pub(super) const BODIES: &[&str] = &[
     "return $x == 1 ? none : $x . \"\";",
     "return $n + $x;",
     "return \"$n$s\";",
+    "$q->seek($n); return $q->readline();",
 ];
 
 /// Options of caches.
@@ -174,6 +175,9 @@ pub(super) const NUMERIC: &[&str] = &[
     "(#n ?: #n)",
     "number(#p)",
     "number(#p ?? #n)",
+    "number($q->tell())",
+    "number($q->seek(#n))",
+    "number($q->seek(#n, \"SEEK_CUR\"))",
 ];
 
 /// Templates of strings.
@@ -200,6 +204,11 @@ pub(super) const TEXTUAL: &[&str] = &[
     "array_join([#t, #t], #s)",
     "md5(#s)",
     "(#s + #n)",
+    "string($q->readline())",
+    "string($q->read(#n))",
+    "$h->toString()",
+    "$h->addHeader(\"A\", #s)->setBody(#s)->toString()",
+    "MIME()->setBody(#s)->addHeader(\"To\", #s, #a)->toString()",
     "str_replace(#s, #s, \"-\")",
 ];
 
@@ -228,6 +237,8 @@ pub(super) const LISTS: &[&str] = &[
     "$o->put(#x)",
     "$o->twice($inc)",
     "$o->twice(static_count)",
+    "array_map($q->read, #a)",
+    "array_map(File::String, #a)",
     "$o->twice(function ($x) { return $x; })",
     "array_range(0, 7)",
     "(cache [#o] C::count(#x) ?: [])",
@@ -284,6 +295,10 @@ pub(super) const ANYTHING: &[&str] = &[
     "none",
     "$inc",
     "$o",
+    "$q",
+    "$h",
+    "$q->tell",
+    "File::String(#s)",
     "#p",
 ];
 
@@ -327,4 +342,9 @@ pub(super) const STATEMENTS: &[&str] = &[
     "[$o->n, C::$x] = [#n, #n];",
     "[...$b[\"r\"]] = #a;",
     "{ #N = #n; #S .= #N; }",
+    "$h->appendPart(MIME()->setBody(#s));",
+    "$h->appendPart(#x);",
+    "$q = File::String(#s);",
+    "#A[#k] = $q; #A[#k] = $h;",
+    "echo unset($q->tell); $o->l[#k] = $q; #p = #x;",
 ];

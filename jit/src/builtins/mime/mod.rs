@@ -96,6 +96,9 @@ const BODY: Key<'static> = Key::Integer(2);
 const BOUNDARY: Key<'static> = Key::Integer(3);
 const PARTS: Key<'static> = Key::Integer(4);
 
+/// The value of a header field. Lists of addresses are long, but not as long as this.
+const VALUE_OCTETS_MAX: usize = 1 << 20;
+
 fn constructor(_: &mut Call<'_>) -> Result<Value, Unwind> {
     let [fields, parts] = [Value::array()?, Value::array()?];
     let state = [fields, Value::NONE, Value::NONE, Value::NONE, parts];
@@ -130,6 +133,9 @@ fn add_header(call: &mut Call<'_>) -> Result<Value, Unwind> {
     let (name, value) = (call.octets(0), call.octets(1));
     // Encoding goes through the value octet by octet.
     call.charge(value.len() / 16)?;
+    if VALUE_OCTETS_MAX < value.len() {
+        return Err(call.refuse(1, "at most 1048576 octets"));
+    }
     if !field::is_name(name) {
         return Err(call.refuse(0, "1 to 75 octets of ASCII without blanks and colons"));
     }

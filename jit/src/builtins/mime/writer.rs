@@ -11,7 +11,7 @@ use super::{BODY, BOUNDARY, FIELDS, INDEX, PARTS, TYPE, part_of_state, set};
 use crate::builtins::{Call, Unwind, misc};
 use crate::error::ErrorKind;
 use crate::runtime::convert::DEPTH_MAX;
-use crate::runtime::{HslObject, Key, StringBuilder, Value};
+use crate::runtime::{HslArray, HslObject, Key, StringBuilder, Value};
 
 /// `toString()`.
 pub(super) fn to_string(call: &mut Call<'_>) -> Result<Value, Unwind> {
@@ -76,8 +76,9 @@ impl Writer<'_, '_> {
 
     /// Fields and body of a part. The parts of a multipart follow.
     fn begin(&mut self, object: &HslObject) -> Result<(), Unwind> {
-        self.call.charge(PART_FUEL)?;
         let fields = part_of_state(object, FIELDS);
+        let fields_count = fields.as_array().map_or(0, HslArray::len);
+        self.call.charge(PART_FUEL + fields_count)?;
         let (mut has_type, mut has_encoding) = (false, false);
         for field in fields.as_array().iter().flat_map(|fields| fields.values()) {
             let field = field.as_octets().unwrap_or_default();
@@ -201,7 +202,7 @@ impl Writer<'_, '_> {
     }
 }
 
-/// Fuel for a part besides that for its text.
+/// Fuel for a part besides that for its text, of which short pieces cost nothing, and for each of its fields.
 const PART_FUEL: usize = 4;
 
 /// Symbols of base64 on one line. RFC 2045 §6.8.
