@@ -145,6 +145,10 @@ impl Builtin {
     /// # Errors
     ///
     /// Those of [`Self::invoke`].
+    ///
+    /// # Panics
+    ///
+    /// If the function gives a kind that the registry does not name.
     pub fn invoke_on(
         &'static self,
         object: &Value,
