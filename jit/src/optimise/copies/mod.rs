@@ -8,27 +8,40 @@
 //!
 //! How far is looked is bounded, so that the work is linear in the size of the function.
 
+mod borrow;
+
 use crate::infer::{each_read, each_written};
 use crate::ir::{
-    Block, BlockId, Function, Instruction, Operand, Operation, PlaceAction, Register, RegisterInfo,
+    Block, Function, Instruction, Operand, Operation, PlaceAction, Register, RegisterInfo,
     Terminator,
 };
 
-/// How many instructions a copy may live through to be looked at.
+/// How far a copy may be from the return that gives it, in instructions: those between are releases.
 const REACH_MAX: usize = 512;
 
 /// How far a release may be from its copy, in instructions.
 const NEAR_MAX: usize = 64;
-
-/// Instructions that are looked at for each of the function, on average.
-const EFFORT_MAX: usize = 16;
 
 /// Removes copies from one function.
 pub(super) fn function(function: &mut Function) {
     returned(function);
     released(function);
     made_for(function);
-    Borrower::new(function).function();
+    borrow::function(function);
+}
+
+/// What is released where an instruction was left out, until all of them are taken from the block at once.
+const NOTHING: Register = Register(u32::MAX);
+
+/// Leaves out an instruction.
+fn leave_out(instruction: &mut Instruction) {
+    instruction.operation = Operation::Release { register: NOTHING };
+}
+
+/// Takes what was left out from a block.
+fn close_up(block: &mut Block) {
+    let instructions = &mut block.instructions;
+    instructions.retain(|instruction| !is_release(&instruction.operation, NOTHING));
 }
 
 /// How often each register is written.
@@ -172,8 +185,7 @@ fn released(function: &mut Function) {
     let mut stands: Vec<Register> = (0..).map(Register).take(writes.len()).collect();
     let mut changed = false;
     for block in &mut function.blocks {
-        let mut at = 0;
-        while at < block.instructions.len() {
+        for at in 0..block.instructions.len() {
             if let Operation::Copy {
                 into,
                 from: Operand::Register(source),
@@ -183,14 +195,13 @@ fn released(function: &mut Function) {
                 })
                 && let Some(release) = release_behind(&block.instructions, at, source, into)
             {
-                block.instructions.remove(release);
-                block.instructions.remove(at);
+                leave_out(&mut block.instructions[release]);
+                leave_out(&mut block.instructions[at]);
                 stands[into.0 as usize] = source;
                 changed = true;
-                continue;
             }
-            at += 1;
         }
+        close_up(block);
     }
     if !changed {
         return;
@@ -218,8 +229,7 @@ fn released(function: &mut Function) {
 fn made_for(function: &mut Function) {
     let writes = writes(function);
     for block in &mut function.blocks {
-        let mut at = 0;
-        while at < block.instructions.len() {
+        for at in 0..block.instructions.len() {
             if let Operation::Copy {
                 into,
                 from: Operand::Register(source),
@@ -237,12 +247,11 @@ fn made_for(function: &mut Function) {
                         }
                     });
                 }
-                block.instructions.remove(release);
-                block.instructions.remove(at);
-                continue;
+                leave_out(&mut block.instructions[release]);
+                leave_out(&mut block.instructions[at]);
             }
-            at += 1;
         }
+        close_up(block);
     }
 }
 
@@ -267,175 +276,4 @@ fn made_before(
         }
     }
     None
-}
-
-/// Finds copies that could as well be what they are copies of.
-struct Borrower<'a> {
-    function: &'a mut Function,
-    writes: Vec<u32>,
-    /// Instructions that may still be looked at.
-    effort: usize,
-    /// Per block and instruction: whether it was left out.
-    gone: Vec<Vec<bool>>,
-}
-
-/// Where a copy lives.
-#[derive(Default)]
-struct Region {
-    /// Blocks, and the instruction from which on.
-    parts: Vec<(usize, usize)>,
-    /// Where it is released.
-    releases: Vec<(usize, usize)>,
-}
-
-impl<'a> Borrower<'a> {
-    fn new(function: &'a mut Function) -> Self {
-        Self {
-            writes: writes(function),
-            effort: EFFORT_MAX * function.instructions_count() + REACH_MAX,
-            gone: function
-                .blocks
-                .iter()
-                .map(|block| vec![false; block.instructions.len()])
-                .collect(),
-            function,
-        }
-    }
-
-    fn function(mut self) {
-        for block in 0..self.function.blocks.len() {
-            for at in 0..self.function.blocks[block].instructions.len() {
-                let Operation::Copy {
-                    into,
-                    from: Operand::Register(source),
-                } = self.function.blocks[block].instructions[at].operation
-                else {
-                    continue;
-                };
-                let registers = &self.function.registers;
-                let is_candidate = is_temporary(registers, into)
-                    && self.writes[into.0 as usize] == 1
-                    && (is_temporary(registers, source) || is_variable(registers, source));
-                if is_candidate && let Some(region) = self.region(block, at, into, source) {
-                    self.replace(&region, into, source);
-                    self.gone[block][at] = true;
-                }
-            }
-        }
-        for (block, gone) in self.function.blocks.iter_mut().zip(self.gone) {
-            let mut gone = gone.into_iter();
-            block.instructions.retain(|_| gone.next() != Some(true));
-        }
-    }
-
-    /// Where the copy lives, if it is only looked at there and what it is a copy of stays the same.
-    fn region(
-        &mut self,
-        block: usize,
-        at: usize,
-        copy: Register,
-        source: Register,
-    ) -> Option<Region> {
-        let mut region = Region::default();
-        let mut pending = vec![(block, at + 1)];
-        let mut reach = REACH_MAX.min(self.effort);
-        while let Some((block, start)) = pending.pop() {
-            region.parts.push((block, start));
-            let Block {
-                instructions,
-                terminator,
-                ..
-            } = &self.function.blocks[block];
-            let mut is_released = false;
-            for (place, instruction) in instructions.iter().enumerate().skip(start) {
-                self.effort = self.effort.saturating_sub(1);
-                reach = reach.checked_sub(1)?;
-                if self.gone[block][place] {
-                    continue;
-                }
-                if is_release(&instruction.operation, copy) {
-                    region.releases.push((block, place));
-                    is_released = true;
-                    break;
-                }
-                if disturbs(&instruction.operation, copy, source) {
-                    return None;
-                }
-            }
-            if is_released {
-                continue;
-            }
-            reach = reach.checked_sub(1)?;
-            if ends_with(terminator, copy, source) {
-                return None;
-            }
-            let mut is_round = false;
-            terminator.each_target(&mut |BlockId(to)| {
-                let to = to as usize;
-                is_round |= to == region.parts[0].0;
-                if !region
-                    .parts
-                    .iter()
-                    .chain(&pending)
-                    .any(|(known, _)| *known == to)
-                {
-                    pending.push((to, 0));
-                }
-            });
-            if is_round {
-                return None;
-            }
-        }
-        Some(region)
-    }
-
-    fn replace(&mut self, region: &Region, copy: Register, source: Register) {
-        let replace = |register: &mut Register| {
-            if *register == copy {
-                *register = source;
-            }
-        };
-        for (block, place) in &region.releases {
-            self.gone[*block][*place] = true;
-        }
-        for (block, start) in &region.parts {
-            let Block {
-                instructions,
-                terminator,
-                ..
-            } = &mut self.function.blocks[*block];
-            for instruction in &mut instructions[*start..] {
-                instruction.operation.each_register_mut(&mut { replace });
-            }
-            terminator.each_register_mut(&mut { replace });
-        }
-    }
-}
-
-/// Whether an operation does more with a copy than look at it, or changes what it is a copy of.
-fn disturbs(operation: &Operation, copy: Register, source: Register) -> bool {
-    let takes_copy = builds(operation, copy)
-        || matches!(operation, Operation::BarrierLeave { shared: Some(shared) } if *shared == copy);
-    takes_copy
-        || consumes(operation, copy)
-        || consumes(operation, source)
-        || writes_to(operation, source)
-}
-
-/// Whether a block's end does so.
-fn ends_with(terminator: &Terminator, copy: Register, source: Register) -> bool {
-    let is_one = |register: Register| register == copy || register == source;
-    match terminator {
-        Terminator::Branch {
-            condition: Operand::Register(register),
-            ..
-        }
-        | Terminator::Return(Operand::Register(register)) => is_one(*register),
-        Terminator::IterateNext { key, value, .. } => is_one(*value) || key.is_some_and(is_one),
-        Terminator::Branch { .. }
-        | Terminator::Switch { .. }
-        | Terminator::Return(_)
-        | Terminator::Jump(_)
-        | Terminator::Unreachable => false,
-    }
 }
