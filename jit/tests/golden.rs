@@ -16,10 +16,12 @@ use postern_jit::script::{Options, Script};
 use postern_jit::source::SourceMap;
 
 /// The optimisations by the words that files are named with.
-const WORDS: [(&str, Optimisation); 8] = [
+const WORDS: [(&str, Optimisation); 10] = [
     ("call-kinds", Optimisation::CallKinds),
     ("integers", Optimisation::Integers),
     ("inline-access", Optimisation::InlineAccess),
+    ("plain-arrays", Optimisation::PlainArrays),
+    ("fuel-register", Optimisation::FuelRegister),
     ("string-switch", Optimisation::StringSwitch),
     ("copies", Optimisation::Copies),
     ("inline", Optimisation::Inline),
@@ -53,7 +55,7 @@ fn optimised(name: &str, text: &[u8]) -> (String, &'static str) {
         optimisations: optimisations(name),
         ..Options::default()
     };
-    let machine = WORDS[..3]
+    let machine = WORDS[..5]
         .iter()
         .any(|(_, one)| options.optimisations.has(*one));
     let found = if machine {

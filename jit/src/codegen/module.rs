@@ -101,7 +101,7 @@ pub(crate) fn compile(
     let known = Known::of(program, inference, optimisations);
     let mut tables = Tables::default();
     let mut size_bytes = 0;
-    let (mut frames, mut entry_frames) = (Vec::new(), Vec::new());
+    let mut frames = Vec::new();
     let mut context = module.make_context();
     let mut scratch = FunctionBuilderContext::new();
     for (index, function) in program.functions.iter().enumerate() {
@@ -137,13 +137,11 @@ pub(crate) fn compile(
         )?;
         size_bytes += size;
         frames.push(frame);
-        uniform_entry(
-            &mut module,
-            functions[index],
-            function,
-            &mut context,
-            &mut scratch,
-        );
+    }
+    let mut entry_frames = Vec::new();
+    for (index, function) in program.functions.iter().enumerate() {
+        let target = functions[index];
+        uniform_entry(&mut module, target, function, &mut context, &mut scratch);
         let (size, frame) = define(&mut module, entries[index], &mut context, None)?;
         size_bytes += size;
         entry_frames.push(frame);

@@ -18,6 +18,8 @@ pub struct Known {
     pub inference: Inference,
     /// Whether machine integers may be used.
     pub(super) integers: bool,
+    /// Whether arrays of values that are not in the heap are told from others.
+    plain_arrays: bool,
     constants: Vec<Kinds>,
     results: Vec<Kinds>,
     /// Per function: the kinds of its parameters.
@@ -31,6 +33,7 @@ impl Known {
         Self {
             inference,
             integers: false,
+            plain_arrays: false,
             constants: Vec::new(),
             results: Vec::new(),
             parameters: Vec::new(),
@@ -45,7 +48,11 @@ impl Known {
             return known;
         }
         known.integers = optimisations.has(Optimisation::Integers);
-        known.constants = program.constants.iter().map(constant_kinds).collect();
+        known.plain_arrays = optimisations.has(Optimisation::PlainArrays);
+        let constants = program.constants.iter();
+        known.constants = constants
+            .map(|constant| known.constant_kinds(constant))
+            .collect();
         if optimisations.has(Optimisation::CallKinds) && 1 < program.functions.len() {
             let order = callees_first(program);
             known.find_results(program, &order);
@@ -53,6 +60,35 @@ impl Known {
             known.find_results(program, &order);
         }
         known
+    }
+
+    /// The kinds of an array without elements, in the making.
+    pub(super) fn empty_array(&self) -> Kinds {
+        if self.plain_arrays {
+            Kinds::PLAIN_ARRAY
+        } else {
+            Kinds::ARRAY
+        }
+    }
+
+    fn constant_kinds(&self, constant: &Constant) -> Kinds {
+        match constant {
+            Constant::String(_) => Kinds::STRING,
+            Constant::Array(items) => {
+                let plain = |value: &Operand| {
+                    matches!(
+                        value,
+                        Operand::Number(_) | Operand::Boolean(_) | Operand::None
+                    )
+                };
+                if items.iter().all(|(_, value)| plain(value)) {
+                    self.empty_array()
+                } else {
+                    Kinds::ARRAY
+                }
+            }
+            Constant::Data(_) => Kinds::STRING.or(Kinds::ARRAY),
+        }
     }
 
     /// The kinds of a constant.
@@ -88,6 +124,7 @@ impl Known {
             {
                 Kinds::NUMBER
             }
+            _ if builtin.name == "range" => self.empty_array(),
             _ => of_runtime(builtin.returns),
         }
     }
@@ -157,14 +194,6 @@ impl Kinds {
 
 fn function_id(index: usize) -> FunctionId {
     FunctionId(u32::try_from(index).expect("functions are bounded by the source's size"))
-}
-
-fn constant_kinds(constant: &Constant) -> Kinds {
-    match constant {
-        Constant::String(_) => Kinds::STRING,
-        Constant::Array(_) => Kinds::ARRAY,
-        Constant::Data(_) => Kinds::STRING.or(Kinds::ARRAY),
-    }
 }
 
 /// The kinds the runtime names, as inference names them.

@@ -1,12 +1,13 @@
 //! What is known of a value when compiling: the set of kinds it may have.
 //!
-//! A finite lattice (sets of eight kinds, joined by union), so that inference ends.
+//! A finite lattice (sets of nine kinds, joined by union), so that inference ends. Arrays are two of them: those whose
+//! elements are all numbers, truth values or none, so that no reference to an element is counted, and the others.
 
 use std::fmt;
 
 /// A set of kinds; [`Kinds::NOTHING`] is the value of code that is never reached.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Kinds(u8);
+pub struct Kinds(u16);
 
 impl Kinds {
     /// No kind: never reached.
@@ -21,16 +22,20 @@ impl Kinds {
     pub const NUMBER: Self = Self(1 << 3);
     /// A string.
     pub const STRING: Self = Self(1 << 4);
+    /// An array whose elements are all [`Self::PLAIN`].
+    pub const PLAIN_ARRAY: Self = Self(1 << 5);
     /// An array.
-    pub const ARRAY: Self = Self(1 << 5);
+    pub const ARRAY: Self = Self(1 << 5 | 1 << 8);
     /// A function.
     pub const FUNCTION: Self = Self(1 << 6);
     /// An object.
     pub const OBJECT: Self = Self(1 << 7);
+    /// Values that are not in the heap.
+    pub const PLAIN: Self = Self(1 << 1 | 1 << 2 | 1 << 3);
     /// Any value a script can see.
-    pub const ANY: Self = Self(!1);
+    pub const ANY: Self = Self(0x1FE);
     /// Anything, or nothing yet.
-    pub const ANY_OR_UNDEFINED: Self = Self(!0);
+    pub const ANY_OR_UNDEFINED: Self = Self(0x1FF);
 
     /// The kinds of either.
     #[must_use]
@@ -62,10 +67,10 @@ impl Kinds {
         self.0 & other.0 != 0
     }
 
-    /// Whether this is surely one kind and nothing else.
+    /// Whether this is surely of one kind and nothing else.
     #[must_use]
     pub const fn is(self, kind: Self) -> bool {
-        self.0 == kind.0
+        self.0 != 0 && self.within(kind)
     }
 
     /// Whether a value of these kinds may live in the heap, so that references to it are counted.
@@ -77,15 +82,16 @@ impl Kinds {
 
 impl fmt::Debug for Kinds {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const NAMES: [&str; 8] = [
-            "undefined",
-            "none",
-            "boolean",
-            "number",
-            "string",
-            "array",
-            "function",
-            "object",
+        const NAMES: [(Kinds, &str); 9] = [
+            (Kinds::UNDEFINED, "undefined"),
+            (Kinds::NONE, "none"),
+            (Kinds::BOOLEAN, "boolean"),
+            (Kinds::NUMBER, "number"),
+            (Kinds::STRING, "string"),
+            (Kinds::ARRAY, "array"),
+            (Kinds::PLAIN_ARRAY, "array of plain values"),
+            (Kinds::FUNCTION, "function"),
+            (Kinds::OBJECT, "object"),
         ];
         if *self == Self::ANY {
             return formatter.write_str("any");
@@ -93,14 +99,12 @@ impl fmt::Debug for Kinds {
         if *self == Self::NOTHING {
             return formatter.write_str("nothing");
         }
-        let mut first = true;
-        for (bit, name) in NAMES.iter().enumerate() {
-            if self.0 & (1 << bit) != 0 {
-                if !first {
-                    formatter.write_str("|")?;
-                }
-                formatter.write_str(name)?;
-                first = false;
+        let mut rest = *self;
+        for (kinds, name) in NAMES {
+            if kinds.within(rest) {
+                let separator = if rest == *self { "" } else { "|" };
+                write!(formatter, "{separator}{name}")?;
+                rest = rest.without(kinds);
             }
         }
         Ok(())

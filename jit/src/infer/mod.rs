@@ -11,7 +11,7 @@ mod transfer;
 
 pub use known::Known;
 pub use lattice::Kinds;
-pub use transfer::{each_read, each_written, operand_kinds, transfer};
+pub use transfer::{each_read, each_written, element, operand_kinds, transfer};
 
 use std::collections::BTreeSet;
 
@@ -332,6 +332,7 @@ fn leave(
             }
         }
         Terminator::IterateNext {
+            array,
             key,
             value,
             body,
@@ -339,7 +340,10 @@ fn leave(
             ..
         } => {
             enter(*done, state);
-            state[value.0 as usize] = Kinds::ANY;
+            state[value.0 as usize] = match inference {
+                Inference::On => element(state[array.0 as usize]),
+                Inference::Off => Kinds::ANY,
+            };
             if let Some(key) = key {
                 state[key.0 as usize] = match inference {
                     Inference::On => Kinds::NUMBER.or(Kinds::STRING).or(Kinds::NONE),
@@ -411,7 +415,7 @@ fn represent(
             });
         }
         if let Terminator::IterateNext { key, value, .. } = &block.terminator {
-            written[value.0 as usize] = Kinds::ANY;
+            written[value.0 as usize] = written[value.0 as usize].or(Kinds::ANY);
             if let Some(key) = key {
                 written[key.0 as usize] = Kinds::ANY;
             }

@@ -52,7 +52,17 @@ pub fn transfer(function: &Function, state: &mut State, operation: &Operation, k
             into,
             place,
             action,
-        } => place_kinds(state, *into, &place.root, &place.path, action),
+        } => place_kinds(state, *into, &place.root, &place.path, action, known),
+        Operation::ArrayPush { array, value } | Operation::ArrayInsert { array, value, .. } => {
+            let element = operand_kinds(state, *value, known);
+            let array = &mut state[array.0 as usize];
+            *array = with_element(*array, element);
+        }
+        Operation::ArraySpread { array, value } => {
+            let elements = element(operand_kinds(state, *value, known));
+            let array = &mut state[array.0 as usize];
+            *array = with_element(*array, elements);
+        }
         other => {
             if let Some((into, kinds)) = result(state, other, known) {
                 state[into.0 as usize] = kinds;
@@ -67,6 +77,7 @@ fn place_kinds(
     root: &PlaceRoot,
     path: &[PathStep],
     action: &PlaceAction,
+    known: &Known,
 ) {
     if let Some(into) = into {
         state[into.0 as usize] = match action {
@@ -85,11 +96,46 @@ fn place_kinds(
         let before = state[register.0 as usize];
         let by_property = matches!(path.first(), Some(PathStep::Property(_)));
         let kept = before.and(Kinds::OBJECT);
+        let written = match (path, action) {
+            ([PathStep::Key(_) | PathStep::Append], PlaceAction::Store(value)) => {
+                operand_kinds(state, *value, known)
+            }
+            ([PathStep::Key(_)], PlaceAction::Update { operator, right }) => {
+                let before = Kinds::NUMBER.or(Kinds::BOOLEAN);
+                binary(*operator, before, operand_kinds(state, *right, known))
+            }
+            ([PathStep::Key(_)], PlaceAction::Step { .. }) => Kinds::NUMBER,
+            _ => Kinds::ANY,
+        };
+        // An array is made where there is none; every element of it is the one that is written.
+        let before = match before.and(Kinds::ARRAY) {
+            Kinds::NOTHING => known.empty_array(),
+            array => array,
+        };
         state[register.0 as usize] = if by_property {
             Kinds::ANY
         } else {
-            Kinds::ARRAY.or(kept)
+            with_element(before, written).or(kept)
         };
+    }
+}
+
+/// An array once it has an element of these kinds, too.
+fn with_element(array: Kinds, element: Kinds) -> Kinds {
+    if array.within(Kinds::PLAIN_ARRAY) && element.within(Kinds::PLAIN) {
+        Kinds::PLAIN_ARRAY
+    } else {
+        Kinds::ARRAY
+    }
+}
+
+/// The kinds of the elements of an array.
+#[must_use]
+pub fn element(array: Kinds) -> Kinds {
+    if array.is(Kinds::PLAIN_ARRAY) {
+        Kinds::PLAIN
+    } else {
+        Kinds::ANY
     }
 }
 
@@ -116,7 +162,11 @@ fn result(state: &State, operation: &Operation, known: &Known) -> Option<(Regist
             (*into, Kinds::STRING)
         }
         Operation::Next { into, .. } => (*into, Kinds::NUMBER),
-        Operation::ArrayNew { into, .. } | Operation::AsArray { into, .. } => (*into, Kinds::ARRAY),
+        Operation::ArrayNew { into, .. } => (*into, known.empty_array()),
+        Operation::AsArray { into, from } => {
+            let array = of(from).and(Kinds::ARRAY);
+            (*into, array.or(known.empty_array()))
+        }
         Operation::LoadUndefined { into } => (*into, Kinds::UNDEFINED),
         Operation::Index { into, base, .. } => (*into, index(of(base))),
         Operation::Slice { into, base, .. } => {
@@ -147,17 +197,23 @@ fn result(state: &State, operation: &Operation, known: &Known) -> Option<(Regist
 }
 
 fn index(base: Kinds) -> Kinds {
-    if base.within(Kinds::STRING.or(Kinds::NONE)) {
-        Kinds::STRING.or(Kinds::NONE)
-    } else {
-        Kinds::ANY
+    let simple = Kinds::STRING
+        .or(Kinds::NONE)
+        .or(Kinds::UNDEFINED)
+        .or(Kinds::PLAIN_ARRAY);
+    if !base.within(simple) {
+        return Kinds::ANY;
     }
+    let elements = if base.meets(Kinds::PLAIN_ARRAY) {
+        Kinds::PLAIN
+    } else {
+        Kinds::NONE
+    };
+    elements.or(base.and(Kinds::STRING))
 }
 
 /// The kinds of `left operator right`, given that it does not fail.
 fn binary(operator: BinaryOperator, left: Kinds, right: Kinds) -> Kinds {
-    let arithmetic = Kinds::NUMBER.or(Kinds::BOOLEAN);
-    let plain = left.within(arithmetic) && right.within(arithmetic);
     match operator {
         BinaryOperator::Power
         | BinaryOperator::Divide
@@ -166,16 +222,10 @@ fn binary(operator: BinaryOperator, left: Kinds, right: Kinds) -> Kinds {
         | BinaryOperator::BitAnd
         | BinaryOperator::BitXor
         | BinaryOperator::BitOr => Kinds::NUMBER,
-        BinaryOperator::Add | BinaryOperator::Subtract | BinaryOperator::Multiply if plain => {
-            Kinds::NUMBER
-        }
-        BinaryOperator::Modulus if plain => Kinds::NUMBER,
-        BinaryOperator::Modulus if left.is(Kinds::STRING) => Kinds::STRING,
-        BinaryOperator::Modulus => Kinds::NUMBER.or(Kinds::STRING),
-        BinaryOperator::Subtract => Kinds::NUMBER.or(Kinds::ARRAY),
-        BinaryOperator::Add | BinaryOperator::Multiply => {
-            Kinds::NUMBER.or(Kinds::STRING).or(Kinds::ARRAY)
-        }
+        BinaryOperator::Add
+        | BinaryOperator::Subtract
+        | BinaryOperator::Multiply
+        | BinaryOperator::Modulus => arithmetic(operator, left, right),
         BinaryOperator::Concatenate => Kinds::STRING,
         BinaryOperator::Less
         | BinaryOperator::Greater
@@ -188,6 +238,25 @@ fn binary(operator: BinaryOperator, left: Kinds, right: Kinds) -> Kinds {
         | BinaryOperator::Match
         | BinaryOperator::NotMatch => Kinds::BOOLEAN,
     }
+}
+
+/// The same of the operators that strings and arrays know, too. None is an operand of none of them but beside an array.
+fn arithmetic(operator: BinaryOperator, left: Kinds, right: Kinds) -> Kinds {
+    let numbers = Kinds::NUMBER.or(Kinds::BOOLEAN);
+    let either = left.or(right);
+    let (strings, arrays) = match operator {
+        BinaryOperator::Subtract => (Kinds::NOTHING, left),
+        BinaryOperator::Modulus => (left, Kinds::NOTHING),
+        _ => (either, either),
+    };
+    let mut kinds = strings.and(Kinds::STRING);
+    if arrays.meets(Kinds::ARRAY) {
+        kinds = kinds.or(Kinds::ARRAY);
+    }
+    if (left.meets(numbers) && right.meets(numbers)) || kinds == Kinds::NOTHING {
+        kinds = kinds.or(Kinds::NUMBER);
+    }
+    kinds
 }
 
 fn unary(operator: UnaryOperator, _operand: Kinds) -> Kinds {

@@ -25,6 +25,10 @@ pub enum Optimisation {
     Integers,
     /// Elements, lengths, comparisons and captured variables are read by machine code where their form allows.
     InlineAccess,
+    /// References to elements of arrays that surely hold nothing of the heap are not counted.
+    PlainArrays,
+    /// What is left of the fuel is held in a machine register between calls.
+    FuelRegister,
     /// Bodies of small functions stand where they are called.
     Inline,
     /// Operators and builtins on constants are computed when compiling.
@@ -43,6 +47,8 @@ impl Optimisation {
         Self::CallKinds,
         Self::Integers,
         Self::InlineAccess,
+        Self::PlainArrays,
+        Self::FuelRegister,
         Self::Inline,
         Self::Fold,
         Self::Copies,

@@ -13,7 +13,7 @@ mod field;
 mod writer;
 
 use super::class::Class;
-use super::{Builtin, Call, Unwind, optional, required};
+use super::{Builtin, Call, Unwind, option, optional, required};
 use crate::error::ErrorKind;
 use crate::runtime::{HslObject, Key, Kinds, Value};
 
@@ -52,7 +52,8 @@ pub(super) const METHODS: &[Builtin] = &[
         OBJECT,
         add_header,
     )
-    .says("adds a header field, folded, and encoded where it has to be; as it is given with the option encode => false")
+    .says("adds a header field, folded, and encoded where it has to be")
+    .takes(&[option("encode", "false to take the value as it is given; without it true")])
     .shown(&[
         (
             "MIME()->addHeader(\"Subject\", \"Hello\")->toString()[0:16]",

@@ -10,7 +10,7 @@ use super::Translator;
 use crate::boundary::host_calls::HostCall;
 use crate::boundary::layout::STATE_OCTETS;
 use crate::builtins::Intrinsic;
-use crate::infer::Kinds;
+use crate::infer::{Kinds, element};
 use crate::ir::{Operand, Register};
 use crate::optimise::Optimisation;
 use crate::runtime::Kind;
@@ -95,7 +95,8 @@ impl Translator<'_, '_> {
                 let is_array = self.has_tag(owner, TAG_ARRAY);
                 self.proceed_if(is_array, other);
             }
-            let element = self.packed_element(owner, position, slow);
+            let elements = element(kinds.and(Kinds::ARRAY));
+            let element = self.packed_element(owner, elements, position, slow);
             self.builder.ins().jump(done, &[element.into()]);
         }
         if kinds.meets(Kinds::STRING) {
@@ -122,10 +123,11 @@ impl Translator<'_, '_> {
         self.define_boxed(into, element);
     }
 
-    /// An element of a packed array, with a reference of its own.
+    /// An element of a packed array whose elements are of such kinds, with a reference of its own.
     pub(super) fn packed_element(
         &mut self,
         array: ir::Value,
+        kinds: Kinds,
         position: ir::Value,
         slow: ir::Block,
     ) -> ir::Value {
@@ -140,7 +142,7 @@ impl Translator<'_, '_> {
         let offset = self.builder.ins().ishl_imm_u(position, 3);
         let place = self.builder.ins().iadd(values, offset);
         let element = self.load(types::I64, place, 0);
-        self.retain(element, Kinds::ANY);
+        self.retain(element, kinds);
         element
     }
 

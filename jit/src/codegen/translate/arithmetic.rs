@@ -6,6 +6,7 @@ use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{self, InstBuilder, types};
 
 use super::Translator;
+use super::integer::{EXACT_MAX, small_integer};
 use crate::boundary::host_calls::HostCall;
 use crate::infer::Kinds;
 use crate::ir::{Operand, Register};
@@ -71,9 +72,7 @@ impl Translator<'_, '_> {
         let both = self.kinds(left).is(Kinds::NUMBER) && self.kinds(right).is(Kinds::NUMBER);
         match numeric(operator) {
             Numeric::Number if both => {
-                let left = self.number(left);
-                let right = self.number(right);
-                let number = self.numbers(operator, left, right);
+                let number = self.numbers_of(operator, left, right);
                 self.define_number(into, number);
             }
             Numeric::Comparison(condition) if both => {
@@ -257,6 +256,18 @@ impl Translator<'_, '_> {
         self.builder.block_params(done)[0]
     }
 
+    /// An operator on two operands that are surely numbers.
+    fn numbers_of(&mut self, operator: BinaryOperator, left: Operand, right: Operand) -> ir::Value {
+        let one = self.number(left);
+        if let (BinaryOperator::Modulus, Operand::Number(divisor)) = (operator, right)
+            && let Some(divisor) = small_integer(divisor).filter(|divisor| 0 < *divisor)
+        {
+            return self.remainder_by(one, divisor);
+        }
+        let other = self.number(right);
+        self.numbers(operator, one, other)
+    }
+
     /// An operator on two doubles.
     fn numbers(
         &mut self,
@@ -289,38 +300,54 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// The remainder: of machine integers when both doubles are small integers, else the host's.
+    /// The remainder: of machine integers when both doubles are whole, positive and exact, else the host's.
     fn remainder(&mut self, left: ir::Value, right: ir::Value) -> ir::Value {
         let done = self.builder.create_block();
         self.builder.append_block_param(done, types::F64);
-        let integers = self.builder.create_block();
-        let divide = self.builder.create_block();
         let doubles = self.builder.create_block();
-        let left_integer = self.builder.ins().fcvt_to_sint_sat(types::I32, left);
-        let right_integer = self.builder.ins().fcvt_to_sint_sat(types::I32, right);
-        let left_back = self.builder.ins().fcvt_from_sint(types::F64, left_integer);
-        let right_back = self.builder.ins().fcvt_from_sint(types::F64, right_integer);
-        let left_whole = self.builder.ins().fcmp(FloatCC::Equal, left, left_back);
-        let right_whole = self.builder.ins().fcmp(FloatCC::Equal, right, right_back);
-        let whole = self.builder.ins().band(left_whole, right_whole);
-        self.builder.ins().brif(whole, integers, &[], doubles, &[]);
-        self.builder.switch_to_block(integers);
-        // A negative dividend may give minus zero, and a divisor that is not positive needs care: both are rare.
-        let not_negative = self
-            .builder
-            .ins()
-            .icmp_imm_s(IntCC::SignedGreaterThan, left_integer, 0);
-        let positive = self
-            .builder
-            .ins()
-            .icmp_imm_s(IntCC::SignedGreaterThan, right_integer, 0);
-        let easy = self.builder.ins().band(not_negative, positive);
-        self.builder.ins().brif(easy, divide, &[], doubles, &[]);
-        self.builder.switch_to_block(divide);
+        let left_integer = self.positive_integer(left, doubles);
+        let right_integer = self.positive_integer(right, doubles);
         let rest = self.builder.ins().urem(left_integer, right_integer);
         let rest = self.builder.ins().fcvt_from_sint(types::F64, rest);
         self.builder.ins().jump(done, &[rest.into()]);
         self.builder.switch_to_block(doubles);
+        let rest = self
+            .call_host(HostCall::remainder, &[left, right])
+            .expect("remainder has a result");
+        self.builder.ins().jump(done, &[rest.into()]);
+        self.builder.switch_to_block(done);
+        self.builder.block_params(done)[0]
+    }
+
+    /// The machine integer of a double that is whole, from 1 to 2^53; goes to `otherwise` with any other. A negative dividend
+    /// may give minus zero, and a divisor that is not positive needs care: both are rare.
+    fn positive_integer(&mut self, number: ir::Value, otherwise: ir::Block) -> ir::Value {
+        let integer = self.builder.ins().fcvt_to_sint_sat(types::I64, number);
+        let back = self.builder.ins().fcvt_from_sint(types::F64, integer);
+        let whole = self.builder.ins().fcmp(FloatCC::Equal, number, back);
+        let below = self.builder.ins().iadd_imm_s(integer, -1);
+        let exact = self
+            .builder
+            .ins()
+            .icmp_imm_u(IntCC::UnsignedLessThan, below, EXACT_MAX);
+        let easy = self.builder.ins().band(whole, exact);
+        self.proceed_if(easy, otherwise);
+        integer
+    }
+
+    /// The remainder of a double by a constant that is a small positive integer.
+    fn remainder_by(&mut self, left: ir::Value, divisor: i64) -> ir::Value {
+        let done = self.builder.create_block();
+        self.builder.append_block_param(done, types::F64);
+        let doubles = self.builder.create_block();
+        let integer = self.positive_integer(left, doubles);
+        let right = self.builder.ins().iconst(types::I64, divisor);
+        let rest = self.builder.ins().urem(integer, right);
+        let rest = self.builder.ins().fcvt_from_sint(types::F64, rest);
+        self.builder.ins().jump(done, &[rest.into()]);
+        self.builder.switch_to_block(doubles);
+        let right = self.builder.ins().iconst(types::I64, divisor);
+        let right = self.builder.ins().fcvt_from_sint(types::F64, right);
         let rest = self
             .call_host(HostCall::remainder, &[left, right])
             .expect("remainder has a result");
@@ -455,9 +482,7 @@ impl Translator<'_, '_> {
         }
         let both = self.kinds(left).is(Kinds::NUMBER) && self.kinds(right).is(Kinds::NUMBER);
         if both && matches!(numeric(operator), Numeric::Number) {
-            let one = self.number(left);
-            let other = self.number(right);
-            let number = self.numbers(operator, one, other);
+            let number = self.numbers_of(operator, left, right);
             self.define_number(variable, number);
             return;
         }

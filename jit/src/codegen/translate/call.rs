@@ -84,7 +84,9 @@ impl Translator<'_, '_> {
             all.push(self.boxed(Operand::Register(*argument)));
         }
         let callee = self.import(self.shared.functions[function.0 as usize]);
+        self.hand_over_fuel();
         let call = self.builder.ins().call(callee, &all);
+        self.take_fuel();
         let result = self.builder.inst_results(call)[0];
         let failed = self.builder.ins().iconst(types::I64, bits(FAILED));
         let failed = self.builder.ins().icmp(IntCC::Equal, result, failed);

@@ -6,7 +6,7 @@ use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, types};
 use super::Translator;
 use crate::boundary::host_calls::HostCall;
 use crate::boundary::layout::{STATE_FAILED_SITE, STATE_FUEL};
-use crate::infer::{Kinds, Representation};
+use crate::infer::{Kinds, Representation, element};
 use crate::ir::{BlockId, Operand, Register, RegisterInfo, Terminator};
 use crate::runtime::layout::{FAILED, NONE, UNDEFINED};
 
@@ -14,6 +14,7 @@ impl Translator<'_, '_> {
     /// The entry: variables hold nothing, cells are fetched, a function reached by value is marked as being executed.
     pub(super) fn enter(&mut self) {
         let parameters = self.function.parameters_count as usize;
+        self.take_fuel();
         let entry = self.builder.current_block().expect("a block was begun");
         let arguments = self.builder.block_params(entry)[2..].to_vec();
         for (index, argument) in (0..).zip(arguments) {
@@ -40,6 +41,32 @@ impl Translator<'_, '_> {
         }
         let first = self.blocks[0];
         self.builder.ins().jump(first, &[]);
+    }
+
+    /// Reads what is left of the fuel from the state, where a register holds it between calls.
+    pub(super) fn take_fuel(&mut self) {
+        if let Some(variable) = self.fuel {
+            let fuel = self.fuel_in_state();
+            self.builder.def_var(variable, fuel);
+        }
+    }
+
+    /// Writes what is left of the fuel to the state, before others look at it.
+    pub(super) fn hand_over_fuel(&mut self) {
+        if let Some(variable) = self.fuel {
+            let fuel = self.builder.use_var(variable);
+            let flags = MemFlagsData::trusted();
+            self.builder
+                .ins()
+                .store(flags, fuel, self.execution, STATE_FUEL);
+        }
+    }
+
+    fn fuel_in_state(&mut self) -> ir::Value {
+        let flags = MemFlagsData::trusted();
+        self.builder
+            .ins()
+            .load(types::I64, flags, self.execution, STATE_FUEL)
     }
 
     fn initialise(&mut self, index: usize) {
@@ -129,20 +156,26 @@ impl Translator<'_, '_> {
             let id = self.index(self.id.0);
             self.call_host(HostCall::leave_function, &[id]);
         }
+        self.hand_over_fuel();
         self.builder.ins().return_(&[value]);
     }
 
     /// Takes one unit of fuel; asks for more below zero.
     pub(super) fn fuel(&mut self) {
-        let flags = MemFlagsData::trusted();
-        let fuel = self
-            .builder
-            .ins()
-            .load(types::I64, flags, self.execution, STATE_FUEL);
+        let fuel = match self.fuel {
+            Some(variable) => self.builder.use_var(variable),
+            None => self.fuel_in_state(),
+        };
         let fuel = self.builder.ins().iadd_imm_s(fuel, -1);
-        self.builder
-            .ins()
-            .store(flags, fuel, self.execution, STATE_FUEL);
+        match self.fuel {
+            Some(variable) => self.builder.def_var(variable, fuel),
+            None => {
+                let flags = MemFlagsData::trusted();
+                self.builder
+                    .ins()
+                    .store(flags, fuel, self.execution, STATE_FUEL);
+            }
+        }
         let empty = self
             .builder
             .ins()
@@ -175,11 +208,12 @@ impl Translator<'_, '_> {
         value: Register,
         (body, done): (BlockId, BlockId),
     ) {
+        let elements = element(self.kinds(Operand::Register(array)));
         let array = self.boxed(Operand::Register(array));
         let at = self.register(position);
         if self.accesses() {
             let host = self.builder.create_block();
-            self.next_packed(array, at, (position, key, value), host);
+            self.next_packed((array, elements), at, (position, key, value), host);
             let body = self.target(body);
             self.builder.ins().jump(body, &[]);
             self.builder.switch_to_block(host);
@@ -234,12 +268,12 @@ impl Translator<'_, '_> {
     /// The next element of a packed array; goes to `host` with any other, and at its end.
     fn next_packed(
         &mut self,
-        array: ir::Value,
+        (array, elements): (ir::Value, Kinds),
         at: ir::Value,
         (position, key, value): (Register, Option<Register>, Register),
         host: ir::Block,
     ) {
-        let element = self.packed_element(array, at, host);
+        let element = self.packed_element(array, elements, at, host);
         let next = self.builder.ins().iadd_imm_s(at, 1);
         self.builder
             .def_var(self.variables[position.0 as usize], next);

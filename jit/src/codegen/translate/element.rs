@@ -7,7 +7,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, InstBuilder, types};
 
 use super::Translator;
-use crate::infer::{Kinds, Representation};
+use crate::infer::{Kinds, Representation, element};
 use crate::ir::{Operand, PathStep, Place, PlaceAction, PlaceRoot, Register};
 use crate::runtime::array::ARRAY_LENGTH_MAX;
 use crate::runtime::layout::{
@@ -87,7 +87,7 @@ impl Translator<'_, '_> {
                 if let Some(ordered) = ordered {
                     self.proceed_if(ordered, slow);
                 }
-                self.replace_element(array, position, write.value, slow);
+                self.replace_element(array, position, write, slow);
             }
             None => self.add_element(array, write.value, slow),
         }
@@ -99,7 +99,7 @@ impl Translator<'_, '_> {
         &mut self,
         array: ir::Value,
         position: ir::Value,
-        value: Operand,
+        write: ElementWrite,
         slow: ir::Block,
     ) {
         let length = self.load_length(array, ARRAY_PACKED_LENGTH_OFFSET);
@@ -112,11 +112,15 @@ impl Translator<'_, '_> {
         let offset = self.builder.ins().ishl_imm_u(position, 3);
         let place = self.builder.ins().iadd(values, offset);
         let old = self.load(types::I64, place, 0);
-        let new = self.boxed(value);
-        let kinds = self.kinds(value);
+        let new = self.boxed(write.value);
+        let kinds = self.kinds(write.value);
         self.retain(new, kinds);
         self.store(new, place, 0);
-        self.release(old, Kinds::ANY);
+        let elements = element(
+            self.kinds(Operand::Register(write.variable))
+                .and(Kinds::ARRAY),
+        );
+        self.release(old, elements);
     }
 
     /// Behind the last element, where there is room already. An empty array goes the host's way: its form is open.

@@ -12,7 +12,7 @@ use crate::ir::{Operand, Register};
 use crate::syntax::ast::BinaryOperator;
 
 /// Up to here every whole number is a double.
-const EXACT_MAX: i64 = 1 << 53;
+pub(super) const EXACT_MAX: i64 = 1 << 53;
 
 impl Translator<'_, '_> {
     /// The machine integer of an operand that is held as one, or is a constant that can be.
@@ -183,7 +183,7 @@ impl Translator<'_, '_> {
     clippy::cast_possible_truncation,
     reason = "a whole number of at most 32 bits"
 )]
-fn small_integer(number: f64) -> Option<i64> {
+pub(super) fn small_integer(number: f64) -> Option<i64> {
     let minus_zero = number == 0.0 && number.is_sign_negative();
     (number.fract() == 0.0 && number.abs() <= 4_294_967_296.0 && !minus_zero)
         .then_some(number as i64)

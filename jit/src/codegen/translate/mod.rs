@@ -32,7 +32,7 @@ use crate::infer::{
 use crate::ir::{
     BlockId, Constant, Function, FunctionId, Instruction, Operand, Operation, Register,
 };
-use crate::optimise::Optimisations;
+use crate::optimise::{Optimisation, Optimisations};
 use crate::runtime::layout::{FAILED, UNDEFINED};
 use crate::source::Span;
 
@@ -73,6 +73,8 @@ pub(super) struct Translator<'a, 'b> {
     /// Room for lists: a count and the values, or two slots.
     list: Option<(StackSlot, u32)>,
     imports: HashMap<FuncId, ir::FuncRef>,
+    /// What is left of the fuel, where it is held in a register; the state has it during calls.
+    fuel: Option<Variable>,
     span: Span,
 }
 
@@ -121,6 +123,8 @@ impl<'a, 'b> Translator<'a, 'b> {
         let fail = builder.create_block();
         builder.append_block_param(fail, types::I32);
         builder.set_cold_block(fail);
+        let holds_fuel = shared.optimisations.has(Optimisation::FuelRegister);
+        let fuel = holds_fuel.then(|| builder.declare_var(types::I64));
         Self {
             builder,
             shared,
@@ -135,6 +139,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             fail,
             list: None,
             imports: HashMap::new(),
+            fuel,
             span: function.span,
         }
     }
@@ -410,7 +415,9 @@ impl<'a, 'b> Translator<'a, 'b> {
         let mut all = vec![self.execution];
         all.extend_from_slice(arguments);
         let function = self.import(self.shared.host_calls[call as usize]);
+        self.hand_over_fuel();
         let instruction = self.builder.ins().call(function, &all);
+        self.take_fuel();
         let result = self.builder.inst_results(instruction).first().copied();
         if let Some(result) = result {
             match call.result() {
@@ -437,7 +444,9 @@ impl<'a, 'b> Translator<'a, 'b> {
         let mut all = vec![self.execution];
         all.extend_from_slice(arguments);
         let function = self.import(self.shared.host_calls[call as usize]);
+        self.hand_over_fuel();
         let instruction = self.builder.ins().call(function, &all);
+        self.take_fuel();
         let status = self.builder.inst_results(instruction)[0];
         let (leave, next) = (self.builder.create_block(), self.builder.create_block());
         self.builder.set_cold_block(leave);

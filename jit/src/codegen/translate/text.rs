@@ -172,28 +172,7 @@ impl Translator<'_, '_> {
             let is_string = self.has_tag(value, TAG_STRING);
             self.proceed_if(is_string, slow);
         }
-        let string = self.pointer(value);
-        let length = self.load_length(string, STRING_LENGTH_OFFSET);
-        let (condition, bound) = match part {
-            Part::From { at_least, .. } => (IntCC::UnsignedGreaterThanOrEqual, at_least),
-            Part::Rest { exactly, .. } => (IntCC::Equal, exactly),
-            Part::End { length } => (IntCC::UnsignedGreaterThanOrEqual, length),
-        };
-        let fits = self
-            .builder
-            .ins()
-            .icmp_imm_u(condition, length, i64::from(bound));
-        self.proceed_if(fits, unequal);
-        let octets = self.load(types::I64, string, STRING_DATA_OFFSET);
-        let first = match part {
-            Part::From { offset, .. } | Part::Rest { offset, .. } => {
-                self.builder.ins().iadd_imm_s(octets, i64::from(offset))
-            }
-            Part::End { length: of_part } => {
-                let end = self.builder.ins().iadd(octets, length);
-                self.builder.ins().iadd_imm_s(end, -i64::from(of_part))
-            }
-        };
+        let first = self.part_address(value, part, unequal);
         let equal = self.same_octets(first, &text);
         let result = self.negated_if(negated, equal);
         self.builder.ins().jump(done, &[result.into()]);
@@ -210,7 +189,38 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(done);
         let truth = self.builder.block_params(done)[0];
         self.define_truth(found.into, truth);
-        let taken = &instructions[..found.count];
+        self.finish_slice(&found, &instructions[..found.count]);
+        found.count
+    }
+
+    /// The address of a part of a string; goes to `unequal` where the string has no such part.
+    fn part_address(&mut self, value: ir::Value, part: Part, unequal: ir::Block) -> ir::Value {
+        let string = self.pointer(value);
+        let length = self.load_length(string, STRING_LENGTH_OFFSET);
+        let (condition, bound) = match part {
+            Part::From { at_least, .. } => (IntCC::UnsignedGreaterThanOrEqual, at_least),
+            Part::Rest { exactly, .. } => (IntCC::Equal, exactly),
+            Part::End { length } => (IntCC::UnsignedGreaterThanOrEqual, length),
+        };
+        let fits = self
+            .builder
+            .ins()
+            .icmp_imm_u(condition, length, i64::from(bound));
+        self.proceed_if(fits, unequal);
+        let octets = self.load(types::I64, string, STRING_DATA_OFFSET);
+        match part {
+            Part::From { offset, .. } | Part::Rest { offset, .. } => {
+                self.builder.ins().iadd_imm_s(octets, i64::from(offset))
+            }
+            Part::End { length: of_part } => {
+                let end = self.builder.ins().iadd(octets, length);
+                self.builder.ins().iadd_imm_s(end, -i64::from(of_part))
+            }
+        }
+    }
+
+    /// Gives up what the slice was made from, and goes on behind the instructions that were taken together.
+    fn finish_slice(&mut self, found: &ComparedSlice<'_>, taken: &[Instruction]) {
         for instruction in taken {
             if let Operation::Release { register } = instruction.operation
                 && register != found.slice
@@ -221,7 +231,6 @@ impl Translator<'_, '_> {
         for instruction in taken {
             self.pass(instruction);
         }
-        found.count
     }
 
     /// The same by the host, where the base is no string.
