@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::UNIX_EPOCH;
 
 use jiff::Zoned;
 
@@ -67,7 +68,8 @@ fn processor() -> Option<String> {
     Some(line.split_once(':')?.1.trim().into())
 }
 
-/// The commit, marked when the tree differs from it.
+/// The commit of the tree, marked when the tree differs from it or this program was there before it: then it may be built
+/// from another one.
 fn commit() -> Option<String> {
     let git = |words: &[&str]| {
         let output = Command::new("git").args(words).output().ok()?;
@@ -82,10 +84,23 @@ fn commit() -> Option<String> {
         "--",
         "*.rs",
         "*.toml",
+        "bench/scripts",
+        "bench/workloads",
     ])?;
-    Some(if changed.is_empty() {
-        id
-    } else {
-        format!("{id} with changes")
-    })
+    let committed_s: u64 = git(&["log", "-1", "--format=%ct"])?.parse().ok()?;
+    let mut text = id;
+    if !changed.is_empty() {
+        text.push_str(" with changes");
+    }
+    if built_s().is_none_or(|built_s| built_s < committed_s) {
+        text.push_str(" (the program is older)");
+    }
+    Some(text)
+}
+
+/// When this program was built, in seconds since 1970.
+fn built_s() -> Option<u64> {
+    let program = fs::metadata(std::env::current_exe().ok()?).ok()?;
+    let since = program.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(since.as_secs())
 }
