@@ -1,7 +1,7 @@
 //! The source tree as the rules see it.
 //!
 //! In: the folder of the root manifest. Out: every text file that belongs to the project, in a fixed order.
-//! Does not: follow links, or look into build output, mail stores and hidden folders other than `.ci`.
+//! Does not: follow links, or look into build output, mail stores, inputs of fuzzers and hidden folders other than `.ci`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ impl Tree {
         list(root, &mut paths);
         paths.sort();
         let files = paths.into_iter().filter_map(|path| {
-            // What is no text, such as a fuzz corpus, has no rules.
+            // What is no text has no rules.
             let text = fs::read_to_string(&path).ok()?;
             let path = path.strip_prefix(root).ok()?.to_str()?.to_owned();
             Some(File { path, text })
@@ -117,6 +117,9 @@ fn list(folder: &Path, paths: &mut Vec<PathBuf>) {
 
 fn is_outside(folder: &str) -> bool {
     (folder.starts_with('.') && folder != ".ci")
-        || folder.starts_with("target")
+        || folder == "target"
+        || folder.starts_with("target-")
         || folder.ends_with("-data")
+        // Inputs that a fuzzer made up.
+        || ["artifacts", "corpus", "regressions"].contains(&folder)
 }

@@ -39,20 +39,24 @@ fn member(
     accessor: u32,
 ) -> Result<Value, ErrorKind> {
     check_access(script, object, name, accessor)?;
-    if let Some(variable) = operate::subscript_if_set(object, name)? {
-        return Ok(variable);
+    element_if_set(script, object, name).map(Option::unwrap_or_default)
+}
+
+/// An element of an array or string, or a member of an object that is used as [`check_access`] allows; `None` when it is
+/// missing.
+pub(super) fn element_if_set(
+    script: &ScriptInner,
+    base: &Value,
+    key: &Value,
+) -> Result<Option<Value>, ErrorKind> {
+    if let Some(found) = operate::subscript_if_set(base, key)? {
+        return Ok(Some(found));
     }
-    match function_of(script, object, name) {
-        Some(function) => Value::function(
-            FunctionTarget::User(function),
-            object.clone(),
-            std::iter::empty(),
-        ),
-        None => {
-            let name = name.as_octets().unwrap_or_default();
-            Ok(bound_method(object, name)?.unwrap_or_default())
-        }
+    if let Some(function) = function_of(script, base, key) {
+        let target = FunctionTarget::User(function);
+        return Value::function(target, base.clone(), std::iter::empty()).map(Some);
     }
+    bound_method(base, key.as_octets().unwrap_or_default())
 }
 
 fn function_of(script: &ScriptInner, object: &Value, name: &Value) -> Option<u32> {

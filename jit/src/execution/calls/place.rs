@@ -3,7 +3,7 @@
 //! The path is taken from the outside in. Writing makes what is missing; testing and quiet reading make nothing and fail
 //! on nothing that is missing.
 
-use super::member::check_way;
+use super::member::{check_way, element_if_set};
 use super::operate::{apply_in_place, bound, next};
 use crate::builtins::Unwind;
 use crate::codegen::{PlaceShape, ShapeAction, ShapeRoot, ShapeStep};
@@ -116,13 +116,13 @@ fn act(
         ShapeAction::Isset => {
             let (last, way) = shape.steps.split_last().ok_or(ErrorKind::KeyRange)?;
             let mut operands = operands.iter();
-            let Some(base) = walk_quietly(root, way, &mut operands)? else {
+            let Some(base) = walk_quietly(script, root, way, &mut operands)? else {
                 return Ok(Value::FALSE);
             };
-            look(&base, *last, &mut operands).map(|found| Value::boolean(found.is_some()))
+            look(script, &base, *last, &mut operands).map(|found| Value::boolean(found.is_some()))
         }
         ShapeAction::ReadQuiet => {
-            let found = walk_quietly(root, &shape.steps, &mut operands.iter())?;
+            let found = walk_quietly(script, root, &shape.steps, &mut operands.iter())?;
             Ok(found.unwrap_or_default())
         }
         ShapeAction::Unset => remove(script, shape, root, operands),
@@ -134,13 +134,14 @@ fn act(
 
 /// One element for a quiet reader; `None` when it is missing or the base has no elements.
 fn look(
+    script: &ScriptInner,
     base: &Value,
     step: ShapeStep,
     operands: &mut std::slice::Iter<'_, Value>,
 ) -> Result<Option<Value>, ErrorKind> {
     let mut operand = || operands.next().cloned().unwrap_or_default();
     match step {
-        ShapeStep::Key | ShapeStep::Property => operate::subscript_if_set(base, &operand()),
+        ShapeStep::Key | ShapeStep::Property => element_if_set(script, base, &operand()),
         ShapeStep::Append => Ok(None),
         ShapeStep::Slice => {
             let (first, last, by) = (operand(), operand(), operand());
@@ -153,13 +154,14 @@ fn look(
 }
 
 fn walk_quietly(
+    script: &ScriptInner,
     root: &Value,
     steps: &[ShapeStep],
     operands: &mut std::slice::Iter<'_, Value>,
 ) -> Result<Option<Value>, ErrorKind> {
     let mut place = root.clone();
     for step in steps {
-        match look(&place, *step, operands)? {
+        match look(script, &place, *step, operands)? {
             Some(found) => place = found,
             None => return Ok(None),
         }
@@ -226,7 +228,7 @@ fn remove(
 ) -> Result<Value, ErrorKind> {
     let (last, before) = shape.steps.split_last().ok_or(ErrorKind::KeyRange)?;
     // What is not there can't be removed; looking first makes sure that nothing is made on the way.
-    if walk_quietly(root, before, &mut operands.iter())?.is_none_or(|base| base.is_none()) {
+    if walk_quietly(script, root, before, &mut operands.iter())?.is_none_or(|base| base.is_none()) {
         return Ok(Value::FALSE);
     }
     let (path, rest) = way(before, operands);
