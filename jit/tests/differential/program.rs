@@ -114,8 +114,10 @@ impl<'c> Generator<'c> {
             "$inc = function ($x) closure ($m) { $m += $x; return $m; };\n",
             "$inc = function ($x, ...$r) { return $x; };\n",
         ]));
-        for _ in 0..3 + self.random.below(6) {
-            text.push_str(&self.statement(3));
+        // Many small programs meet more than few large ones: compiling takes more than linear time.
+        let depth = 1 + self.below(3);
+        for _ in 0..2 + self.below(5) {
+            text.push_str(&self.statement(depth));
         }
         if self.one_in(16) {
             text.push_str(&self.many_variables());

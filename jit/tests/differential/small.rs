@@ -5,7 +5,10 @@
 
 /// The program with everything that it names but does not have.
 pub(super) fn with_all_it_needs(text: &str) -> String {
-    let mut whole = format!("{CLASSES}{text}");
+    let mut whole = format!("{CLASS_C}{text}");
+    if whole.contains("D(") || whole.contains("D::") {
+        whole.insert_str(0, CLASS_D);
+    }
     if whole.contains("m::") || whole.contains("mod_bump") {
         whole.insert_str(0, IMPORTS);
         whole.push_str(MODULE);
@@ -19,14 +22,19 @@ pub(super) fn with_all_it_needs(text: &str) -> String {
     whole
 }
 
-/// Classes with everything that a class may have.
-const CLASSES: &str = "\
+/// A class with everything that a class may have.
+const CLASS_C: &str = "\
 class C { $n = 0; $l = [1, \"k\" => 2]; private $p = \"p\"; static $x = 0;
 constructor($n = 1) { $this->n = $n; }
 function add($x) { $this->n += $x; return $this->n; }
 function put($x) { $this->l[] = $x; return $this->l; }
 function twice($f) { return [$f(1), $f($this->p)]; }
 static function count($x) { C::$x += 1; return [$x, C::$x]; } }
+function static_count($x) { return C::count($x); }
+";
+
+/// Another, whose functions call each other.
+const CLASS_D: &str = "\
 class D { $sum = 0; $list = []; static $made = 0; private static $before = none;
 constructor(...$r) { D::$made += 1; foreach ($r as $x) { $this->list[] = $x; $this->sum += $x; } }
 function add($x, $y = 2) { $this->sum += $x; $this->sum += $y; $this->list[] = $this->list; return $this; }
@@ -34,7 +42,6 @@ function names($x) { foreach ($this->list as $k => $v) $x .= \"$k=$v\"; return $
 private function end() { return \";\"; }
 static function make($x) { return D($x)->add(1); }
 static function last($x) { $y = D::$before; D::$before = $x; return $y; } }
-function static_count($x) { return C::count($x); }
 ";
 
 /// Names and what stands behind them; one that calls another stands before it.

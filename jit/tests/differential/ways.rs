@@ -14,7 +14,7 @@ use postern_jit::oracle::{self, NoHost};
 use postern_jit::process::Owner;
 use postern_jit::resolve::{Environment, LoadError, LoadedFile, Loader, load};
 use postern_jit::script::{Options, Script};
-use postern_jit::source::{SourceId, SourceMap};
+use postern_jit::source::{SourceId, SourceMap, Span};
 
 /// A way to compile.
 #[derive(Clone, Debug)]
@@ -159,7 +159,7 @@ impl Bounds {
 pub(crate) struct Observed {
     output: Vec<Vec<u8>>,
     /// The error's text and span.
-    ending: Result<(), (String, Option<(SourceId, u32, u32)>)>,
+    ending: Result<(), (String, Option<Span>)>,
     fuel_used: u64,
     /// Whether values stayed alive; not to be asked of a script that failed, whose heap is dropped whole.
     leaves_values: bool,
@@ -196,10 +196,7 @@ fn observe(
         leaves_values: error.is_none() && live != 0,
         ending: match error {
             None => Ok(()),
-            Some(error) => {
-                let span = error.span.map(|span| (span.source, span.start, span.end));
-                Err((error.kind.to_string(), span))
-            }
+            Some(error) => Err((error.kind.to_string(), error.span)),
         },
         output,
         fuel_used,
