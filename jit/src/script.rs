@@ -64,6 +64,13 @@ pub(crate) struct FunctionSignature {
     pub(crate) variadic: bool,
 }
 
+impl FunctionSignature {
+    /// Whether every call has the same number of arguments.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.defaults.is_empty() && !self.variadic
+    }
+}
+
 /// A class as executions need it.
 #[derive(Debug)]
 pub(crate) struct ClassData {

@@ -2,13 +2,11 @@
 //!
 //! In: an execution and a function of its script with the arguments. Out: an owned value, or that the script must end.
 //! A panic that a shim caught goes on here, where no generated frame is left above it.
-//! Does not allocate for a call with few arguments.
+//! Does not allocate.
 
 #![expect(unsafe_code, reason = "calls generated code through a pointer")]
 
 use std::panic::resume_unwind;
-
-use smallvec::SmallVec;
 
 use super::layout::ExecutionState;
 use crate::builtins::Unwind;
@@ -16,11 +14,8 @@ use crate::codegen::Entry;
 use crate::execution::running::Running;
 use crate::runtime::Value;
 
-/// The arguments of a call.
-pub(crate) type Arguments = SmallVec<[Value; 4]>;
-
-/// Calls a function of the script. The arguments become the callee's and must be as many as it has parameters, which the
-/// caller has checked. `environment` is borrowed.
+/// Calls a function of the script. The arguments become the callee's, leaving undefined, and must be as many as it has
+/// parameters, which the caller has checked. `environment` is borrowed.
 ///
 /// # Errors
 ///
@@ -29,7 +24,7 @@ pub(crate) fn enter(
     running: &mut Running,
     entry: Entry,
     environment: &Value,
-    arguments: Arguments,
+    arguments: &mut [Value],
 ) -> Result<Value, Unwind> {
     running.nested(|running| call(running, entry, environment, arguments))
 }
@@ -38,12 +33,10 @@ fn call(
     running: &mut Running,
     entry: Entry,
     environment: &Value,
-    mut arguments: Arguments,
+    arguments: &mut [Value],
 ) -> Result<Value, Unwind> {
     let environment = environment.bits();
     let words = arguments.as_ptr().cast::<u64>();
-    // SAFETY: shorter than before. The values pass to the function; their memory stays until the vector is dropped.
-    unsafe { arguments.set_len(0) };
     let state = std::ptr::from_mut(running).cast::<ExecutionState>();
     // SAFETY: an entry points to code that the code generator made with this signature, and the execution owns a share of
     // the code, so it is there.
@@ -56,6 +49,10 @@ fn call(
     // SAFETY: the state belongs to a running execution whose heap is entered; the arguments are owned values, as many as
     // the function takes, and a value is a transparent u64; the environment outlives the call.
     let result = unsafe { function(state, environment, words) };
+    for argument in arguments {
+        // The function has given it up.
+        let _passed = argument.take().into_bits();
+    }
     if let Some(panic) = running.panic.take() {
         resume_unwind(panic);
     }

@@ -34,6 +34,9 @@ trait IntoRaw {
     /// can say so: the result of any other is taken for what it is.
     const CAN_FAIL: bool;
 
+    /// Whether the call may do work in proportion to a value, which the slice pays for.
+    const MAY_WORK: bool;
+
     /// The word; a failure is noted in the execution.
     fn into_raw(self, running: &mut Running) -> Self::Raw;
 
@@ -44,6 +47,7 @@ trait IntoRaw {
 impl IntoRaw for Result<Value, Unwind> {
     type Raw = u64;
     const CAN_FAIL: bool = true;
+    const MAY_WORK: bool = true;
 
     fn into_raw(self, running: &mut Running) -> u64 {
         match self {
@@ -63,6 +67,7 @@ impl IntoRaw for Result<Value, Unwind> {
 impl IntoRaw for Result<(), Unwind> {
     type Raw = u64;
     const CAN_FAIL: bool = true;
+    const MAY_WORK: bool = true;
 
     fn into_raw(self, running: &mut Running) -> u64 {
         match self {
@@ -82,6 +87,7 @@ impl IntoRaw for Result<(), Unwind> {
 impl IntoRaw for bool {
     type Raw = u64;
     const CAN_FAIL: Self = false;
+    const MAY_WORK: Self = true;
 
     fn into_raw(self, _: &mut Running) -> u64 {
         u64::from(self)
@@ -95,6 +101,7 @@ impl IntoRaw for bool {
 impl IntoRaw for f64 {
     type Raw = Self;
     const CAN_FAIL: bool = false;
+    const MAY_WORK: bool = false;
 
     fn into_raw(self, _: &mut Running) -> Self {
         self
@@ -108,6 +115,7 @@ impl IntoRaw for f64 {
 impl IntoRaw for i64 {
     type Raw = Self;
     const CAN_FAIL: bool = false;
+    const MAY_WORK: bool = true;
 
     fn into_raw(self, _: &mut Running) -> Self {
         self
@@ -121,6 +129,7 @@ impl IntoRaw for i64 {
 impl IntoRaw for () {
     type Raw = ();
     const CAN_FAIL: bool = false;
+    const MAY_WORK: bool = false;
 
     fn into_raw(self, _: &mut Running) {}
 
@@ -132,25 +141,21 @@ impl IntoRaw for () {
 /// # Safety
 ///
 /// 1. `state` points to the state of a live execution that nothing else refers to during the call.
+#[inline]
 unsafe fn guarded<T: IntoRaw>(
     state: *mut ExecutionState,
     call: impl FnOnce(&mut Running) -> T,
 ) -> T::Raw {
     // SAFETY: 1; the state is the first field of the running execution, so the pointer is one to both.
     let running = unsafe { &mut *state.cast::<Running>() };
-    if T::CAN_FAIL {
-        if running.must_rest()
-            && let Err(unwind) = running.rest()
-        {
-            running.fail(unwind);
-        }
-        if running.ending_now {
-            return T::unfinished();
-        }
+    if T::CAN_FAIL && running.is_delayed() && running.is_stopped() {
+        return T::unfinished();
     }
     match catch_unwind(AssertUnwindSafe(|| call(running))) {
         Ok(outcome) => {
-            running.lend();
+            if T::MAY_WORK {
+                running.lend();
+            }
             outcome.into_raw(running)
         }
         Err(panic) => {

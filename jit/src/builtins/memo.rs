@@ -1,12 +1,13 @@
 //! What was read from a text, kept for the next time.
 //!
 //! In: a string, and how to read it. Out: what reading its octets gives. Guarantees: the answer is always that of reading; a
-//! table holds a fixed number of texts, none longer than [`OCTETS_MAX`]; who chooses the texts cannot choose which of them
-//! share a place, since the hash is keyed.
+//! table holds [`PLACES`] texts, none longer than [`OCTETS_MAX`]; who chooses the texts cannot choose which of them share a
+//! place, since the hash is keyed.
 //! Does not: keep anything a script can see, or cost fuel.
 //!
 //! A string remembers the stamp of the place that holds its text, so that the second look-up of one string compares two
-//! numbers. Stamps are given out once per thread; when there are none left, texts are compared by their octets.
+//! numbers. A stamp is the number of a place with a count before it that no other stamp of the thread has; when the counts
+//! are used up, texts are compared by their octets.
 
 use std::cell::{Cell, RefCell};
 
@@ -17,97 +18,114 @@ use crate::runtime::HslString;
 /// The longest text that is kept.
 const OCTETS_MAX: usize = 96;
 
-/// Places for texts of the same part of the hash. The one used least recently makes room.
-const PLACES: usize = 2;
+/// How many texts a table keeps.
+const PLACES: usize = 1 << PLACE_BITS;
+const PLACE_BITS: u32 = 9;
 
 /// A table of what was read from texts. One per thread and way of reading.
 pub(super) struct Memo<T> {
-    /// A power of two of them, made when the first text is read.
-    sets: RefCell<Vec<[Option<Known<T>>; PLACES]>>,
-    sets_count: usize,
+    places: Box<[Place<T>]>,
+}
+
+/// Room for a text.
+struct Place<T> {
+    /// That of the text, or 0.
+    stamp: Cell<u32>,
+    known: RefCell<Option<Known<T>>>,
 }
 
 /// A text and what was read from it.
 struct Known<T> {
-    stamp: u32,
     octets: SmallVec<[u8; 40]>,
     read: T,
 }
 
-impl<T: Clone> Memo<T> {
-    /// An empty table of at least `2 * sets_count` texts. Takes no memory yet.
-    pub(super) const fn new(sets_count: usize) -> Self {
-        Self {
-            sets: RefCell::new(Vec::new()),
-            sets_count: sets_count.next_power_of_two(),
-        }
-    }
-
-    /// What `read` makes of a text.
-    #[inline]
-    pub(super) fn of(&self, text: &HslString, read: impl FnOnce(&[u8]) -> T) -> T {
-        if text.stamp() != 0
-            && let Some(set) = self.sets.borrow().get(self.place(text))
-            && let Some(known) = set
-                .iter()
-                .flatten()
-                .find(|known| known.stamp == text.stamp())
-        {
-            return known.read.clone();
-        }
-        self.look_up(text, read)
-    }
-
-    /// The set of a text.
-    #[inline]
-    fn place(&self, text: &HslString) -> usize {
-        text.hash() as usize & (self.sets_count - 1)
-    }
-
-    /// As [`Self::of`], by the octets.
-    #[inline(never)]
-    fn look_up(&self, text: &HslString, read: impl FnOnce(&[u8]) -> T) -> T {
-        if OCTETS_MAX < text.len() {
-            return read(text.octets());
-        }
-        let mut sets = self.sets.borrow_mut();
-        if sets.is_empty() {
-            sets.resize_with(self.sets_count, || [const { None }; PLACES]);
-        }
-        let set = &mut sets[self.place(text)];
-        let is_it = |known: &Known<T>| known.octets[..] == *text.octets();
-        let Some(position) = set
-            .iter()
-            .position(|known| known.as_ref().is_some_and(is_it))
-        else {
-            let known = Known {
-                stamp: new_stamp(),
-                octets: SmallVec::from_slice(text.octets()),
-                read: read(text.octets()),
-            };
-            text.set_stamp(known.stamp);
-            let answer = known.read.clone();
-            set.rotate_right(1);
-            set[0] = Some(known);
-            return answer;
+impl<T> Memo<T> {
+    /// An empty table, for as long as the program runs: a thread has few of them.
+    pub(super) fn leaked() -> &'static Self {
+        let place = |_| Place {
+            stamp: Cell::new(0),
+            known: RefCell::new(None),
         };
-        set[..=position].rotate_right(1);
-        let known = set[0].as_ref().expect("it was found");
-        text.set_stamp(known.stamp);
-        known.read.clone()
+        let places = (0..PLACES).map(place).collect();
+        Box::leak(Box::new(Self { places }))
+    }
+
+    /// What `answer` makes of what was read from a text before, if this string is known to have that text.
+    #[inline]
+    pub(super) fn known<R>(&self, text: &HslString, answer: impl FnOnce(&T) -> R) -> Option<R> {
+        let stamp = text.stamp();
+        let place = self.places.get(stamp as usize % PLACES)?;
+        if stamp == 0 || place.stamp.get() != stamp {
+            return None;
+        }
+        let known = place.known.borrow();
+        known.as_ref().map(|known| answer(&known.read))
+    }
+
+    /// What `answer` makes of what `read` makes of a text.
+    #[inline]
+    pub(super) fn of<R>(
+        &self,
+        text: &HslString,
+        read: impl FnOnce(&[u8]) -> T,
+        answer: impl Fn(&T) -> R,
+    ) -> R {
+        match self.known(text, &answer) {
+            Some(answer) => answer,
+            None => self.look_up(text, read, answer),
+        }
+    }
+
+    /// As [`Self::of`], by the octets: one of two places that the hash chooses has the text, or will have it.
+    #[inline(never)]
+    fn look_up<R>(
+        &self,
+        text: &HslString,
+        read: impl FnOnce(&[u8]) -> T,
+        answer: impl Fn(&T) -> R,
+    ) -> R {
+        if OCTETS_MAX < text.len() {
+            return answer(&read(text.octets()));
+        }
+        let first = (text.hash() as usize % PLACES) & !1;
+        for place in &self.places[first..first + 2] {
+            let known = place.known.borrow();
+            if let Some(known) = known.as_ref()
+                && known.octets[..] == *text.octets()
+            {
+                text.set_stamp(place.stamp.get());
+                return answer(&known.read);
+            }
+        }
+        let stamps = || [first, first + 1].map(|position| self.places[position].stamp.get());
+        let [one, other] = stamps();
+        // The text that came first goes first.
+        let position = if other < one { first + 1 } else { first };
+        let known = Known {
+            octets: SmallVec::from_slice(text.octets()),
+            read: read(text.octets()),
+        };
+        let answer = answer(&known.read);
+        let place = &self.places[position];
+        place.known.replace(Some(known));
+        place.stamp.set(new_stamp(position));
+        text.set_stamp(place.stamp.get());
+        answer
     }
 }
 
-/// A stamp no text had before, or 0 when there is none left.
-fn new_stamp() -> u32 {
+/// A stamp for a place that no text had before, or 0 when there is none left.
+fn new_stamp(position: usize) -> u32 {
     thread_local! {
-        static LAST: Cell<u32> = const { Cell::new(0) };
+        static COUNT: Cell<u32> = const { Cell::new(0) };
     }
-    let Some(stamp) = LAST.get().checked_add(1) else {
+    let count = COUNT.get() + 1;
+    if count >> (u32::BITS - PLACE_BITS) != 0 {
         return 0;
-    };
-    LAST.set(stamp);
-    stamp
+    }
+    COUNT.set(count);
+    count << PLACE_BITS | u32::try_from(position).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -117,24 +135,26 @@ mod tests {
     use crate::runtime::{Value, string};
 
     fn length_of(memo: &Memo<usize>, reads: &Cell<usize>, value: &Value) -> usize {
-        let string = value.as_string().expect("a string");
-        memo.of(string, |octets| {
+        let read = |octets: &[u8]| {
             reads.set(reads.get() + 1);
             octets.len()
-        })
+        };
+        memo.of(value.as_string().expect("a string"), read, |length| *length)
     }
 
     #[test]
     fn a_text_is_read_once_and_a_changed_one_again() {
         on_heap(|| {
-            let (memo, reads) = (Memo::new(16), Cell::new(0));
+            let (memo, reads) = (Memo::leaked(), Cell::new(0));
             let mut value = text("192.0.2.1");
-            assert_eq!(length_of(&memo, &reads, &value), 9);
-            assert_eq!(length_of(&memo, &reads, &value), 9);
-            assert_eq!(length_of(&memo, &reads, &text("192.0.2.1")), 9);
+            assert_eq!(length_of(memo, &reads, &value), 9);
+            assert_eq!(length_of(memo, &reads, &value), 9);
+            assert_eq!(length_of(memo, &reads, &text("192.0.2.1")), 9);
             assert_eq!(reads.get(), 1);
             string::append(&mut value, b"00").expect("fits");
-            assert_eq!(length_of(&memo, &reads, &value), 11);
+            let string = value.as_string().expect("a string");
+            assert_eq!(memo.known(string, |length| *length), None);
+            assert_eq!(length_of(memo, &reads, &value), 11);
             assert_eq!(reads.get(), 2);
         });
     }
@@ -142,33 +162,32 @@ mod tests {
     #[test]
     fn the_table_is_bounded_and_still_right() {
         on_heap(|| {
-            let (memo, reads) = (Memo::new(4), Cell::new(0));
+            let (memo, reads) = (Memo::leaked(), Cell::new(0));
             for round in 0..3 {
-                for count in 0..200 {
-                    let value = text("x".repeat(count));
-                    assert_eq!(length_of(&memo, &reads, &value), count, "round {round}");
+                for count in 0..3 * PLACES {
+                    let value = text(format!("{count:0width$}", width = count % 120));
+                    let length = value.as_octets().expect("a string").len();
+                    assert_eq!(length_of(memo, &reads, &value), length, "round {round}");
                 }
             }
-            let sets = memo.sets.borrow();
-            assert_eq!(sets.len(), 4);
-            let longest = sets
-                .iter()
-                .flatten()
-                .flatten()
-                .map(|known| known.octets.len());
-            assert!(longest.max().is_some_and(|longest| longest <= OCTETS_MAX));
+            assert_eq!(memo.places.len(), PLACES);
+            for place in &memo.places {
+                let known = place.known.borrow();
+                let octets = known.as_ref().map_or(0, |known| known.octets.len());
+                assert!(octets <= OCTETS_MAX);
+            }
         });
     }
 
     #[test]
     fn two_tables_do_not_mix() {
         on_heap(|| {
-            let (one, other, reads) = (Memo::new(4), Memo::new(4), Cell::new(0));
+            let (one, other, reads) = (Memo::leaked(), Memo::leaked(), Cell::new(0));
             let value = text("::1");
             for _ in 0..3 {
-                assert_eq!(length_of(&one, &reads, &value), 3);
+                assert_eq!(length_of(one, &reads, &value), 3);
                 let string = value.as_string().expect("a string");
-                assert_eq!(other.of(string, |octets| octets[0]), b':');
+                assert_eq!(other.of(string, |octets| octets[0], |first| *first), b':');
             }
             assert_eq!(reads.get(), 1);
         });

@@ -1,10 +1,14 @@
 //! The functions of the chapter "Misc" that need no network: addresses as text and octets, names of this host, unique ids.
 
+use std::cell::RefCell;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use smallvec::SmallVec;
+
 use super::memo::Memo;
 use super::{Builtin, Call, Unwind, optional, required};
+use crate::runtime::string::same_octets;
 use crate::runtime::{Kinds, StringBuilder, Value};
 
 const STRING: Kinds = Kinds::STRING;
@@ -22,6 +26,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
         .says("a random unique id (version 4)")
         .shown(&[("length(uuid())", "36")]),
     Builtin::pure("inet_includes", NETWORK, Kinds::BOOLEAN, inet_includes)
+        .knows(known_includes)
         .says("whether an address is in an address, subnet (a/n) or range (a-b)")
         .shown(&[
             ("inet_includes(\"127.0.0.1\", \"127.0.0.1/8\")", "true"),
@@ -29,6 +34,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
             ("inet_includes(\"2001:4860:4860::8888\", \"2001:4860:4860::/48\")", "true"),
         ]),
     Builtin::pure("in_network", NETWORK, Kinds::BOOLEAN, inet_includes)
+        .knows(known_includes)
         .says("inet_includes()")
         .shown(&[("in_network(\"10.0.0.1\", \"127.0.0.0/8\")", "false")]),
     Builtin::pure("inet_ntop", IP, STRING_OR_NONE, inet_ntop)
@@ -78,15 +84,68 @@ struct Range {
     last: u128,
 }
 
-thread_local! {
-    /// What texts are as addresses. A client's address is looked up in many networks, one after the other.
-    static ADDRESSES: Memo<Option<Range>> = const { Memo::new(ADDRESS_SETS) };
-    /// What texts are as networks. The same tables of networks serve every session.
-    static NETWORKS: Memo<Option<Range>> = const { Memo::new(NETWORK_SETS) };
+impl Range {
+    /// Whether an address, which is a range of one, is in it.
+    #[inline]
+    fn includes(&self, ip: &Self) -> bool {
+        self.width == ip.width && self.first <= ip.first && ip.first <= self.last
+    }
 }
 
-const ADDRESS_SETS: usize = 32;
-const NETWORK_SETS: usize = 512;
+/// The address that was read last, as text and as a range of one. A client's address is looked up in many networks, one
+/// after the other.
+struct LastAddress {
+    octets: SmallVec<[u8; 48]>,
+    ip: Range,
+}
+
+thread_local! {
+    static LAST_ADDRESS: &'static RefCell<LastAddress> = Box::leak(Box::new(RefCell::new(LastAddress {
+        octets: SmallVec::new(),
+        ip: Range { width: 0, first: 0, last: 0 },
+    })));
+    /// What texts are as networks. The same tables of networks serve every session.
+    static NETWORKS: &'static Memo<Option<Range>> = Memo::leaked();
+}
+
+/// The address, if the text is that of the address read last.
+#[inline]
+fn known_address(text: &[u8]) -> Option<Range> {
+    let last = LAST_ADDRESS.with(|last| last.borrow());
+    (same_octets(&last.octets, text) && !text.is_empty()).then_some(last.ip)
+}
+
+/// The address in a text, if it is one.
+fn read_address(text: &[u8]) -> Option<Range> {
+    if let Some(known) = known_address(text) {
+        return Some(known);
+    }
+    let ip = single(text)?;
+    let octets = SmallVec::from_slice(text);
+    LAST_ADDRESS.with(|last| last.replace(LastAddress { octets, ip }));
+    Some(ip)
+}
+
+/// [`inet_includes`] of an address and a network that were both met before.
+fn known_includes(arguments: &[Value]) -> Option<Value> {
+    let [ip, network] = arguments else {
+        return None;
+    };
+    let (ip, network) = (ip.as_string()?, network.as_string()?);
+    if 64 <= ip.len() + network.len() {
+        return None; // Costs fuel.
+    }
+    let ip = known_address(ip.octets())?;
+    NETWORKS.with(|networks| {
+        networks.known(network, |network| {
+            Value::boolean(
+                network
+                    .as_ref()
+                    .is_some_and(|network| network.includes(&ip)),
+            )
+        })
+    })
+}
 
 /// An address as a number, and how many bits its family has.
 fn bits(address: IpAddr) -> (u128, u32) {
@@ -101,12 +160,15 @@ fn inet_includes(call: &mut Call<'_>) -> Result<Value, Unwind> {
         return Ok(Value::FALSE);
     };
     call.charge_octets(ip.len() + network.len())?;
-    let Some(ip) = ADDRESSES.with(|known| known.of(ip, single)) else {
+    let Some(ip) = read_address(ip.octets()) else {
         return Ok(Value::FALSE);
     };
-    let network = NETWORKS.with(|known| known.of(network, network_range));
-    let included = network.is_some_and(|network| {
-        network.width == ip.width && network.first <= ip.first && ip.first <= network.last
+    let included = NETWORKS.with(|networks| {
+        networks.of(network, network_range, |network| {
+            network
+                .as_ref()
+                .is_some_and(|network| network.includes(&ip))
+        })
     });
     Ok(Value::boolean(included))
 }
@@ -228,6 +290,15 @@ mod tests {
                 for function in ["inet_includes", "in_network"] {
                     let found = run(function, &[text(ip), text(network)]);
                     assert_eq!(found, expected, "{ip} in {network}");
+                    // What is known of them then is the same.
+                    let known = crate::builtins::builtin(function).expect("there");
+                    let arguments = [text(ip), text(network)];
+                    for _ in 0..2 {
+                        if let Some(known) = known.at_once(&arguments) {
+                            assert_eq!(known.truthy().to_string(), expected, "{ip} in {network}");
+                        }
+                        assert_eq!(run(function, &arguments), expected, "{ip} in {network}");
+                    }
                 }
             }
         });

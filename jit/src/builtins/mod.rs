@@ -105,9 +105,14 @@ pub struct Builtin {
     pub call: fn(&mut Call<'_>) -> Result<crate::runtime::Value, Unwind>,
     /// The fewest and the most arguments, counted once from the parameters.
     counts: (usize, Option<usize>),
+    /// The answer where it is known already, for any arguments.
+    known: Option<KnownAnswer>,
 }
 
 type Body = fn(&mut Call<'_>) -> Result<crate::runtime::Value, Unwind>;
+
+/// What is known for some arguments.
+type KnownAnswer = fn(&[crate::runtime::Value]) -> Option<crate::runtime::Value>;
 
 const fn required(name: &'static str, kinds: Kinds) -> Parameter {
     Parameter {
@@ -156,6 +161,7 @@ impl Builtin {
             examples: &[],
             call,
             counts: counts(parameters),
+            known: None,
         }
     }
 
@@ -174,6 +180,14 @@ impl Builtin {
 
     const fn says(self, summary: &'static str) -> Self {
         Self { summary, ..self }
+    }
+
+    /// Some answers of the function are known before its arguments are checked.
+    const fn knows(self, known: KnownAnswer) -> Self {
+        Self {
+            known: Some(known),
+            ..self
+        }
     }
 
     const fn shown(self, examples: &'static [(&'static str, &'static str)]) -> Self {

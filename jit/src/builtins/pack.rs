@@ -170,25 +170,39 @@ fn pack_hex(
     let digits = digits.get(..length).ok_or(Fault::Unfit)?;
     let mut octets = [0; 32];
     for chunk in digits.chunks(octets.len() * 2) {
+        let mut wrong = 0;
         for (octet, pair) in octets.iter_mut().zip(chunk.chunks(2)) {
-            let low = pair.get(1).map_or(Some(0), |digit| nibble(*digit));
-            let (high, low) = nibble(pair[0]).zip(low).ok_or(Fault::Unfit)?;
-            *octet = high << 4 | low;
+            let [high, low] = match pair {
+                [high, low] => [*high, *low],
+                _ => [pair[0], b'0'],
+            };
+            let [high, low] = [high, low].map(|digit| NIBBLES[usize::from(digit)]);
+            wrong |= high | low;
+            *octet = high << 4 | low & 15;
+        }
+        if wrong & NO_NIBBLE != 0 {
+            return Err(Fault::Unfit);
         }
         builder.push(&octets[..chunk.len().div_ceil(2)])?;
     }
     Ok(())
 }
 
-/// The value of a hex digit.
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
+/// What stands for an octet that is no hex digit.
+const NO_NIBBLE: u8 = 0x80;
+
+/// The values of hex digits.
+static NIBBLES: [u8; 256] = {
+    let mut nibbles = [NO_NIBBLE; 256];
+    let mut value = 0;
+    while value < 16 {
+        let digit = HEX_LOWER[value as usize];
+        nibbles[digit as usize] = value;
+        nibbles[digit.to_ascii_uppercase() as usize] = value;
+        value += 1;
     }
-}
+    nibbles
+};
 
 fn pack_number(
     number: f64,
@@ -223,6 +237,12 @@ fn unpack_all(format: &[u8], data: &[u8]) -> Result<Value, Fault> {
     let (mut rest, mut data) = (format, data);
     while let Some((letter, repeat, behind)) = directive(rest) {
         rest = behind;
+        if let (b'C', None) = (letter, repeat) {
+            let (octet, behind) = data.split_first().ok_or(Fault::Unfit)?;
+            values.append(Value::number(f64::from(*octet)))?;
+            data = behind;
+            continue;
+        }
         data = match letter {
             b'a' | b'Z' => unpack_string(letter, repeat, data, values)?,
             b'H' => unpack_hex(repeat, data, values)?,
@@ -300,9 +320,6 @@ fn unpack_hex<'d>(
 }
 
 fn unpack_number(letter: u8, octets: &[u8]) -> f64 {
-    if let (b'C', [octet]) = (letter, octets) {
-        return f64::from(*octet);
-    }
     let mut whole = [0; 8];
     whole[..octets.len()].copy_from_slice(octets);
     if matches!(letter, b'E' | b'n' | b'N') {

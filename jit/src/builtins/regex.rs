@@ -78,10 +78,8 @@ struct Compiled {
 thread_local! {
     static PATTERNS: RefCell<HashMap<Box<[u8]>, Rc<Compiled>>> = RefCell::new(HashMap::new());
     /// The patterns used last, found by the string that has them.
-    static RECENT: Memo<Result<Rc<Compiled>, ErrorKind>> = const { Memo::new(RECENT_SETS) };
+    static RECENT: &'static Memo<Result<Rc<Compiled>, ErrorKind>> = Memo::leaked();
 }
-
-const RECENT_SETS: usize = 32;
 
 /// Whether the pattern on the right of `=~` or `!~` matches somewhere in the text on its left.
 ///
@@ -119,7 +117,7 @@ pub(crate) fn pattern_fault(pattern: &[u8]) -> Option<String> {
 
 /// The pattern in a string, compiled.
 fn compiled_of(pattern: &HslString) -> Result<Rc<Compiled>, ErrorKind> {
-    RECENT.with(|recent| recent.of(pattern, compiled))
+    RECENT.with(|recent| recent.of(pattern, compiled, Clone::clone))
 }
 
 fn compiled(pattern: &[u8]) -> Result<Rc<Compiled>, ErrorKind> {

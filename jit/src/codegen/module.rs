@@ -22,7 +22,7 @@ use super::translate::{Shared, Translator};
 use crate::boundary::host_calls::{ArgumentKind, HostCall, ResultKind};
 use crate::boundary::shims::address;
 use crate::infer::{Inference, Known, infer};
-use crate::ir::{Function, FunctionId, Program, reached_by_value};
+use crate::ir::{Function, FunctionId, Program, reached_by_value, runs_alone};
 use crate::optimise::Optimisations;
 
 /// A pointer to the uniform entry of a function: execution state, environment, pointer to the arguments.
@@ -114,7 +114,7 @@ pub(crate) fn compile(
                 module: &mut module,
                 functions: &functions,
                 host_calls: &host_calls,
-                reached_by_value: &reached_by_value,
+                is_marked: reached_by_value[index] && !runs_alone(function),
                 tables: &mut tables,
                 known: &known,
                 constants: &program.constants,

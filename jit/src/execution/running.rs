@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::fiber::{Parked, Resume, YielderPointer};
 use super::{Ending, HostAnswer, HostRequest, Limits};
-use crate::boundary::enter::{Arguments, enter};
+use crate::boundary::enter::enter;
 use crate::boundary::layout::ExecutionState;
 use crate::builtins::Unwind;
 use crate::codegen::ENTRIES_MAX;
@@ -17,7 +17,7 @@ use crate::error::{ErrorKind, ScriptError};
 use crate::ir::FunctionId;
 use crate::process::{ProcessAnswer, ProcessRequest};
 use crate::runtime::Value;
-use crate::runtime::heap::take_work;
+use crate::runtime::heap::{is_work_due, take_work};
 use crate::runtime::portable::Snapshot;
 use crate::runtime::string::octet_strings;
 use crate::script::ScriptInner;
@@ -136,7 +136,7 @@ impl Running {
         }
         let main = self.script.code.entry(FunctionId(0));
         let result = match main {
-            Some(entry) => enter(self, entry, &Value::NONE, Arguments::new()).map(|result| {
+            Some(entry) => enter(self, entry, &Value::NONE, &mut []).map(|result| {
                 if self.keeps {
                     self.result = result;
                 }
@@ -229,11 +229,16 @@ impl Running {
     /// Shortens the slice by the work that values took since this was last called.
     #[inline]
     pub(crate) fn lend(&mut self) {
-        let work = take_work();
-        if work != 0 {
-            self.lent = self.lent.saturating_add(work);
-            self.state.fuel = self.state.fuel.saturating_sub_unsigned(work);
+        if is_work_due() {
+            self.lend_work();
         }
+    }
+
+    #[inline(never)]
+    fn lend_work(&mut self) {
+        let work = take_work();
+        self.lent = self.lent.saturating_add(work);
+        self.state.fuel = self.state.fuel.saturating_sub_unsigned(work);
     }
 
     /// Makes the script end wherever it is.
@@ -242,10 +247,22 @@ impl Running {
         self.state.fuel = i64::MIN / 2;
     }
 
-    /// Whether work on values alone has used up more than a slice.
+    /// Whether something comes before the next call: a pause, since work on values alone has used up more than a slice, or
+    /// the end.
     #[inline]
-    pub(crate) fn must_rest(&self) -> bool {
-        self.lent > self.limits.fuel_per_slice
+    pub(crate) fn is_delayed(&self) -> bool {
+        (self.lent > self.limits.fuel_per_slice) | self.ending_now
+    }
+
+    /// Takes the pause that is due, if one is. Whether the script must end.
+    #[inline(never)]
+    pub(crate) fn is_stopped(&mut self) -> bool {
+        if self.lent > self.limits.fuel_per_slice
+            && let Err(unwind) = self.rest()
+        {
+            self.fail(unwind);
+        }
+        self.ending_now
     }
 
     /// Parks once, and gets back what was lent.

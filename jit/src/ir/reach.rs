@@ -1,6 +1,30 @@
 //! Which functions a function value may point to.
 
-use super::{FunctionReference, Operand, Operation, Program};
+use super::{Function, FunctionReference, Operand, Operation, Program};
+
+/// Whether a function runs from its entry to its end without code of the script in between: then it cannot be entered
+/// while it is being executed, whoever points to it.
+#[must_use]
+pub fn runs_alone(function: &Function) -> bool {
+    let mut operations = function
+        .blocks
+        .iter()
+        .flat_map(|block| &block.instructions)
+        .map(|instruction| &instruction.operation);
+    operations.all(|operation| match operation {
+        // A builtin may take a function and call it.
+        Operation::Call { .. }
+        | Operation::CallBuiltin { .. }
+        | Operation::CallHost { .. }
+        | Operation::CallValue { .. }
+        | Operation::CallCached { .. }
+        | Operation::CallMethod { .. }
+        | Operation::BarrierEnter { .. }
+        | Operation::BarrierLeave { .. }
+        | Operation::RunModule { .. } => false,
+        _ => true,
+    })
+}
 
 /// Which functions a function value may point to. Only those can be entered while they are being executed, since the
 /// resolver refuses recursion that the call graph shows; and only those are called with arguments nobody sees.

@@ -58,12 +58,19 @@ impl Blocks {
     /// A block of at least `size` bytes, aligned to 16.
     #[inline]
     pub(super) fn allocate(&self, size: usize) -> Result<NonNull<u8>, ErrorKind> {
-        if size <= FINE_MAX
-            && let Some(block) = self.reuse(class_of(size).0)
-        {
-            return Ok(block);
+        match self.reuse_small(size) {
+            Some(block) => Ok(block),
+            None => self.allocate_anew(size),
         }
-        self.allocate_anew(size)
+    }
+
+    /// A block of at least `size` bytes that was taken back, if that is few and there is one.
+    #[inline]
+    pub(super) fn reuse_small(&self, size: usize) -> Option<NonNull<u8>> {
+        if FINE_MAX < size {
+            return None;
+        }
+        self.reuse(class_of(size).0)
     }
 
     /// The block of a class that was taken back last.

@@ -139,6 +139,9 @@ pub fn to_number(value: &Value) -> f64 {
 ///
 /// As for [`text`].
 pub fn join(array: &HslArray, separator: &[u8]) -> Result<Value, ErrorKind> {
+    if let Some(joined) = join_short(array, separator) {
+        return joined;
+    }
     let separators = array.len().saturating_mul(separator.len());
     let room = separators.saturating_add(room_for(array.values()));
     let mut builder = StringBuilder::new(room.min(ROOM_MAX))?;
@@ -150,6 +153,37 @@ pub fn join(array: &HslArray, separator: &[u8]) -> Result<Value, ErrorKind> {
     }
     Ok(builder.finish())
 }
+
+/// [`join`] of strings and integers that are not long together, put in order on the stack.
+fn join_short(array: &HslArray, separator: &[u8]) -> Option<Result<Value, ErrorKind>> {
+    let mut joined = [0; JOINED_SHORT];
+    let mut length = 0;
+    let mut put = |octets: &[u8]| -> Option<()> {
+        let room = joined.get_mut(length..length + octets.len())?;
+        match (room, octets) {
+            ([place], [octet]) => *place = *octet,
+            (room, octets) => room.copy_from_slice(octets),
+        }
+        length += octets.len();
+        Some(())
+    };
+    for (position, value) in array.values().enumerate() {
+        if position > 0 {
+            put(separator)?;
+        }
+        if let Some(octets) = value.as_octets() {
+            put(octets)?;
+        } else {
+            let integer = number::as_integer(value.as_number()?)?;
+            let mut room = [0; number::INTEGER_OCTETS_MAX];
+            put(number::write_integer(integer, &mut room))?;
+        }
+    }
+    Some(Value::string(&joined[..length]))
+}
+
+/// The longest text that is put together on the stack.
+const JOINED_SHORT: usize = 128;
 
 /// Several values as one string, each as text: a string with variables in it.
 ///

@@ -34,14 +34,8 @@ impl Write for Sink<'_> {
 ///
 /// Never: writing to memory does not fail.
 #[must_use]
-#[expect(clippy::cast_possible_truncation, reason = "integral and below 2^53")]
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "compared with what it came from"
-)]
 pub fn text(number: f64) -> NumberText {
-    let integer = number as i64;
-    if number.abs() < INTEGER_MAX && integer as f64 == number {
+    if let Some(integer) = as_integer(number) {
         return integer_text(integer);
     }
     let mut text = NumberText::new();
@@ -59,14 +53,31 @@ pub fn text(number: f64) -> NumberText {
     text
 }
 
-/// The digits of an integer, from the last to the first.
 fn integer_text(integer: i64) -> NumberText {
-    let mut digits = [0; INTEGER_DIGITS_MAX + 1];
+    let mut room = [0; INTEGER_OCTETS_MAX];
+    NumberText::from_slice(write_integer(integer, &mut room))
+}
+
+/// The integer that a number is, if the text of the number is that of the integer.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "integral and below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "compared with what it came from"
+)]
+pub(super) fn as_integer(number: f64) -> Option<i64> {
+    let integer = number as i64;
+    (number.abs() < INTEGER_MAX && integer as f64 == number).then_some(integer)
+}
+
+/// The text of an integer, in the room given. The digits come from the last to the first.
+#[inline]
+pub(super) fn write_integer(integer: i64, digits: &mut [u8; INTEGER_OCTETS_MAX]) -> &[u8] {
     let mut start = digits.len();
     let mut rest = integer.unsigned_abs();
     loop {
         start -= 1;
-        digits[start] = b"0123456789"[(rest % 10) as usize];
+        digits[start] = b'0' + (rest % 10).to_le_bytes()[0];
         rest /= 10;
         if rest == 0 {
             break;
@@ -76,11 +87,11 @@ fn integer_text(integer: i64) -> NumberText {
         start -= 1;
         digits[start] = b'-';
     }
-    NumberText::from_slice(&digits[start..])
+    &digits[start..]
 }
 
-/// The digits of the greatest 64-bit integer.
-const INTEGER_DIGITS_MAX: usize = 20;
+/// The digits of the greatest 64-bit integer, and a sign.
+pub(super) const INTEGER_OCTETS_MAX: usize = 21;
 
 fn exponent_text(sink: &mut Sink<'_>, number: f64) -> fmt::Result {
     let mut plain = NumberText::new();

@@ -9,6 +9,7 @@
 use super::array::HslArray;
 use super::heap;
 use super::key::Key;
+use super::number::to_count;
 use super::value::Value;
 use crate::error::ErrorKind;
 
@@ -86,21 +87,24 @@ impl Bounds {
         first: Option<&Value>,
         last: Option<&Value>,
     ) -> Result<(usize, usize), ErrorKind> {
-        let position = |value: Option<&Value>, omitted: usize| -> Result<usize, ErrorKind> {
+        let position = |value: Option<&Value>, omitted: usize| {
             let Some(value) = value else {
-                return Ok(omitted);
+                return Some(omitted);
             };
-            let given = index(value)?;
-            let counted = if given < 0 {
-                length.saturating_sub(given.unsigned_abs())
+            let number = value.as_arithmetic()?;
+            let counted = if number <= -1.0 {
+                length.saturating_sub(to_count(-number))
             } else {
-                given.unsigned_abs()
+                to_count(number)
             };
-            Ok(counted.min(length))
+            Some(counted.min(length))
         };
-        let start = position(first, 0)?;
-        let end = position(last, length)?;
-        Ok((start, end.max(start)))
+        match (position(first, 0), position(last, length)) {
+            (Some(start), Some(end)) => Ok((start, end.max(start))),
+            _ => Err(Self::new(length, first, last, None)
+                .err()
+                .unwrap_or(ErrorKind::SliceStep)),
+        }
     }
 
     /// The selected positions, in order of selection.

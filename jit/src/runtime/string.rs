@@ -176,6 +176,16 @@ fn length_of(length: usize) -> Result<u32, ErrorKind> {
 /// Writes octets to room of the same length. Short ones by words that may overlap, which is quicker than a call.
 #[inline]
 fn copy_octets(octets: &[u8], room: &mut [MaybeUninit<u8>]) {
+    if octets.len() <= SHORT_MAX {
+        copy_short(octets, room);
+    } else {
+        room.write_copy_of_slice(octets);
+    }
+}
+
+/// As [`copy_octets`], of at most [`SHORT_MAX`].
+#[inline]
+fn copy_short(octets: &[u8], room: &mut [MaybeUninit<u8>]) {
     let length = octets.len();
     let mut copy = |from: usize, count: usize| {
         room[from..from + count].write_copy_of_slice(&octets[from..from + count]);
@@ -195,11 +205,10 @@ fn copy_octets(octets: &[u8], room: &mut [MaybeUninit<u8>]) {
             copy(0, 8);
             copy(length - 8, 8);
         }
-        17..=32 => {
+        _ => {
             copy(0, 16);
             copy(length - 16, 16);
         }
-        _ => copy(0, length),
     }
 }
 
@@ -218,6 +227,7 @@ pub(crate) fn same_octets(left: &[u8], right: &[u8]) -> bool {
         2..4 => same(0, 2) && same(length - 2, 2),
         4..8 => same(0, 4) && same(length - 4, 4),
         8..=16 => same(0, 8) && same(length - 8, 8),
+        17..=32 => same(0, 16) && same(length - 16, 16),
         _ => left == right,
     }
 }
@@ -228,7 +238,6 @@ impl Value {
     /// # Errors
     ///
     /// If the octets exceed [`STRING_LENGTH_MAX`] or the heap its limit.
-    #[inline]
     pub fn string(octets: &[u8]) -> Result<Self, ErrorKind> {
         concat([octets])
     }
@@ -299,7 +308,44 @@ fn capacity_of(size: usize) -> u32 {
 /// If the result exceeds [`STRING_LENGTH_MAX`] or the heap its limit.
 #[inline]
 pub fn concat<const N: usize>(pieces: [&[u8]; N]) -> Result<Value, ErrorKind> {
+    if pieces.iter().all(|piece| piece.len() <= SHORT_MAX)
+        && let Some(value) = concat_short(&pieces)
+    {
+        return Ok(value);
+    }
     concat_all(&pieces)
+}
+
+/// The longest piece that is copied without a call.
+const SHORT_MAX: usize = 32;
+
+/// One string of several short pieces, if there is a block for it that was used before: the usual way, without a call.
+#[inline]
+fn concat_short(pieces: &[&[u8]]) -> Option<Value> {
+    let length = pieces.iter().map(|piece| piece.len()).sum();
+    let (block, header) =
+        heap::reuse_string(BLOCK_HEADER + length, length + EXTEND_WORK * pieces.len())?;
+    // SAFETY: the block is longer than the header.
+    let data = unsafe { block.add(BLOCK_HEADER) };
+    // SAFETY: behind the header there is room for all pieces, in memory that is nobody else's.
+    let mut room = unsafe { slice::from_raw_parts_mut(data.cast().as_ptr(), length) };
+    for piece in pieces {
+        let (place, behind) = room.split_at_mut(piece.len());
+        copy_short(piece, place);
+        room = behind;
+    }
+    let string = HslString {
+        header,
+        length: u32::try_from(length).unwrap_or(0),
+        capacity: capacity_of(usable_size(BLOCK_HEADER + length)),
+        data,
+        hash: Cell::new(0),
+        stamp: Cell::new(0),
+    };
+    // SAFETY: the block is unused, aligned to 16 and longer than the header.
+    unsafe { block.cast().write(string) };
+    // SAFETY: a new string with the header of `reuse_string`.
+    Some(unsafe { heap::string_value(block) })
 }
 
 /// One string of several pieces, as many as there are.
@@ -482,12 +528,24 @@ fn shared(owner: Value, data: NonNull<u8>, length: u32) -> Result<Value, ErrorKi
 /// # Safety
 ///
 /// 1. `string` is at count zero and not used afterwards.
+#[inline]
 pub(super) unsafe fn destroy(string: NonNull<HslString>) -> usize {
     // SAFETY: 1: still initialised.
     let reference = unsafe { string.as_ref() };
     if !reference.is_slice() {
         return BLOCK_HEADER + reference.capacity as usize;
     }
+    // SAFETY: 1.
+    unsafe { destroy_slice(string) }
+}
+
+/// Gives up the string that a slice is part of and returns the size of the slice's block.
+///
+/// # Safety
+///
+/// 1. As for [`destroy`], of a slice.
+#[inline(never)]
+unsafe fn destroy_slice(string: NonNull<HslString>) -> usize {
     // SAFETY: the block of a slice is SLICE_BLOCK bytes long.
     let place = unsafe { string.cast::<u8>().add(BLOCK_HEADER) }.cast::<Value>();
     // SAFETY: `shared` wrote a value there; it is read out once, here.

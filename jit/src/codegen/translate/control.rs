@@ -23,7 +23,7 @@ impl Translator<'_, '_> {
         for index in parameters..self.variables.len() {
             self.initialise(index);
         }
-        if self.shared.reached_by_value[self.id.0 as usize] {
+        if self.shared.is_marked {
             let id = self.index(self.id.0);
             // A failure here is the caller's: it is told where the call stands.
             self.call_unlocated(HostCall::enter_function, &[id]);
@@ -152,7 +152,7 @@ impl Translator<'_, '_> {
         if matches!(operand, Operand::Constant(_)) {
             self.retain(value, Kinds::STRING);
         }
-        if self.shared.reached_by_value[self.id.0 as usize] {
+        if self.shared.is_marked {
             let id = self.index(self.id.0);
             self.call_host(HostCall::leave_function, &[id]);
         }

@@ -44,8 +44,8 @@ pub(super) struct Shared<'a> {
     pub(super) functions: &'a [FuncId],
     /// The host calls, by index.
     pub(super) host_calls: &'a [FuncId],
-    /// Whether each function may be reached by a function value.
-    pub(super) reached_by_value: &'a [bool],
+    /// Whether the function is marked while it is being executed: a function value may reach it meanwhile.
+    pub(super) is_marked: bool,
     /// What generated code refers to by number.
     pub(super) tables: &'a mut Tables,
     /// What is known of the script as a whole.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::boundary::enter::{Arguments, enter};
+use crate::boundary::enter::enter;
 use crate::builtins::{self, Builtin, Unwind};
 use crate::error::ErrorKind;
 use crate::execution::running::Running;
@@ -11,12 +11,17 @@ use crate::ir::FunctionId;
 use crate::runtime::{FunctionTarget, Key, Portable, Value};
 use crate::script::{ClassData, FunctionSignature};
 
+#[inline]
 pub(crate) fn call_builtin(
     running: &mut Running,
     builtin: u32,
     arguments: &[Value],
 ) -> Result<Value, Unwind> {
-    builtins::registry()[builtin as usize].invoke(arguments, running)
+    let builtin = &builtins::registry()[builtin as usize];
+    match builtin.at_once(arguments) {
+        Some(value) => Ok(value),
+        None => builtin.invoke(arguments, running),
+    }
 }
 
 /// Calls a builtin function of an object.
@@ -180,30 +185,30 @@ fn call_user(
             got: environment.kind(),
         }));
     };
-    let mut arguments = Arguments::new();
-    if given.len() == function.required && function.defaults.is_empty() && !function.variadic {
-        for value in given {
-            arguments.push(value.clone());
+    if given.len() == function.required && function.is_plain() {
+        // What most functions are called with needs no memory.
+        match given {
+            [one] => return enter(running, entry, environment, &mut [one.clone()]),
+            [one, other] => {
+                let arguments = &mut [one.clone(), other.clone()];
+                return enter(running, entry, environment, arguments);
+            }
+            _ => {}
         }
-    } else {
-        complete(function, given, &mut arguments)?;
     }
-    enter(running, entry, environment, arguments)
+    let mut arguments = complete(function, given)?;
+    enter(running, entry, environment, &mut arguments)
 }
 
-/// The arguments that a function asks for, where it is given fewer or more than its parameters.
-fn complete(
-    function: &FunctionSignature,
-    given: &[Value],
-    arguments: &mut Arguments,
-) -> Result<(), Unwind> {
+/// The arguments that a function asks for, where it may be given fewer or more than its parameters.
+fn complete(function: &FunctionSignature, given: &[Value]) -> Result<Vec<Value>, Unwind> {
     let fixed = function.required + function.defaults.len();
     check_count(
         given.len(),
         function.required,
         (!function.variadic).then_some(fixed),
     )?;
-    arguments.extend(given.iter().take(fixed).cloned());
+    let mut arguments: Vec<Value> = given.iter().take(fixed).cloned().collect();
     let given_defaults = arguments.len().saturating_sub(function.required);
     for default in function.defaults.iter().skip(given_defaults) {
         arguments.push(default.to_value().map_err(Unwind::Error)?);
@@ -211,7 +216,7 @@ fn complete(
     if function.variadic {
         arguments.push(Value::array_of(given.iter().skip(fixed).cloned()).map_err(Unwind::Error)?);
     }
-    Ok(())
+    Ok(arguments)
 }
 
 pub(crate) fn function_value(_: &mut Running, kind: u32, function: u32) -> Result<Value, Unwind> {

@@ -9,6 +9,7 @@ use super::{HslArray, check_length};
 use crate::error::ErrorKind;
 use crate::runtime::heap;
 use crate::runtime::key::Key;
+use crate::runtime::string;
 use crate::runtime::value::Value;
 use crate::runtime::vector::HeapVec;
 
@@ -46,9 +47,35 @@ fn stored_key(key: &Value) -> Key<'_> {
 
 impl HslArray {
     /// The position of the entry with this key.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "integer keys are exactly doubles"
+    )]
     pub(super) fn find(&self, key: Key<'_>, hash: u32) -> Option<usize> {
-        let is_it =
-            |entry: &Entry| entry.hash == hash && !entry.is_hole() && entry.key().equals(key);
+        // The key of a hole is undefined, which none of these is.
+        match key {
+            Key::None => self.find_by(hash, Value::is_none),
+            Key::Integer(integer) => {
+                let number = integer as f64;
+                self.find_by(hash, |stored| stored.as_number() == Some(number))
+            }
+            Key::Octets(octets) => self.find_octets(octets, hash),
+            Key::String(value) => self.find_octets(value.as_octets()?, hash),
+        }
+    }
+
+    #[inline]
+    fn find_octets(&self, octets: &[u8], hash: u32) -> Option<usize> {
+        self.find_by(hash, |stored| {
+            let stored = stored.as_octets();
+            stored.is_some_and(|stored| string::same_octets(stored, octets))
+        })
+    }
+
+    /// The position of the entry with this hash whose key is it.
+    #[inline]
+    fn find_by(&self, hash: u32, is_it: impl Fn(&Value) -> bool) -> Option<usize> {
+        let is_it = |entry: &Entry| entry.hash == hash && is_it(&entry.key);
         if self.table.is_empty() {
             return self.entries.iter().position(is_it);
         }

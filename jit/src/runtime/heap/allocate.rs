@@ -125,6 +125,33 @@ pub(in crate::runtime) unsafe fn make_string(
     Ok(unsafe { Value::from_bits(reference(layout::TAG_STRING, block)) })
 }
 
+/// A block for a string of `size` bytes that was used before, which counts as live from now on, and the header to begin it
+/// with. `octets` of work are recorded. `None` if there is no such block: then [`make_string`] finds another.
+#[inline]
+pub(in crate::runtime) fn reuse_string(
+    size: usize,
+    octets: usize,
+) -> Option<(NonNull<u8>, Header)> {
+    let inner = super::current()?;
+    // SAFETY: CURRENT owns a strong count, and the heap is not left here.
+    let inner = unsafe { inner.as_ref() };
+    let block = inner.blocks.reuse_small(size)?;
+    inner.live.set(inner.live.get() + 1);
+    inner.work.set(inner.work.get() + octets as u64);
+    Some((block, Header::new(inner.id)))
+}
+
+/// The value of a string that was just made.
+///
+/// # Safety
+///
+/// 1. The block holds a string with the header it was given out with, whose one count passes to the value.
+#[inline]
+pub(in crate::runtime) unsafe fn string_value(block: NonNull<u8>) -> Value {
+    // SAFETY: 1.
+    unsafe { Value::from_bits(reference(layout::TAG_STRING, block)) }
+}
+
 /// Moves a string's block to a larger one and returns the bits of the string there.
 ///
 /// # Safety

@@ -72,7 +72,21 @@ pub unsafe fn destroy_bits(bits: u64) {
         let size = unsafe { string::destroy(object.cast()) };
         // SAFETY: its block has this size and is used by nobody now.
         unsafe { inner.blocks.deallocate(object.cast(), size) };
-    } else if inner.draining.get() {
+        return;
+    }
+    // SAFETY: 1 and 2; it is not a string.
+    unsafe { destroy_object(inner, bits) };
+}
+
+/// Destroys an array, function, object or cell, or notes that it must be destroyed.
+///
+/// # Safety
+///
+/// 1. As for [`destroy_bits`]; it is of this heap and no string.
+#[inline(never)]
+unsafe fn destroy_object(inner: &Inner, bits: u64) {
+    let object = header_address(bits);
+    if inner.draining.get() {
         let link = inner.pending.replace(bits);
         // SAFETY: objects are longer than 8 bytes and aligned; at count zero nobody reads the header.
         unsafe { object.cast::<u64>().write(link) };

@@ -20,7 +20,6 @@ pub(in crate::runtime) fn record_elements(elements: usize) {
 /// A single operation can copy or compare a whole value; whoever runs a script takes this after each call into the
 /// runtime and pays for it, so that a loop of such operations cannot outrun its fuel.
 #[must_use]
-#[inline]
 pub fn take_work() -> u64 {
     let units = with_entered(|inner| {
         let units = inner.work.get() / WORK_UNIT;
@@ -28,6 +27,13 @@ pub fn take_work() -> u64 {
         units
     });
     units.unwrap_or(0)
+}
+
+/// Whether there is a unit of work to take.
+#[must_use]
+#[inline]
+pub fn is_work_due() -> bool {
+    with_entered(|inner| inner.work.get() >= WORK_UNIT).unwrap_or(false)
 }
 
 /// Octets of work that one element, or one unit of fuel, stands for.
