@@ -34,6 +34,8 @@ pub(crate) struct InstanceInner {
     pub(crate) script: Arc<ScriptInner>,
     constants: Vec<Value>,
     _constants_heap: Heap,
+    /// The predefined variables that the script reads, by index.
+    inputs: Box<[usize]>,
     spare: RefCell<Vec<Spare>>,
 }
 
@@ -102,11 +104,16 @@ impl ScriptInstance {
                 .collect::<Result<Vec<_>, _>>()?
         };
         let spare = RefCell::new(Vec::new());
+        let reads = inner.reads.iter().enumerate();
+        let inputs = reads
+            .filter_map(|(index, read)| read.then_some(index))
+            .collect();
         Ok(Self {
             inner: Rc::new(InstanceInner {
                 script: inner,
                 constants,
                 _constants_heap: heap,
+                inputs,
                 spare,
             }),
         })
@@ -190,13 +197,8 @@ impl ScriptInstance {
         running: &mut Running,
         mut input: impl FnMut(usize) -> Input<'i>,
     ) -> Result<(), ErrorKind> {
-        for (index, read) in self.inner.script.reads.iter().enumerate() {
-            let value = if *read {
-                input(index).to_value()?
-            } else {
-                Value::NONE
-            };
-            running.predefined.push(value);
+        for index in &self.inner.inputs {
+            running.predefined[*index] = input(*index).to_value()?;
         }
         Ok(())
     }

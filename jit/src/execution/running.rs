@@ -74,7 +74,7 @@ impl Running {
                 failed_site: 0,
                 reserved: 0,
             },
-            predefined: Vec::with_capacity(predefined),
+            predefined: vec![Value::NONE; predefined],
             written: vec![false; predefined],
             globals: Vec::new(),
             statics: Vec::new(),
@@ -120,7 +120,9 @@ impl Running {
 
     /// Drops every value; the heap must be entered.
     pub(super) fn drop_values(&mut self) {
-        self.predefined.clear();
+        for variable in &mut self.predefined {
+            *variable = Value::NONE;
+        }
         self.globals.clear();
         self.statics.clear();
         self.result = Value::NONE;
@@ -360,8 +362,9 @@ impl Running {
     /// The predefined variables that were written, as copies that outlive the heap.
     pub(super) fn written(&self) -> Result<Vec<(usize, Snapshot)>, ErrorKind> {
         let mut written = Vec::new();
-        for (index, value) in self.predefined.iter().enumerate() {
-            if self.written[index] {
+        let values = self.predefined.iter().zip(&self.written).enumerate();
+        for (index, (value, is_written)) in values {
+            if *is_written {
                 written.push((index, Snapshot::take(value)?));
             }
         }

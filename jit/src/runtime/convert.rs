@@ -158,11 +158,16 @@ pub fn join(array: &HslArray, separator: &[u8]) -> Result<Value, ErrorKind> {
 fn join_short(array: &HslArray, separator: &[u8]) -> Option<Result<Value, ErrorKind>> {
     let mut joined = [0; JOINED_SHORT];
     let mut length = 0;
+    let mut room = [0; number::INTEGER_OCTETS_MAX];
     let mut put = |octets: &[u8]| -> Option<()> {
         let room = joined.get_mut(length..length + octets.len())?;
-        match (room, octets) {
-            ([place], [octet]) => *place = *octet,
-            (room, octets) => room.copy_from_slice(octets),
+        if octets.len() < 4 {
+            // Fewer instructions than a call.
+            for (place, octet) in room.iter_mut().zip(octets) {
+                *place = *octet;
+            }
+        } else {
+            room.copy_from_slice(octets);
         }
         length += octets.len();
         Some(())
@@ -175,7 +180,6 @@ fn join_short(array: &HslArray, separator: &[u8]) -> Option<Result<Value, ErrorK
             put(octets)?;
         } else {
             let integer = number::as_integer(value.as_number()?)?;
-            let mut room = [0; number::INTEGER_OCTETS_MAX];
             put(number::write_integer(integer, &mut room))?;
         }
     }

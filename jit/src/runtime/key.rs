@@ -35,11 +35,17 @@ impl<'a> Key<'a> {
     /// If the value is an array, a function or an object, or a number outside the range of keys.
     #[inline]
     pub fn cast(value: &'a Value) -> Result<Self, ErrorKind> {
-        if let Some(number) = value.as_arithmetic() {
-            return Self::from_number(number);
-        }
         if let Some(octets) = value.as_octets() {
             return Ok(integer_like(octets).map_or(Key::String(value), Key::Integer));
+        }
+        Self::cast_other(value)
+    }
+
+    /// The key of what is not a string.
+    #[inline]
+    fn cast_other(value: &'a Value) -> Result<Self, ErrorKind> {
+        if let Some(number) = value.as_arithmetic() {
+            return Self::from_number(number);
         }
         if value.is_none() {
             return Ok(Key::None);
@@ -162,10 +168,11 @@ fn hash_integer(integer: i64) -> u32 {
 fn integer_like(octets: &[u8]) -> Option<i64> {
     match octets.first() {
         Some(b'-' | b'0'..=b'9') => integer_of(octets),
-        _ => None,
+        Some(_) | None => None,
     }
 }
 
+#[inline(never)]
 fn integer_of(octets: &[u8]) -> Option<i64> {
     let digits = octets.strip_prefix(b"-").unwrap_or(octets);
     let canonical = match digits {

@@ -74,6 +74,14 @@ pub(super) fn as_integer(number: f64) -> Option<i64> {
 #[inline]
 pub(super) fn write_integer(integer: i64, digits: &mut [u8; INTEGER_OCTETS_MAX]) -> &[u8] {
     let mut start = digits.len();
+    if let Ok(small @ 0..1000) = u16::try_from(integer) {
+        let values = [small / 100, small / 10 % 10, small % 10];
+        for (digit, value) in digits[start - 3..].iter_mut().zip(values) {
+            *digit = b'0' + value.to_le_bytes()[0];
+        }
+        start -= 1 + usize::from(9 < small) + usize::from(99 < small);
+        return &digits[start..];
+    }
     let mut rest = integer.unsigned_abs();
     loop {
         start -= 1;

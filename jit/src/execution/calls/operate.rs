@@ -122,10 +122,10 @@ pub(crate) fn interpolate(_: &mut Running, parts: &[Value]) -> Result<Value, Unw
 }
 
 pub(crate) fn concatenate(_: &mut Running, parts: &[Value]) -> Result<Value, Unwind> {
-    check_parts(parts)?;
     if let [left, right] = parts {
         return operate::concat(left, right).map_err(Unwind::Error);
     }
+    check_parts(parts)?;
     convert::interpolate(parts).map_err(Unwind::Error)
 }
 
@@ -277,33 +277,26 @@ pub(crate) fn iterate_begin(_: &mut Running, array: &Value) -> Result<(), Unwind
 
 /// The position is checked against the array, so no value of it does harm.
 pub(crate) fn iterate_next(
-    running: &mut Running,
+    _: &mut Running,
     array: &Value,
     position: i64,
     wants_key: i64,
     room: &mut [Value; 2],
 ) -> i64 {
     let position = usize::try_from(position).unwrap_or(usize::MAX);
-    let next = array.as_array().and_then(|array| array.next(position));
-    let Some((next, key, element)) = next else {
+    let Some(array) = array.as_array() else {
+        return -1;
+    };
+    let Some((next, element)) = array.next_value(position) else {
         return -1;
     };
     let [key_room, element_room] = room;
     if wants_key != 0 {
-        match key.to_value() {
-            Ok(key) => *key_room = key,
-            Err(error) => {
-                running.fail(Unwind::Error(error));
-                return ITERATION_FAILED;
-            }
-        }
+        *key_room = array.key_before(next);
     }
     *element_room = element.clone();
     i64::try_from(next).unwrap_or(-1)
 }
-
-/// What [`iterate_next`] gives when the script must end: below the end marker.
-const ITERATION_FAILED: i64 = -2;
 
 pub(crate) fn echo(running: &mut Running, operand: &Value) -> Result<(), Unwind> {
     let line = convert::text(operand)

@@ -28,6 +28,12 @@ impl Entry {
         self.key.is_undefined()
     }
 
+    /// The key as scripts see it.
+    #[inline]
+    pub(super) fn key_value(&self) -> Value {
+        self.key.clone()
+    }
+
     #[inline]
     pub(super) fn key(&self) -> Key<'_> {
         stored_key(&self.key)

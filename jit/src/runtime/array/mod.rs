@@ -338,6 +338,35 @@ impl HslArray {
         }
     }
 
+    /// As [`Self::next`], without the key.
+    #[must_use]
+    #[inline]
+    pub fn next_value(&self, position: usize) -> Option<(usize, &Value)> {
+        if self.is_packed() {
+            let value = self.values.get(position)?;
+            return Some((position + 1, value));
+        }
+        match self.entries.get(position) {
+            Some(entry) if !entry.is_hole() => Some((position + 1, &entry.value)),
+            _ => {
+                let (next, _, value) = self.next_behind_holes(position)?;
+                Some((next, value))
+            }
+        }
+    }
+
+    /// The key, as scripts see it, of the element in front of a position that [`Self::next`] gave.
+    #[must_use]
+    #[inline]
+    pub fn key_before(&self, position: usize) -> Value {
+        let position = position.wrapping_sub(1);
+        if self.is_packed() {
+            return Value::count(position);
+        }
+        let entry = self.entries.get(position);
+        entry.map_or(Value::NONE, Entry::key_value)
+    }
+
     fn next_behind_holes(&self, position: usize) -> Option<(usize, Key<'_>, &Value)> {
         let behind = self.entries.get(position..)?;
         let holes = behind.iter().position(|entry| !entry.is_hole());

@@ -266,3 +266,34 @@ fn a_long_map_stays_a_map() {
     }
     assert_eq!(array.len(), count - removed.len());
 }
+
+/// Whoever walks an array may ask for the key of an element or not.
+#[test]
+fn walking_by_values_meets_the_same_elements() {
+    let heap = Heap::new(1 << 20);
+    let _entered = heap.enter();
+    let mut mapped = Value::array_of((0..20).map(Value::count)).expect("fits");
+    let elements = mapped.array_mut().expect("array");
+    elements
+        .set(Key::Octets(b"name"), Value::TRUE)
+        .expect("fits");
+    elements.set(Key::None, Value::FALSE).expect("fits");
+    for key in [0, 3, 4, 5, 19] {
+        elements.remove(Key::Integer(key)).expect("fits");
+    }
+    let packed = Value::array_of((0..3).map(Value::count)).expect("fits");
+    for value in [mapped, packed, Value::array().expect("fits")] {
+        let array = value.as_array().expect("array");
+        let mut position = 0;
+        while let Some((next, key, element)) = array.next(position) {
+            let (same_next, same_element) = array.next_value(position).expect("there");
+            assert_eq!(same_next, next);
+            assert!(same_element.is_same(element));
+            let same_key = array.key_before(next);
+            assert!(Key::cast(&same_key).expect("a key").equals(key));
+            position = next;
+        }
+        assert!(array.next_value(position).is_none());
+        assert!(array.next_value(usize::MAX).is_none());
+    }
+}
