@@ -60,7 +60,7 @@ pub(super) const METHODS: &[Builtin] = &[
             "Subject: Hello\r\n",
         ),
         (
-            "MIME()->addHeader(\"Subject\", \"J\u{f6}rg\")->toString()[9:29]",
+            "MIME()->addHeader(\"Subject\", \"J\\xc3\\xb6rg\")->toString()[9:29]",
             "=?UTF-8?B?SsO2cmc=?=",
         ),
     ]),
