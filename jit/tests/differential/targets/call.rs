@@ -16,8 +16,10 @@ pub(crate) fn builtins(octets: &[u8]) {
     let mut reader = Reader(octets);
     let registry = builtins::registry();
     let builtin = &registry[usize::from(reader.octet()) % registry.len()];
-    if let Ok(arguments) = arguments(builtin, &mut reader) {
-        call(builtin, &arguments);
+    if let Ok(object) = object_with(builtin, &mut reader)
+        && let Ok(arguments) = arguments(builtin, &mut reader)
+    {
+        call(builtin, &object, &arguments);
     }
     assert_eq!(live_objects(), 0, "{}() leaves values", builtin.name);
     drop(entered);
@@ -33,12 +35,13 @@ pub(crate) fn regex(octets: &[u8]) {
     if let [Ok(pattern), Ok(subject), Ok(replace)] = texts {
         let named = |name| builtins::builtin(name).expect("the function exists");
         let two = [pattern.clone(), subject.clone()];
-        call(named("pcre_match"), &two);
-        call(named("pcre_match_all"), &two);
-        call(named("pcre_replace"), &[pattern, replace, subject.clone()]);
-        let quoted = call(named("pcre_quote"), std::slice::from_ref(&subject));
+        let call = |name, arguments: &[Value]| call(named(name), &Value::NONE, arguments);
+        call("pcre_match", &two);
+        call("pcre_match_all", &two);
+        call("pcre_replace", &[pattern, replace, subject.clone()]);
+        let quoted = call("pcre_quote", std::slice::from_ref(&subject));
         if let Some(quoted) = quoted {
-            let found = call(named("pcre_match"), &[quoted, subject.clone()]);
+            let found = call("pcre_match", &[quoted, subject.clone()]);
             let whole = found.as_ref().and_then(Value::as_array);
             let whole = whole.and_then(|groups| groups.get(Key::at(0)));
             if let Some(whole) = whole {
@@ -50,16 +53,19 @@ pub(crate) fn regex(octets: &[u8]) {
     drop(entered);
 }
 
-/// Calls twice and compares; what it gave the first time.
-fn call(builtin: &'static Builtin, arguments: &[Value]) -> Option<Value> {
+/// Calls twice and compares, but for functions that may change their object; what it gave the first time.
+fn call(builtin: &'static Builtin, object: &Value, arguments: &[Value]) -> Option<Value> {
     let before: Vec<_> = arguments.iter().map(shown).collect();
-    let first = builtin.invoke(arguments, &mut World::default());
+    let first = builtin.invoke_on(object, arguments, &mut World::default());
     if let Ok(value) = &first {
         let (name, kind) = (builtin.name, value.kind());
         assert!(builtin.returns.contains(kind), "{name}() gives {kind}");
     }
     let after: Vec<_> = arguments.iter().map(shown).collect();
     assert_eq!(before, after, "{} changes its arguments", builtin.name);
+    if !object.is_none() {
+        return first.ok();
+    }
     let second = builtin.invoke(arguments, &mut World::default());
     let is_alike = match (&first, &second) {
         (Ok(one), Ok(other)) => shown(one) == shown(other),
@@ -77,6 +83,29 @@ fn shown(value: &Value) -> Result<Vec<u8>, ErrorKind> {
     // An array around it tells "1" from 1.
     let around = Value::array_of([value.clone()])?;
     convert::text(&around).map(|text| text.octets().to_vec())
+}
+
+/// An object of the library that has the function; none if it belongs to no object.
+fn object_with(builtin: &Builtin, reader: &mut Reader<'_>) -> Result<Value, ErrorKind> {
+    match builtin.name.split_once("->") {
+        Some((class, _)) => object(class, reader),
+        None => Ok(Value::NONE),
+    }
+}
+
+/// An object of this class of the library.
+fn object(class: &str, reader: &mut Reader<'_>) -> Result<Value, ErrorKind> {
+    let made = match class {
+        "File" => {
+            let make = builtins::builtin("File::String").expect("the function exists");
+            make.invoke(&[Value::string(reader.text())?], &mut World::default())
+        }
+        _ => {
+            let make = builtins::builtin(class).expect("the class has a constructor");
+            make.invoke(&[], &mut World::default())
+        }
+    };
+    Ok(made.unwrap_or(Value::NONE))
 }
 
 /// As many values as the function takes, mostly of the kinds it takes.
@@ -101,7 +130,12 @@ fn arguments(builtin: &Builtin, reader: &mut Reader<'_>) -> Result<Vec<Value>, E
 /// A value of this kind, of what the input says.
 fn value(kind: Kind, reader: &mut Reader<'_>, depth: usize) -> Result<Value, ErrorKind> {
     Ok(match kind {
-        Kind::None | Kind::Object => Value::NONE,
+        Kind::None => Value::NONE,
+        Kind::Object => {
+            let classes = builtins::classes();
+            let class = &classes[usize::from(reader.octet()) % classes.len()];
+            object(class.name, reader)?
+        }
         Kind::Boolean => Value::boolean(reader.octet() & 1 == 1),
         Kind::Number => Value::number(reader.number()),
         Kind::String => Value::string(reader.text())?,
@@ -119,7 +153,7 @@ fn value(kind: Kind, reader: &mut Reader<'_>, depth: usize) -> Result<Value, Err
             for _ in 0..reader.octet() % 6 {
                 let choice = reader.octet();
                 let element = match depth.checked_sub(1) {
-                    Some(depth) => value(Kind::ALL[usize::from(choice) % 6], reader, depth)?,
+                    Some(depth) => value(Kind::ALL[usize::from(choice) % 7], reader, depth)?,
                     None => Value::number(reader.number()),
                 };
                 if choice < 128 {
