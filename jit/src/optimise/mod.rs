@@ -3,7 +3,7 @@
 //! In: a program in the intermediate representation. Out: the same program, smaller or faster. An optimisation never changes
 //! what a program prints, how and where it ends, nor the fuel it takes: every test of the language can run with any of them
 //! off, and random programs do. Those that change the representation are passes here; those that change only which machine
-//! code stands for an instruction are in [`crate::infer`] and [`crate::codegen`], and ask this set too.
+//! code stands for an instruction are in [`crate::infer`] and `codegen`, and ask this set too.
 
 mod blocks;
 mod copies;
