@@ -73,44 +73,56 @@ pub(crate) fn place_static(
     act(script, shape, root, operands).map_err(Unwind::Error)
 }
 
-/// Does to an element of an array what the shape says, if there is but one step: what [`act`] does else, without a path to
-/// prepare. An array has no private members.
-#[inline]
-fn act_on_element(
-    shape: &PlaceShape,
-    root: &mut Value,
-    operands: &[Value],
-) -> Option<Result<Value, ErrorKind>> {
-    let ([ShapeStep::Key | ShapeStep::Property], [key, rest @ ..]) = (&shape.steps[..], operands)
-    else {
-        return None;
-    };
-    let array = root.as_array()?;
-    match shape.action {
-        ShapeAction::ReadQuiet => {
-            Some(Key::cast(key).map(|key| array.get(key).cloned().unwrap_or_default()))
-        }
-        ShapeAction::Isset => {
-            Some(Key::cast(key).map(|key| Value::boolean(array.get(key).is_some())))
-        }
-        ShapeAction::Unset => Some(unset_element(root, key).map(Value::boolean)),
-        ShapeAction::Store | ShapeAction::Update { .. } | ShapeAction::Step { .. } => {
-            let element = element_for_write(root, key);
-            Some(element.and_then(|element| change_element(shape.action, element, rest)))
-        }
-    }
-}
-
 /// Does to a place what its shape says.
+#[inline]
 fn act(
     script: &ScriptInner,
     shape: &PlaceShape,
     root: &mut Value,
     operands: &[Value],
 ) -> Result<Value, ErrorKind> {
-    if let Some(outcome) = act_on_element(shape, root, operands) {
-        return outcome;
+    if let [ShapeStep::Key | ShapeStep::Property] = shape.steps[..]
+        && let [key, rest @ ..] = operands
+        && root.as_array().is_some()
+    {
+        return act_on_element(shape.action, root, key, rest);
     }
+    act_along_path(script, shape, root, operands)
+}
+
+/// What [`act_along_path`] does where the path is one step into an array, which has no private members.
+#[inline]
+fn act_on_element(
+    action: ShapeAction,
+    root: &mut Value,
+    key: &Value,
+    operands: &[Value],
+) -> Result<Value, ErrorKind> {
+    match action {
+        ShapeAction::ReadQuiet => operate::subscript(root, key),
+        ShapeAction::Isset => {
+            let key = Key::cast(key)?;
+            let found = root.as_array().and_then(|array| array.get(key));
+            Ok(Value::boolean(found.is_some()))
+        }
+        ShapeAction::Unset => unset_element(root, key).map(Value::boolean),
+        ShapeAction::Store => {
+            *element_for_write(root, key)? = operands.first().cloned().unwrap_or_default();
+            Ok(Value::NONE)
+        }
+        ShapeAction::Update { .. } | ShapeAction::Step { .. } => {
+            change_element(action, element_for_write(root, key)?, operands)
+        }
+    }
+}
+
+#[inline(never)]
+fn act_along_path(
+    script: &ScriptInner,
+    shape: &PlaceShape,
+    root: &mut Value,
+    operands: &[Value],
+) -> Result<Value, ErrorKind> {
     check_way(script, shape, root, operands)?;
     match shape.action {
         ShapeAction::Isset => {
