@@ -13,7 +13,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::error::ErrorKind;
 use crate::execution::STACK_BYTES;
 use crate::findings;
-use crate::infer::{Inference, size};
+use crate::infer::{Inference, crossing, size};
 use crate::ir::{self, Constant, Operand, Operation, PlaceRoot};
 use crate::optimise::{Optimisation, Optimisations, optimise};
 use crate::resolve::{Arity, Environment, Library, Linked, Loader, Resolved, load, resolve};
@@ -371,6 +371,11 @@ fn refuse_large(program: &ir::Program, diagnostics: &mut Diagnostics) {
             format!(
                 "has {blocks} branches times {variables} variables and {FUNCTION_SIZE_MAX} is the limit of the product"
             )
+        } else if FUNCTION_TABLE_MAX < crossing(function).len().saturating_mul(instructions) {
+            let variables = crossing(function).len();
+            format!(
+                "has {variables} variables times {instructions} instructions and {FUNCTION_TABLE_MAX} is the limit of the product"
+            )
         } else {
             continue;
         };
@@ -387,6 +392,9 @@ const INSTRUCTIONS_MAX: usize = 150_000;
 
 /// Branches times variables of one function: register allocation takes time and memory for each pair.
 const FUNCTION_SIZE_MAX: usize = 1_000_000;
+
+/// Variables times instructions of one function: code generation keeps a table of them with some octets for each pair.
+const FUNCTION_TABLE_MAX: usize = 50_000_000;
 
 /// Which predefined variables a program reads.
 fn reads(program: &ir::Program, count: usize) -> Vec<bool> {

@@ -442,3 +442,11 @@ fn a_cancelled_script_ends_wherever_it_is_parked() {
         }
     }
 }
+
+/// Found by fuzzing: the code generator took twelve gigabytes for twenty thousand assignments.
+#[test]
+fn what_takes_too_much_memory_to_compile_is_refused() {
+    let many: String = (0..20_000).map(|n| format!("$v{n} = {n}; ")).collect();
+    let refused = compile_with(&many, Options::default()).expect_err("a table of gigabytes");
+    assert!(refused.contains("is the limit of the product"), "{refused}");
+}

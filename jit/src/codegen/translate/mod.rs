@@ -1,7 +1,7 @@
 //! One function of the intermediate representation to Cranelift's.
 //!
 //! In: the function and what is known of its kinds. Out: a Cranelift function, one block for one, plus blocks for slow paths.
-//! A register becomes a Cranelift variable of the type its representation asks for. Every function takes the execution
+//! A register becomes a Cranelift variable of the type its representation asks for, see `variables.rs`. Every function takes the execution
 //! state, its environment (the closure, the object, or none) and its arguments, and gives an owned value or `FAILED`.
 //! One file per family of operations; this one holds what they share.
 
@@ -15,6 +15,7 @@ mod place;
 mod switch;
 mod text;
 mod value;
+mod variables;
 
 use std::collections::HashMap;
 
@@ -110,11 +111,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         builder.switch_to_block(entry);
         let execution = builder.block_params(entry)[0];
         let environment = builder.block_params(entry)[1];
-        let variables = inferred
-            .representation
-            .iter()
-            .map(|representation| builder.declare_var(machine_type(*representation)))
-            .collect::<Vec<_>>();
+        let variables = variables::declare(&mut builder, function, inferred);
         let blocks = function
             .blocks
             .iter()
