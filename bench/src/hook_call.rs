@@ -10,14 +10,12 @@ use std::time::Instant;
 
 use clap::Args;
 use postern::hook;
-use postern_jit::diagnostic::Diagnostics;
 use postern_jit::execution::{Ending, HostAnswer, Input, Limits, ScriptInstance, Step};
-use postern_jit::resolve::{Environment, NoFiles};
+use postern_jit::resolve::Environment;
 use postern_jit::runtime::Portable;
-use postern_jit::script::{Options, Script};
-use postern_jit::source::SourceMap;
 
 use crate::failure::Failure;
+use crate::script::compiled;
 
 /// Options of `hook-call`.
 #[derive(Args, Debug)]
@@ -184,21 +182,7 @@ impl CompiledHook {
         sender_address: &'static str,
         decision: Decision,
     ) -> Result<Self, Failure> {
-        let mut sources = SourceMap::new();
-        let mut diagnostics = Diagnostics::new();
-        let main = sources.add("bench.hsl", text.as_bytes());
-        let main = main.ok_or_else(|| Failure("the script is too long".into()))?;
-        let script = Script::compile(
-            &mut sources,
-            main,
-            &environment,
-            &mut NoFiles,
-            Options::default(),
-            &mut diagnostics,
-        );
-        let script = script.ok_or_else(|| Failure(diagnostics.render(&sources)))?;
-        let instance = ScriptInstance::new(&script)
-            .map_err(|error| Failure::of("no instance of the script", error))?;
+        let (script, instance) = compiled("bench.hsl", text.as_bytes(), &environment)?;
         Ok(Self {
             environment,
             instance,

@@ -11,6 +11,7 @@ mod failure;
 mod hook_call;
 mod hot_path;
 mod machine;
+mod script;
 mod scripts;
 
 use std::process::ExitCode;

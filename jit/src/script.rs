@@ -256,32 +256,19 @@ impl Script {
         Some(Built { program, resolved })
     }
 
-    /// The intermediate representation as it is translated: after the passes that the options ask for.
-    pub fn optimised(
-        sources: &mut SourceMap,
-        main: SourceId,
-        environment: &Environment,
-        loader: &mut dyn Loader,
-        options: Options<'_>,
-        diagnostics: &mut Diagnostics,
-    ) -> Option<ir::Program> {
-        let mut program =
-            Self::intermediate(sources, main, environment, loader, options, diagnostics)?;
+    /// A program as it is translated: after the passes that the options ask for.
+    #[must_use]
+    pub fn optimised(plain: &ir::Program, options: Options<'_>) -> ir::Program {
+        let mut program = plain.clone();
         optimise(&mut program, options.optimisations);
-        Some(program)
+        program
     }
 
-    /// The functions of a text as the code generator has them last, for listing and tests: its own text. `None` when there
-    /// were errors.
-    pub fn listing(
-        sources: &mut SourceMap,
-        main: SourceId,
-        environment: &Environment,
-        loader: &mut dyn Loader,
-        options: Options<'_>,
-        diagnostics: &mut Diagnostics,
-    ) -> Option<String> {
-        let program = Self::optimised(sources, main, environment, loader, options, diagnostics)?;
+    /// The functions of a program as the code generator has them last, for listing and tests: its own text. `None` when it
+    /// refuses the program.
+    #[must_use]
+    pub fn listing(plain: &ir::Program, options: Options<'_>) -> Option<String> {
+        let program = Self::optimised(plain, options);
         let mut listing = String::new();
         let (inference, optimisations) = (options.inference, options.optimisations);
         codegen::compile(&program, inference, optimisations, Some(&mut listing)).ok()?;

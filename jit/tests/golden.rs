@@ -55,31 +55,24 @@ fn optimised(name: &str, text: &[u8]) -> (String, &'static str) {
         optimisations: optimisations(name),
         ..Options::default()
     };
+    let plain = Script::intermediate(
+        &mut sources,
+        main,
+        &environment,
+        &mut NoFiles,
+        options,
+        &mut diagnostics,
+    );
+    let plain = plain.unwrap_or_else(|| panic!("{}", diagnostics.render(&sources)));
     let machine = WORDS[..5]
         .iter()
         .any(|(_, one)| options.optimisations.has(*one));
-    let found = if machine {
-        let listing = Script::listing(
-            &mut sources,
-            main,
-            &environment,
-            &mut NoFiles,
-            options,
-            &mut diagnostics,
-        );
-        listing.map(|listing| (listing, "clif"))
+    if machine {
+        let listing = Script::listing(&plain, options).expect("what is shown compiles");
+        (listing, "clif")
     } else {
-        let program = Script::optimised(
-            &mut sources,
-            main,
-            &environment,
-            &mut NoFiles,
-            options,
-            &mut diagnostics,
-        );
-        program.map(|program| (print(&program), "ir"))
-    };
-    found.unwrap_or_else(|| panic!("{}", diagnostics.render(&sources)))
+        (print(&Script::optimised(&plain, options)), "ir")
+    }
 }
 
 #[test]

@@ -166,7 +166,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("jit/src/runtime/heap/mod.rs", "the heap itself"),
     ("jit/src/runtime/object.rs", "a heap object"),
     ("jit/src/runtime/place.rs", "elements are changed in place"),
-    ("jit/src/runtime/string.rs", "octets behind a header"),
+    ("jit/src/runtime/string/mod.rs", "octets behind a header"),
     ("jit/src/runtime/value.rs", "tagged pointers"),
     (
         "jit/src/runtime/vector.rs",

@@ -8,18 +8,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use postern::limits;
-use postern_jit::diagnostic::Diagnostics;
 use postern_jit::execution::{Ending, Input, Limits, Outcome, ScriptInstance, Step};
-use postern_jit::resolve::{Environment, NoFiles, PredefinedVariable};
+use postern_jit::resolve::{Environment, PredefinedVariable};
 use postern_jit::runtime::Portable;
 use postern_jit::runtime::portable::PortableKey;
-use postern_jit::script::{Options, Script};
-use postern_jit::source::SourceMap;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::workload::Inputs;
 use super::{Run, Times, as_f64, read};
 use crate::failure::Failure;
+use crate::script::compiled;
 
 /// A compiled program with its lines.
 #[derive(Debug)]
@@ -32,10 +30,6 @@ impl Program {
     /// Compiles it.
     pub(super) fn compile(file: &Path, inputs: &Inputs) -> Result<Self, Failure> {
         let text = read(file)?;
-        let mut sources = SourceMap::new();
-        let mut diagnostics = Diagnostics::new();
-        let main = sources.add(&file.display().to_string(), text.as_bytes());
-        let main = main.ok_or_else(|| Failure("the script is too long".into()))?;
         let variables = VARIABLES.map(|name| PredefinedVariable {
             name: name.to_owned(),
             writable: false,
@@ -44,17 +38,8 @@ impl Program {
             variables: variables.to_vec(),
             ..Environment::default()
         };
-        let script = Script::compile(
-            &mut sources,
-            main,
-            &environment,
-            &mut NoFiles,
-            Options::default(),
-            &mut diagnostics,
-        );
-        let script = script.ok_or_else(|| Failure(diagnostics.render(&sources)))?;
-        let instance = ScriptInstance::new(&script)
-            .map_err(|error| Failure::of("no instance of the script", error))?;
+        let name = file.display().to_string();
+        let (_, instance) = compiled(&name, text.as_bytes(), &environment)?;
         let lines = (0_i64..).zip(&inputs.lines);
         let lines =
             lines.map(|(index, line)| (PortableKey::Integer(index), Portable::string(line)));

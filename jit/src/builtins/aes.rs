@@ -63,6 +63,29 @@ struct Asked {
     padded: bool,
 }
 
+impl Asked {
+    /// Encrypts the next block.
+    fn encrypt(&mut self, block: &mut Block) {
+        if let Some(chain) = &self.chain {
+            exclusive_or(block, chain);
+        }
+        self.cipher.encrypt(block);
+        if let Some(chain) = &mut self.chain {
+            *chain = *block;
+        }
+    }
+
+    /// Decrypts the next block.
+    fn decrypt(&mut self, block: &mut Block) {
+        let encrypted = *block;
+        self.cipher.decrypt(block);
+        if let Some(chain) = &mut self.chain {
+            exclusive_or(block, chain);
+            *chain = encrypted;
+        }
+    }
+}
+
 fn asked(call: &mut Call<'_>) -> Result<Option<Asked>, Unwind> {
     let chained = match call.octets(2) {
         b"ecb" => false,
@@ -83,69 +106,34 @@ fn asked(call: &mut Call<'_>) -> Result<Option<Asked>, Unwind> {
 }
 
 pub(super) fn aes_encrypt(call: &mut Call<'_>) -> Result<Value, Unwind> {
-    let Some(Asked {
-        cipher,
-        mut chain,
-        padded,
-    }) = asked(call)?
-    else {
+    let Some(mut asked) = asked(call)? else {
         return Ok(Value::NONE);
     };
     let mut octets = call.octets(0).to_vec();
-    if padded {
+    if asked.padded {
         let missing = BLOCK_OCTETS - octets.len() % BLOCK_OCTETS;
         octets.resize(
             octets.len() + missing,
             u8::try_from(missing).unwrap_or_default(),
         );
     }
-    if !octets.len().is_multiple_of(BLOCK_OCTETS) {
+    let whole = each_block(call, &mut octets, |block| asked.encrypt(block))?;
+    if !whole {
         return Ok(Value::NONE);
-    }
-    for part in octets.chunks_mut(PART_OCTETS) {
-        call.charge(part.len() / 8)?;
-        for octets in part.chunks_exact_mut(BLOCK_OCTETS) {
-            let mut block = Block::try_from(&*octets).unwrap_or_default();
-            if let Some(chain) = &chain {
-                exclusive_or(&mut block, chain);
-            }
-            cipher.encrypt(&mut block);
-            octets.copy_from_slice(&block);
-            if let Some(chain) = &mut chain {
-                *chain = block;
-            }
-        }
     }
     Ok(Value::string(&octets)?)
 }
 
 pub(super) fn aes_decrypt(call: &mut Call<'_>) -> Result<Value, Unwind> {
-    let Some(Asked {
-        cipher,
-        mut chain,
-        padded,
-    }) = asked(call)?
-    else {
+    let Some(mut asked) = asked(call)? else {
         return Ok(Value::NONE);
     };
     let mut octets = call.octets(0).to_vec();
-    if !octets.len().is_multiple_of(BLOCK_OCTETS) {
+    let whole = each_block(call, &mut octets, |block| asked.decrypt(block))?;
+    if !whole {
         return Ok(Value::NONE);
     }
-    for part in octets.chunks_mut(PART_OCTETS) {
-        call.charge(part.len() / 8)?;
-        for octets in part.chunks_exact_mut(BLOCK_OCTETS) {
-            let encrypted = Block::try_from(&*octets).unwrap_or_default();
-            let mut block = encrypted;
-            cipher.decrypt(&mut block);
-            if let Some(chain) = &mut chain {
-                exclusive_or(&mut block, chain);
-                *chain = encrypted;
-            }
-            octets.copy_from_slice(&block);
-        }
-    }
-    let length = match padded {
+    let length = match asked.padded {
         true => unpadded_octets(&octets),
         false => Some(octets.len()),
     };
@@ -153,6 +141,26 @@ pub(super) fn aes_decrypt(call: &mut Call<'_>) -> Result<Value, Unwind> {
         Some(length) => Ok(Value::string(&octets[..length])?),
         None => Ok(Value::NONE),
     }
+}
+
+/// Works on each block in turn, in parts that are paid for one by one; false when the octets are no whole number of blocks.
+fn each_block(
+    call: &mut Call<'_>,
+    octets: &mut [u8],
+    mut work: impl FnMut(&mut Block),
+) -> Result<bool, Unwind> {
+    if !octets.len().is_multiple_of(BLOCK_OCTETS) {
+        return Ok(false);
+    }
+    for part in octets.chunks_mut(PART_OCTETS) {
+        call.charge(part.len() / 8)?;
+        for octets in part.chunks_exact_mut(BLOCK_OCTETS) {
+            let mut block = Block::try_from(&*octets).unwrap_or_default();
+            work(&mut block);
+            octets.copy_from_slice(&block);
+        }
+    }
+    Ok(true)
 }
 
 fn exclusive_or(block: &mut Block, other: &Block) {

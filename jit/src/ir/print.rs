@@ -4,8 +4,9 @@ use std::fmt::{self, Write};
 
 use super::{
     Block, BlockId, Constant, ConstantId, Function, FunctionId, FunctionReference, Operand,
-    Program, Register, RegisterInfo, Terminator,
+    Operation, Program, Register, RegisterInfo, Terminator,
 };
+use crate::builtins;
 
 /// The whole program as text. Constants first, then each function block by block.
 #[must_use]
@@ -51,7 +52,21 @@ fn print_function(text: &mut String, index: usize, function: &Function) {
 fn print_block(text: &mut String, index: usize, block: &Block) {
     let _ = writeln!(text, " b{index}:");
     for instruction in &block.instructions {
-        let _ = writeln!(text, "    {:?}", instruction.operation);
+        // By name: the number changes with every function the library gets.
+        let _ = match &instruction.operation {
+            Operation::CallBuiltin {
+                into,
+                builtin,
+                arguments,
+            } => {
+                let name = builtin_name(*builtin);
+                writeln!(
+                    text,
+                    "    CallBuiltin {{ into: {into:?}, builtin: {name}, arguments: {arguments:?} }}"
+                )
+            }
+            operation => writeln!(text, "    {operation:?}"),
+        };
     }
     let _ = match &block.terminator {
         Terminator::Jump(to) => writeln!(text, "    -> {to:?}"),
@@ -88,6 +103,11 @@ fn print_block(text: &mut String, index: usize, block: &Block) {
     };
 }
 
+fn builtin_name(index: u32) -> &'static str {
+    let builtin = builtins::registry().get(index as usize);
+    builtin.map_or("unknown", |builtin| builtin.name)
+}
+
 impl fmt::Debug for Register {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "r{}", self.0)
@@ -122,6 +142,9 @@ impl fmt::Debug for Operand {
             Self::Absent => formatter.write_str("absent"),
             Self::Constant(constant) => constant.fmt(formatter),
             Self::Function(FunctionReference::User(function)) => function.fmt(formatter),
+            Self::Function(FunctionReference::Builtin(index)) => {
+                formatter.write_str(builtin_name(*index))
+            }
             Self::Function(other) => other.fmt(formatter),
         }
     }

@@ -123,6 +123,39 @@ impl Translator<'_, '_> {
         self.define_boxed(into, element);
     }
 
+    /// Goes on where a position lies within the length at an offset of an object.
+    fn proceed_within(
+        &mut self,
+        position: ir::Value,
+        (object, length_offset): (ir::Value, usize),
+        otherwise: ir::Block,
+    ) {
+        let length = self.load_length(object, length_offset);
+        let within = self
+            .builder
+            .ins()
+            .icmp(IntCC::UnsignedLessThan, position, length);
+        self.proceed_if(within, otherwise);
+    }
+
+    /// The address of an element of a packed array; goes to `slow` where there is no such position.
+    pub(super) fn packed_place(
+        &mut self,
+        array: ir::Value,
+        position: ir::Value,
+        slow: ir::Block,
+    ) -> ir::Value {
+        self.proceed_within(position, (array, ARRAY_PACKED_LENGTH_OFFSET), slow);
+        self.value_place(array, position)
+    }
+
+    /// The address of the value at a position that the block of an array has room for.
+    pub(super) fn value_place(&mut self, array: ir::Value, position: ir::Value) -> ir::Value {
+        let values = self.load(types::I64, array, ARRAY_VALUES_OFFSET);
+        let offset = self.builder.ins().ishl_imm_u(position, 3);
+        self.builder.ins().iadd(values, offset)
+    }
+
     /// An element of a packed array whose elements are of such kinds, with a reference of its own.
     pub(super) fn packed_element(
         &mut self,
@@ -132,15 +165,7 @@ impl Translator<'_, '_> {
         slow: ir::Block,
     ) -> ir::Value {
         let array = self.pointer(array);
-        let length = self.load_length(array, ARRAY_PACKED_LENGTH_OFFSET);
-        let within = self
-            .builder
-            .ins()
-            .icmp(IntCC::UnsignedLessThan, position, length);
-        self.proceed_if(within, slow);
-        let values = self.load(types::I64, array, ARRAY_VALUES_OFFSET);
-        let offset = self.builder.ins().ishl_imm_u(position, 3);
-        let place = self.builder.ins().iadd(values, offset);
+        let place = self.packed_place(array, position, slow);
         let element = self.load(types::I64, place, 0);
         self.retain(element, kinds);
         element
@@ -154,12 +179,7 @@ impl Translator<'_, '_> {
         slow: ir::Block,
     ) -> ir::Value {
         let string = self.pointer(string);
-        let length = self.load_length(string, STRING_LENGTH_OFFSET);
-        let within = self
-            .builder
-            .ins()
-            .icmp(IntCC::UnsignedLessThan, position, length);
-        self.proceed_if(within, slow);
+        self.proceed_within(position, (string, STRING_LENGTH_OFFSET), slow);
         let octets = self.load(types::I64, string, STRING_DATA_OFFSET);
         let place = self.builder.ins().iadd(octets, position);
         self.builder

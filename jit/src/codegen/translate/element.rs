@@ -11,8 +11,8 @@ use crate::infer::{Kinds, Representation, element};
 use crate::ir::{Operand, PathStep, Place, PlaceAction, PlaceRoot, Register};
 use crate::runtime::array::ARRAY_LENGTH_MAX;
 use crate::runtime::layout::{
-    ARRAY_CAPACITY_OFFSET, ARRAY_LENGTH_OFFSET, ARRAY_PACKED_LENGTH_OFFSET, ARRAY_VALUES_OFFSET,
-    REFCOUNT_OFFSET, TAG_ARRAY,
+    ARRAY_CAPACITY_OFFSET, ARRAY_LENGTH_OFFSET, ARRAY_PACKED_LENGTH_OFFSET, REFCOUNT_OFFSET,
+    TAG_ARRAY,
 };
 
 /// What is written to an element of a local variable.
@@ -102,25 +102,22 @@ impl Translator<'_, '_> {
         write: ElementWrite,
         slow: ir::Block,
     ) {
-        let length = self.load_length(array, ARRAY_PACKED_LENGTH_OFFSET);
-        let within = self
-            .builder
-            .ins()
-            .icmp(IntCC::UnsignedLessThan, position, length);
-        self.proceed_if(within, slow);
-        let values = self.load(types::I64, array, ARRAY_VALUES_OFFSET);
-        let offset = self.builder.ins().ishl_imm_u(position, 3);
-        let place = self.builder.ins().iadd(values, offset);
+        let place = self.packed_place(array, position, slow);
         let old = self.load(types::I64, place, 0);
-        let new = self.boxed(write.value);
-        let kinds = self.kinds(write.value);
-        self.retain(new, kinds);
-        self.store(new, place, 0);
+        self.store_counted(write.value, place);
         let elements = element(
             self.kinds(Operand::Register(write.variable))
                 .and(Kinds::ARRAY),
         );
         self.release(old, elements);
+    }
+
+    /// Writes a value, with a reference of its own, to an address.
+    fn store_counted(&mut self, value: Operand, place: ir::Value) {
+        let new = self.boxed(value);
+        let kinds = self.kinds(value);
+        self.retain(new, kinds);
+        self.store(new, place, 0);
     }
 
     /// Behind the last element, where there is room already. An empty array goes the host's way: its form is open.
@@ -140,14 +137,9 @@ impl Translator<'_, '_> {
             .ins()
             .icmp_imm_u(IntCC::UnsignedLessThan, packed, most);
         self.proceed_if(allowed, slow);
-        let values = self.load(types::I64, array, ARRAY_VALUES_OFFSET);
         let position = self.builder.ins().uextend(types::I64, packed);
-        let offset = self.builder.ins().ishl_imm_u(position, 3);
-        let place = self.builder.ins().iadd(values, offset);
-        let new = self.boxed(value);
-        let kinds = self.kinds(value);
-        self.retain(new, kinds);
-        self.store(new, place, 0);
+        let place = self.value_place(array, position);
+        self.store_counted(value, place);
         let longer = self.builder.ins().iadd_imm_s(packed, 1);
         self.store(longer, array, ARRAY_PACKED_LENGTH_OFFSET);
         self.store(longer, array, ARRAY_LENGTH_OFFSET);

@@ -63,7 +63,27 @@ impl Translator<'_, '_> {
         if !kinds.meets(Kinds::STRING) {
             return None;
         }
+        let whole = Part::Rest {
+            offset: 0,
+            exactly: u32::try_from(text.len()).expect("it is short"),
+        };
         let value = self.boxed(other);
+        Some(
+            self.part_compared((value, kinds), whole, (&text, negated), |this| {
+                let value = this.binary_by_host(operator, left, right);
+                this.unbox_truth(value)
+            }),
+        )
+    }
+
+    /// Whether a part of a value of such kinds is a text, or is not; an 8-bit 0 or 1. What is no string goes the host's way.
+    fn part_compared(
+        &mut self,
+        (value, kinds): (ir::Value, Kinds),
+        part: Part,
+        (text, negated): (&[u8], bool),
+        by_host: impl FnOnce(&mut Self) -> ir::Value,
+    ) -> ir::Value {
         let (slow, unequal, done) = (
             self.builder.create_block(),
             self.builder.create_block(),
@@ -74,16 +94,8 @@ impl Translator<'_, '_> {
             let is_string = self.has_tag(value, TAG_STRING);
             self.proceed_if(is_string, slow);
         }
-        let string = self.pointer(value);
-        let length = self.load(types::I32, string, STRING_LENGTH_OFFSET);
-        let expected = i64::try_from(text.len()).expect("it is short");
-        let as_long = self
-            .builder
-            .ins()
-            .icmp_imm_u(IntCC::Equal, length, expected);
-        self.proceed_if(as_long, unequal);
-        let octets = self.load(types::I64, string, STRING_DATA_OFFSET);
-        let equal = self.same_octets(octets, &text);
+        let first = self.part_address(value, part, unequal);
+        let equal = self.same_octets(first, text);
         let result = self.negated_if(negated, equal);
         self.builder.ins().jump(done, &[result.into()]);
         self.builder.switch_to_block(unequal);
@@ -93,12 +105,11 @@ impl Translator<'_, '_> {
         if kinds.is(Kinds::STRING) {
             self.unreachable();
         } else {
-            let value = self.binary_by_host(operator, left, right);
-            let result = self.unbox_truth(value);
+            let result = by_host(self);
             self.builder.ins().jump(done, &[result.into()]);
         }
         self.builder.switch_to_block(done);
-        Some(self.builder.block_params(done)[0])
+        self.builder.block_params(done)[0]
     }
 
     fn negated_if(&mut self, negated: bool, truth: ir::Value) -> ir::Value {
@@ -162,32 +173,9 @@ impl Translator<'_, '_> {
         let negated = found.operator == BinaryOperator::NotEqual
             || found.operator == BinaryOperator::NotIdentical;
         let value = self.boxed(found.base);
-        let (slow, unequal, done) = (
-            self.builder.create_block(),
-            self.builder.create_block(),
-            self.builder.create_block(),
-        );
-        self.builder.append_block_param(done, types::I8);
-        if !kinds.is(Kinds::STRING) {
-            let is_string = self.has_tag(value, TAG_STRING);
-            self.proceed_if(is_string, slow);
-        }
-        let first = self.part_address(value, part, unequal);
-        let equal = self.same_octets(first, &text);
-        let result = self.negated_if(negated, equal);
-        self.builder.ins().jump(done, &[result.into()]);
-        self.builder.switch_to_block(unequal);
-        let result = self.builder.ins().iconst(types::I8, i64::from(negated));
-        self.builder.ins().jump(done, &[result.into()]);
-        self.builder.switch_to_block(slow);
-        if kinds.is(Kinds::STRING) {
-            self.unreachable();
-        } else {
-            let result = self.slice_and_compare(&found, value);
-            self.builder.ins().jump(done, &[result.into()]);
-        }
-        self.builder.switch_to_block(done);
-        let truth = self.builder.block_params(done)[0];
+        let truth = self.part_compared((value, kinds), part, (&text, negated), |this| {
+            this.slice_and_compare(&found, value)
+        });
         self.define_truth(found.into, truth);
         self.finish_slice(&found, &instructions[..found.count]);
         found.count

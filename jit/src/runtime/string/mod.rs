@@ -4,20 +4,29 @@
 //! that `$command[0:4]` does not copy. An owned string that nobody shares grows in place, by doubling. A string that anybody
 //! else can see never changes. Not text: nothing here knows of UTF-8.
 //!
+//! `octets.rs` hashes, copies and compares; `single.rs` has the strings of one octet.
+//!
 //! HSL manual, chapter "Data types and literals", "String".
 #![expect(unsafe_code, reason = "the octets of a string lie behind its header")]
 
+mod octets;
+mod single;
+
+pub use single::{octet_strings, of_octet};
+
+pub(super) use octets::hash_octets;
+pub(crate) use octets::same_octets;
+
 use std::cell::Cell;
 use std::cmp::Ordering;
-use std::hash::{BuildHasher, Hasher};
-use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 use std::slice;
 
 use super::blocks::usable_size;
-use super::heap::{self, Header, Heap};
+use super::heap::{self, Header};
 use super::value::Value;
 use crate::error::ErrorKind;
+use octets::{SHORT_MAX, copy_octets, copy_short};
 
 /// The greatest length of a string, in octets.
 pub const STRING_LENGTH_MAX: usize = 256 * 1024 * 1024;
@@ -144,25 +153,6 @@ impl HslString {
     }
 }
 
-/// A hash of octets, with keys of this thread that the system made at random, so that nobody can prepare octets that
-/// collide. Never 0.
-pub(super) fn hash_octets(octets: &[u8]) -> u32 {
-    thread_local! {
-        static KEYS: ahash::RandomState = {
-            let random = std::hash::RandomState::new();
-            let [one, two, three, four] = [1, 2, 3, 4].map(|number| random.hash_one(number));
-            ahash::RandomState::with_seeds(one, two, three, four)
-        };
-    }
-    let hash = KEYS.with(|keys| {
-        let mut hasher = keys.build_hasher();
-        hasher.write(octets);
-        hasher.finish()
-    });
-    let folded = u32::try_from((hash ^ hash >> 32) & 0xFFFF_FFFF).unwrap_or(0);
-    folded.max(1)
-}
-
 #[inline]
 fn length_of(length: usize) -> Result<u32, ErrorKind> {
     match u32::try_from(length) {
@@ -171,68 +161,6 @@ fn length_of(length: usize) -> Result<u32, ErrorKind> {
             limit: STRING_LENGTH_MAX,
         }),
     }
-}
-
-/// Writes octets to room of the same length. Short ones by words that may overlap, which is quicker than a call.
-#[inline]
-fn copy_octets(octets: &[u8], room: &mut [MaybeUninit<u8>]) {
-    if octets.len() <= SHORT_MAX {
-        copy_short(octets, room);
-    } else {
-        room.write_copy_of_slice(octets);
-    }
-}
-
-/// As [`copy_octets`], of at most [`SHORT_MAX`].
-#[inline(always)] // A few words are copied in fewer instructions than a call takes.
-fn copy_short(octets: &[u8], room: &mut [MaybeUninit<u8>]) {
-    let length = octets.len();
-    let mut copy = |from: usize, count: usize| {
-        room[from..from + count].write_copy_of_slice(&octets[from..from + count]);
-    };
-    match length {
-        0 => {}
-        1 => copy(0, 1),
-        2..4 => {
-            copy(0, 2);
-            copy(length - 2, 2);
-        }
-        4..8 => {
-            copy(0, 4);
-            copy(length - 4, 4);
-        }
-        8..=16 => {
-            copy(0, 8);
-            copy(length - 8, 8);
-        }
-        _ => {
-            copy(0, 16);
-            copy(length - 16, 16);
-        }
-    }
-}
-
-/// Whether both are the same octets. Short ones are compared by words that may overlap, which is quicker than a call.
-#[must_use]
-#[inline]
-pub(crate) fn same_octets(left: &[u8], right: &[u8]) -> bool {
-    left.len() == right.len()
-        && match left.len() {
-            0 => true,
-            1 => left[0] == right[0],
-            2..4 => same_ends::<2>(left, right),
-            4..8 => same_ends::<4>(left, right),
-            8..=16 => same_ends::<8>(left, right),
-            17..=32 => same_ends::<16>(left, right),
-            _ => left == right,
-        }
-}
-
-/// Whether the first and the last octets, so many each, are the same.
-#[inline(always)] // Two comparisons of words.
-fn same_ends<const N: usize>(left: &[u8], right: &[u8]) -> bool {
-    left.first_chunk::<N>() == right.first_chunk::<N>()
-        && left.last_chunk::<N>() == right.last_chunk::<N>()
 }
 
 impl Value {
@@ -244,36 +172,6 @@ impl Value {
     pub fn string(octets: &[u8]) -> Result<Self, ErrorKind> {
         concat([octets])
     }
-}
-
-thread_local! {
-    /// The strings of one octet. Their heap is never dropped: values that refer to them may outlive every other variable of
-    /// the thread.
-    static OCTETS: &'static [Value; 256] = {
-        let heap: &'static Heap = Box::leak(Box::new(Heap::new(OCTETS_BYTES)));
-        let _entered = heap.enter();
-        let octet = |octet: usize| {
-            let octet = u8::try_from(octet).expect("there are 256");
-            Value::string(&[octet]).expect("there is room for 256").immortal()
-        };
-        Box::leak(Box::new(std::array::from_fn(octet)))
-    };
-}
-
-/// The memory the strings of one octet may take.
-const OCTETS_BYTES: usize = 64 * 1024;
-
-/// The string of one octet; it takes no memory of the execution.
-#[must_use]
-#[inline]
-pub fn of_octet(octet: u8) -> Value {
-    OCTETS.with(|octets| octets[usize::from(octet)].clone())
-}
-
-/// The bits of the strings of one octet, by octet, for generated code. They stay as long as the thread.
-#[must_use]
-pub fn octet_strings() -> *const u64 {
-    OCTETS.with(|octets| octets.as_ptr().cast())
 }
 
 /// An empty string with room for `capacity` octets.
@@ -318,9 +216,6 @@ pub fn concat<const N: usize>(pieces: [&[u8]; N]) -> Result<Value, ErrorKind> {
     }
     concat_all(&pieces)
 }
-
-/// The longest piece that is copied without a call.
-const SHORT_MAX: usize = 32;
 
 /// One string of several short pieces, if there is a block for it that was used before: the usual way, without a call.
 #[inline(always)] // Short when the number of pieces is known.
@@ -599,165 +494,4 @@ impl StringBuilder {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::runtime::heap::{Heap, live_objects};
-    use crate::runtime::tests::text;
-    use proptest::prelude::*;
-
-    #[test]
-    fn appending_in_place_leaves_copies_alone() {
-        let heap = Heap::new(1 << 20);
-        let entered = heap.enter();
-        let mut value = text(b"abc");
-        let copy = value.clone();
-        append(&mut value, b"def").expect("fits");
-        assert_eq!(copy.as_octets(), Some(&b"abc"[..]));
-        assert_eq!(value.as_octets(), Some(&b"abcdef"[..]));
-        let before = value.as_string().expect("string").hash();
-        for _ in 0..5000 {
-            append(&mut value, b"0123456789").expect("fits");
-        }
-        assert_eq!(value.as_string().map(HslString::len), Some(50_006));
-        assert_ne!(value.as_string().expect("string").hash(), before);
-        assert!(value.as_octets().expect("string").ends_with(b"90123456789"));
-        drop((value, copy));
-        assert_eq!(live_objects(), 0);
-        drop(entered);
-    }
-
-    #[test]
-    fn long_slices_share_and_keep_their_string_alive() {
-        let heap = Heap::new(1 << 20);
-        let _entered = heap.enter();
-        let whole = text([b'x'; 1000]);
-        let data = whole.as_octets().expect("string").as_ptr();
-        let part = slice(&whole, 100, 900).expect("fits");
-        let inner = slice(&part, 100, 200).expect("fits");
-        drop((whole, part));
-        assert_eq!(live_objects(), 2, "the slice and the string it is part of");
-        assert_eq!(
-            inner.as_octets().expect("string").as_ptr(),
-            data.wrapping_add(200)
-        );
-        let mut changed = inner.clone();
-        append(&mut changed, b"y").expect("fits");
-        assert_eq!(inner.as_octets(), Some(&[b'x'; 100][..]));
-        drop((inner, changed));
-        assert_eq!(live_objects(), 0);
-    }
-
-    #[test]
-    fn strings_stop_at_the_memory_limit_and_stay_whole() {
-        let heap = Heap::new(10_000);
-        let _entered = heap.enter();
-        let mut value = text(b"");
-        let mut length = 0;
-        let error = loop {
-            match append(&mut value, b"0123456789") {
-                Ok(()) => length += 10,
-                Err(error) => break error,
-            }
-        };
-        assert_eq!(error, ErrorKind::MemoryLimit { limit: 10_000 });
-        assert!(length >= 2000, "got {length}");
-        assert_eq!(value.as_string().map(HslString::len), Some(length));
-    }
-
-    #[derive(Clone, Debug)]
-    enum Change {
-        Make(Vec<u8>),
-        Append(usize, usize),
-        AppendOctets(usize, Vec<u8>),
-        Slice(usize, usize, usize),
-        Copy(usize),
-        Drop(usize),
-        Repeat(usize),
-    }
-
-    fn changes() -> impl Strategy<Value = Change> {
-        let octets = || prop::collection::vec(any::<u8>(), 0..80);
-        let index = any::<usize>;
-        prop_oneof![
-            octets().prop_map(Change::Make),
-            (index(), index()).prop_map(|(to, from)| Change::Append(to, from)),
-            (index(), octets()).prop_map(|(to, octets)| Change::AppendOctets(to, octets)),
-            (index(), index(), index()).prop_map(|(of, a, b)| Change::Slice(of, a, b)),
-            index().prop_map(Change::Copy),
-            index().prop_map(Change::Drop),
-            index().prop_map(Change::Repeat),
-        ]
-    }
-
-    fn apply(change: Change, values: &mut Vec<Value>, model: &mut Vec<Vec<u8>>) {
-        if values.is_empty() {
-            values.push(text(b""));
-            model.push(Vec::new());
-        }
-        let count = values.len();
-        match change {
-            Change::Make(octets) => {
-                values.push(text(&octets));
-                model.push(octets);
-            }
-            Change::Append(to, from) => {
-                let (to, from) = (to % count, from % count);
-                if model[to].len() + model[from].len() < 20_000 {
-                    let addend = values[from].clone();
-                    append(&mut values[to], addend.as_octets().expect("string")).expect("fits");
-                    let addend = model[from].clone();
-                    model[to].extend(addend);
-                }
-            }
-            Change::AppendOctets(to, octets) => {
-                append(&mut values[to % count], &octets).expect("fits");
-                model[to % count].extend(octets);
-            }
-            Change::Slice(of, a, b) => {
-                let length = model[of % count].len();
-                let (a, b) = (a % (length + 1), b % (length + 1));
-                let (start, end) = (a.min(b), a.max(b));
-                values.push(slice(&values[of % count], start, end).expect("fits"));
-                model.push(model[of % count][start..end].to_vec());
-            }
-            Change::Copy(of) => {
-                values.push(values[of % count].clone());
-                model.push(model[of % count].clone());
-            }
-            Change::Drop(of) => {
-                values.swap_remove(of % count);
-                model.swap_remove(of % count);
-            }
-            Change::Repeat(of) => {
-                let octets = values[of % count].as_octets().expect("string");
-                if octets.len() < 2000 {
-                    let tripled = concat([octets, octets, octets]).expect("fits");
-                    values.push(tripled);
-                    model.push(model[of % count].repeat(3));
-                }
-            }
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 300 }))]
-
-        #[test]
-        fn strings_do_what_vectors_do(changes in prop::collection::vec(changes(), 0..60)) {
-            let heap = Heap::new(64 << 20);
-            let _entered = heap.enter();
-            let (mut values, mut model) = (Vec::new(), Vec::new());
-            for change in changes {
-                apply(change, &mut values, &mut model);
-                for (value, octets) in values.iter().zip(&model) {
-                    prop_assert_eq!(value.as_octets(), Some(&octets[..]));
-                }
-            }
-            for (value, octets) in values.iter().zip(&model) {
-                prop_assert_eq!(value.as_string().expect("string").hash(), hash_octets(octets));
-            }
-            drop(values);
-            prop_assert_eq!(live_objects(), 0);
-        }
-    }
-}
+mod tests;
