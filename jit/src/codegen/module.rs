@@ -11,6 +11,7 @@
 use std::fmt;
 
 use cranelift_codegen::ir::{self, AbiParam, InstBuilder, MemFlagsData, Signature, types};
+use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
@@ -19,10 +20,11 @@ use cranelift_module::{FuncId, Linkage, Module, ModuleError};
 use super::stack::Frames;
 use super::tables::Tables;
 use super::translate::{Shared, Translator};
+use super::workers::{self, Compiled, Task};
 use crate::boundary::host_calls::{ArgumentKind, HostCall, ResultKind};
 use crate::boundary::shims::address;
 use crate::infer::{Inference, Known, infer};
-use crate::ir::{Function, FunctionId, Program, reached_by_value, runs_alone};
+use crate::ir::{Function, FunctionId, Operation, Program, reached_by_value, runs_alone};
 use crate::optimise::Optimisations;
 
 /// A pointer to the uniform entry of a function: execution state, environment, pointer to the arguments.
@@ -34,7 +36,8 @@ pub(crate) struct Entry(pub(crate) *const u8);
 /// The machine code of one script.
 pub(crate) struct Code {
     module: Option<JITModule>,
-    entries: Vec<Entry>,
+    /// Of the functions that the host may call.
+    entries: Vec<Option<Entry>>,
     /// What the code refers to by number.
     pub(crate) tables: Tables,
     /// Octets of machine code.
@@ -79,9 +82,9 @@ impl Drop for Code {
 }
 
 impl Code {
-    /// The uniform entry of a function of the script.
+    /// The uniform entry of a function of the script, if it is the main program or a module, or reached by value.
     pub(crate) fn entry(&self, function: FunctionId) -> Option<Entry> {
-        self.entries.get(function.0 as usize).copied()
+        self.entries.get(function.0 as usize).copied().flatten()
     }
 }
 
@@ -91,25 +94,28 @@ pub(crate) fn compile(
     program: &Program,
     inference: Inference,
     optimisations: Optimisations,
-    mut listing: Option<&mut String>,
+    listing: Option<&mut String>,
 ) -> Result<Code, CompileFailure> {
-    let mut module = JITModule::new(builder()?);
+    let (builder, isa) = builder()?;
+    let mut module = JITModule::new(builder);
     let host_calls = declare_host_calls(&mut module)?;
     let functions = declare_functions(&mut module, program)?;
-    let entries = declare_entries(&mut module, program)?;
     let reached_by_value = reached_by_value(program);
+    let entries = declare_entries(&mut module, program, &reached_by_value)?;
     let known = Known::of(program, inference, optimisations);
     let mut tables = Tables::default();
-    let mut size_bytes = 0;
-    let mut frames = Vec::new();
-    let mut context = module.make_context();
     let mut scratch = FunctionBuilderContext::new();
-    for (index, function) in program.functions.iter().enumerate() {
-        let inferred = infer(function, function_id(index), &known);
-        context.func.signature = signature(&module, function.parameters_count);
-        let target = module.target_config();
-        {
-            let builder = FunctionBuilder::new(&mut context.func, &mut scratch);
+    let listed = listing.is_some();
+    let threads = workers::threads_for(instructions_count(program));
+    let compiled = workers::compile_all(isa.as_ref(), threads, |hand_over| {
+        for (index, function) in program.functions.iter().enumerate() {
+            let inferred = infer(function, function_id(index), &known);
+            let mut made = ir::Function::with_name_signature(
+                ir::UserFuncName::default(),
+                signature(&module, function.parameters_count),
+            );
+            let target = module.target_config();
+            let builder = FunctionBuilder::new(&mut made, &mut scratch);
             let mut shared = Shared {
                 module: &mut module,
                 functions: &functions,
@@ -120,32 +126,26 @@ pub(crate) fn compile(
                 constants: &program.constants,
                 optimisations,
             };
-            Translator::translate(
-                builder,
-                &mut shared,
-                function_id(index),
-                function,
-                &inferred,
-                target,
-            );
+            let id = function_id(index);
+            Translator::translate(builder, &mut shared, id, function, &inferred, target);
+            hand_over(Task {
+                id: functions[index],
+                function: made,
+                listed,
+            });
         }
-        let (size, frame) = define(
-            &mut module,
-            functions[index],
-            &mut context,
-            listing.as_deref_mut(),
-        )?;
-        size_bytes += size;
-        frames.push(frame);
-    }
-    let mut entry_frames = Vec::new();
-    for (index, function) in program.functions.iter().enumerate() {
-        let target = functions[index];
-        uniform_entry(&mut module, target, function, &mut context, &mut scratch);
-        let (size, frame) = define(&mut module, entries[index], &mut context, None)?;
-        size_bytes += size;
-        entry_frames.push(frame);
-    }
+        let targets = program.functions.iter().zip(&functions);
+        for ((function, target), entry) in targets.zip(&entries) {
+            let Some(id) = *entry else { continue };
+            hand_over(Task {
+                id,
+                function: uniform_entry(&mut module, *target, function, &mut scratch),
+                listed: false,
+            });
+        }
+    })?;
+    place(&mut module, &compiled, listing)?;
+    let (frames, entry_frames) = frames(&compiled, &entries);
     let frames = Frames {
         functions: &frames,
         entries: &entry_frames,
@@ -154,50 +154,55 @@ pub(crate) fn compile(
     module.finalize_definitions()?;
     let entries = entries
         .iter()
-        .map(|id| Entry(module.get_finalized_function(*id)))
+        .map(|id| id.map(|id| Entry(module.get_finalized_function(id))))
         .collect();
     Ok(Code {
         module: Some(module),
         entries,
         tables,
-        size_bytes,
+        size_bytes: compiled.iter().map(|one| one.octets.len()).sum(),
         stack_bytes,
     })
+}
+
+/// Puts code where it will stay, and adds the texts of the functions to the listing.
+fn place(
+    module: &mut JITModule,
+    compiled: &[Compiled],
+    mut listing: Option<&mut String>,
+) -> Result<(), CompileFailure> {
+    for one in compiled {
+        let relocations = &one.relocations;
+        module.define_function_bytes(one.id, one.alignment, &one.octets, relocations)?;
+        if let (Some(listing), Some(text)) = (listing.as_deref_mut(), &one.listing) {
+            listing.push_str(text);
+        }
+    }
+    Ok(())
+}
+
+/// The frames of all functions, and those of their entries, which were compiled after them; 0 where there is none.
+fn frames(compiled: &[Compiled], entries: &[Option<FuncId>]) -> (Vec<u64>, Vec<u64>) {
+    let mut frames = compiled.iter().map(|one| one.frame_bytes);
+    let functions = frames.by_ref().take(entries.len()).collect();
+    let entries = entries
+        .iter()
+        .map(|entry| entry.and_then(|_| frames.next()));
+    let entries = entries.map(Option::unwrap_or_default).collect();
+    (functions, entries)
+}
+
+fn instructions_count(program: &Program) -> usize {
+    let blocks = program.functions.iter().flat_map(|one| &one.blocks);
+    blocks.map(|block| block.instructions.len()).sum()
 }
 
 fn function_id(index: usize) -> FunctionId {
     FunctionId(u32::try_from(index).expect("functions are bounded by the source's size"))
 }
 
-/// Compiles the function in the context; octets of its code and of its frame.
-fn define(
-    module: &mut JITModule,
-    id: FuncId,
-    context: &mut cranelift_codegen::Context,
-    listing: Option<&mut String>,
-) -> Result<(usize, u64), CompileFailure> {
-    module.define_function(id, context)?;
-    if let Some(listing) = listing {
-        listing.push_str(&context.func.display().to_string());
-        listing.push('\n');
-    }
-    let compiled = context.compiled_code();
-    let size = compiled.map_or(0, |code| code.code_buffer().len());
-    let layout = compiled.and_then(|code| code.buffer.frame_layout());
-    let frame = layout.map_or(UNKNOWN_FRAME_BYTES, |layout| {
-        u64::from(layout.frame_to_fp_offset) + CALL_BYTES
-    });
-    module.clear_context(context);
-    Ok((size, frame))
-}
-
-/// Return address, frame pointer and the arguments that do not fit in registers, generously.
-const CALL_BYTES: u64 = 128;
-
-/// What is assumed where the code generator tells no frame; it tells one for every target in use.
-const UNKNOWN_FRAME_BYTES: u64 = 16 * 1024;
-
-fn builder() -> Result<JITBuilder, CompileFailure> {
+/// What makes the module, and the instruction set of this machine, which the module uses too.
+fn builder() -> Result<(JITBuilder, OwnedTargetIsa), CompileFailure> {
     let failure = |error: &dyn fmt::Display| CompileFailure(error.to_string());
     let mut flags = settings::builder();
     let settings = [
@@ -216,11 +221,11 @@ fn builder() -> Result<JITBuilder, CompileFailure> {
     let isa = isa
         .finish(settings::Flags::new(flags))
         .map_err(|error| failure(&error))?;
-    let mut builder = JITBuilder::with_isa(isa, cranelift_module::default_libcall_names());
+    let mut builder = JITBuilder::with_isa(isa.clone(), cranelift_module::default_libcall_names());
     for call in HostCall::ALL {
         builder.symbol(call.symbol(), address(*call));
     }
-    Ok(builder)
+    Ok((builder, isa))
 }
 
 /// Cranelift's own check of what it is given: in debug builds, where tests run.
@@ -279,16 +284,32 @@ fn declare_functions(
     Ok(declared)
 }
 
+/// The entries of functions that the host may call: the main program and those of modules, and what is reached by value.
 fn declare_entries(
     module: &mut JITModule,
     program: &Program,
-) -> Result<Vec<FuncId>, CompileFailure> {
+    reached_by_value: &[bool],
+) -> Result<Vec<Option<FuncId>>, CompileFailure> {
+    let mut entered = reached_by_value.to_vec();
+    entered[0] = true;
+    let blocks = program.functions.iter().flat_map(|one| &one.blocks);
+    for instruction in blocks.flat_map(|block| &block.instructions) {
+        if let Operation::RunModule { function } = instruction.operation {
+            entered[function.0 as usize] = true;
+        }
+    }
     let signature = signature(module, 1);
-    (0..program.functions.len())
-        .map(|index| {
-            Ok(module.declare_function(&format!("entry_{index}"), Linkage::Local, &signature)?)
-        })
-        .collect()
+    let mut declared = Vec::new();
+    for (index, is_entered) in entered.into_iter().enumerate() {
+        declared.push(match is_entered {
+            true => {
+                let name = format!("entry_{index}");
+                Some(module.declare_function(&name, Linkage::Local, &signature)?)
+            }
+            false => None,
+        });
+    }
+    Ok(declared)
 }
 
 /// Builds the entry by which the host calls a function: it takes the arguments from memory and passes them on.
@@ -296,12 +317,12 @@ fn uniform_entry(
     module: &mut JITModule,
     target: FuncId,
     function: &Function,
-    context: &mut cranelift_codegen::Context,
     scratch: &mut FunctionBuilderContext,
-) {
-    context.func.signature = signature(module, 1);
+) -> ir::Function {
+    let name = ir::UserFuncName::default();
+    let mut entry = ir::Function::with_name_signature(name, signature(module, 1));
     let config = module.target_config();
-    let mut builder = FunctionBuilder::new(&mut context.func, scratch);
+    let mut builder = FunctionBuilder::new(&mut entry, scratch);
     let block = builder.create_block();
     builder.append_block_params_for_function_params(block);
     builder.switch_to_block(block);
@@ -318,4 +339,5 @@ fn uniform_entry(
     builder.ins().return_(&[result]);
     builder.seal_all_blocks();
     builder.finalize(config);
+    entry
 }
