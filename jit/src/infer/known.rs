@@ -18,6 +18,8 @@ pub struct Known {
     pub inference: Inference,
     /// Whether machine integers may be used.
     pub(super) integers: bool,
+    /// Whether the least and greatest values of machine integers are followed.
+    pub(super) ranges: bool,
     /// Whether arrays of values that are not in the heap are told from others.
     plain_arrays: bool,
     constants: Vec<Kinds>,
@@ -33,6 +35,7 @@ impl Known {
         Self {
             inference,
             integers: false,
+            ranges: false,
             plain_arrays: false,
             constants: Vec::new(),
             results: Vec::new(),
@@ -48,6 +51,7 @@ impl Known {
             return known;
         }
         known.integers = optimisations.has(Optimisation::Integers);
+        known.ranges = optimisations.has(Optimisation::Ranges);
         known.plain_arrays = optimisations.has(Optimisation::PlainArrays);
         let constants = program.constants.iter();
         known.constants = constants

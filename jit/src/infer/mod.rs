@@ -7,10 +7,13 @@
 mod integers;
 mod known;
 mod lattice;
+mod ranges;
 mod transfer;
 
+pub(crate) use integers::small_integer;
 pub use known::Known;
 pub use lattice::Kinds;
+pub use ranges::ExactSums;
 pub use transfer::{each_read, each_written, element, operand_kinds, transfer};
 
 use std::collections::BTreeSet;
@@ -57,6 +60,8 @@ pub struct Inferred {
     entry: Vec<Option<Box<[Kinds]>>>,
     /// Per register: how it is held.
     pub representation: Vec<Representation>,
+    /// Sums of machine integers that need no check.
+    pub exact: ExactSums,
 }
 
 impl Inferred {
@@ -99,11 +104,15 @@ pub fn infer(function: &Function, id: FunctionId, known: &Known) -> Inferred {
         crossing,
         entry,
         representation: function.registers.iter().map(boxed).collect(),
+        exact: ExactSums::default(),
     };
     if known.inference == Inference::On {
         inferred.representation = represent(function, id, &inferred, known);
         if known.integers {
             integers::find(function, &mut inferred.representation);
+        }
+        if known.ranges {
+            inferred.exact = ranges::exact_sums(function, &inferred.representation);
         }
     }
     inferred

@@ -23,6 +23,8 @@ pub enum Optimisation {
     CallKinds,
     /// Numbers that surely stay small integers are held as machine integers.
     Integers,
+    /// Sums of machine integers that surely stay exact are not checked.
+    Ranges,
     /// Elements, lengths, comparisons and captured variables are read by machine code where their form allows.
     InlineAccess,
     /// References to elements of arrays that surely hold nothing of the heap are not counted.
@@ -46,6 +48,7 @@ impl Optimisation {
     pub const ALL: &[Self] = &[
         Self::CallKinds,
         Self::Integers,
+        Self::Ranges,
         Self::InlineAccess,
         Self::PlainArrays,
         Self::FuelRegister,

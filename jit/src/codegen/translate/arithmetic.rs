@@ -6,9 +6,9 @@ use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{self, InstBuilder, types};
 
 use super::Translator;
-use super::integer::{EXACT_MAX, small_integer};
+use super::integer::EXACT_MAX;
 use crate::boundary::host_calls::HostCall;
-use crate::infer::Kinds;
+use crate::infer::{Kinds, small_integer};
 use crate::ir::{Operand, Register};
 use crate::runtime::layout::{FALSE, TRUE};
 use crate::syntax::ast::{BinaryOperator, UnaryOperator};
@@ -179,6 +179,9 @@ impl Translator<'_, '_> {
             self.builder.create_block(),
             self.builder.create_block(),
         );
+        if !strings {
+            self.builder.set_cold_block(slow);
+        }
         self.builder.append_block_param(done, types::I8);
         self.builder.ins().brif(guard, fast, &[], slow, &[]);
         self.builder.switch_to_block(fast);
@@ -202,6 +205,7 @@ impl Translator<'_, '_> {
     ) {
         if strings {
             let other = self.builder.create_block();
+            self.builder.set_cold_block(other);
             let negated = matches!(
                 operator,
                 BinaryOperator::NotEqual | BinaryOperator::NotIdentical
@@ -242,8 +246,7 @@ impl Translator<'_, '_> {
         by_host: impl FnOnce(&mut Self) -> ir::Value,
     ) -> ir::Value {
         let fast = self.builder.create_block();
-        let slow = self.builder.create_block();
-        let done = self.builder.create_block();
+        let (slow, done) = self.slow_and_done();
         self.builder.append_block_param(done, kind);
         self.builder.ins().brif(guard, fast, &[], slow, &[]);
         self.builder.switch_to_block(fast);
