@@ -23,8 +23,8 @@ use super::translate::{Shared, Translator};
 use super::workers::{self, Compiled, Task};
 use crate::boundary::host_calls::{ArgumentKind, HostCall, ResultKind};
 use crate::boundary::shims::address;
-use crate::infer::{Inference, Known, infer};
-use crate::ir::{Function, FunctionId, Operation, Program, reached_by_value, runs_alone};
+use crate::infer::{Inference, Known, infer_version, likely_strings};
+use crate::ir::{FunctionId, Operation, Program, Register, reached_by_value, runs_alone};
 use crate::optimise::Optimisations;
 
 /// A pointer to the uniform entry of a function: execution state, environment, pointer to the arguments.
@@ -99,53 +99,37 @@ pub(crate) fn compile(
     let (builder, isa) = builder()?;
     let mut module = JITModule::new(builder);
     let host_calls = declare_host_calls(&mut module)?;
-    let functions = declare_functions(&mut module, program)?;
     let reached_by_value = reached_by_value(program);
-    let entries = declare_entries(&mut module, program, &reached_by_value)?;
     let known = Known::of(program, inference, optimisations);
-    let mut tables = Tables::default();
-    let mut scratch = FunctionBuilderContext::new();
+    let functions = program.functions.iter().zip(&reached_by_value);
+    let declared = Declared {
+        host_calls,
+        functions: declare_functions(&mut module, program)?,
+        entries: declare_entries(&mut module, program, &reached_by_value)?,
+        is_marked: functions
+            .map(|(function, reached)| *reached && !runs_alone(function))
+            .collect(),
+    };
+    let versions = declare_versions(&mut module, program, &declared.is_marked, &known)?;
+    let mut translation = Translation {
+        module: &mut module,
+        program,
+        known: &known,
+        optimisations,
+        declared: &declared,
+        versions: &versions,
+        tables: Tables::default(),
+        scratch: FunctionBuilderContext::new(),
+    };
     let listed = listing.is_some();
     let threads = workers::threads_for(instructions_count(program));
     let compiled = workers::compile_all(isa.as_ref(), threads, |hand_over| {
-        for (index, function) in program.functions.iter().enumerate() {
-            let inferred = infer(function, function_id(index), &known);
-            let mut made = ir::Function::with_name_signature(
-                ir::UserFuncName::default(),
-                signature(&module, function.parameters_count),
-            );
-            let target = module.target_config();
-            let builder = FunctionBuilder::new(&mut made, &mut scratch);
-            let mut shared = Shared {
-                module: &mut module,
-                functions: &functions,
-                host_calls: &host_calls,
-                is_marked: reached_by_value[index] && !runs_alone(function),
-                tables: &mut tables,
-                known: &known,
-                constants: &program.constants,
-                optimisations,
-            };
-            let id = function_id(index);
-            Translator::translate(builder, &mut shared, id, function, &inferred, target);
-            hand_over(Task {
-                id: functions[index],
-                function: made,
-                listed,
-            });
-        }
-        let targets = program.functions.iter().zip(&functions);
-        for ((function, target), entry) in targets.zip(&entries) {
-            let Some(id) = *entry else { continue };
-            hand_over(Task {
-                id,
-                function: uniform_entry(&mut module, *target, function, &mut scratch),
-                listed: false,
-            });
-        }
+        translation.hand_over_all(listed, hand_over);
     })?;
+    let tables = translation.tables;
     place(&mut module, &compiled, listing)?;
-    let (frames, entry_frames) = frames(&compiled, &entries);
+    let entries = declared.entries;
+    let (frames, entry_frames) = frames(&compiled, &entries, &versions);
     let frames = Frames {
         functions: &frames,
         entries: &entry_frames,
@@ -165,6 +149,125 @@ pub(crate) fn compile(
     })
 }
 
+/// The functions that there will be, by function of the script.
+struct Declared {
+    host_calls: Vec<FuncId>,
+    functions: Vec<FuncId>,
+    entries: Vec<Option<FuncId>>,
+    /// Which functions say that they are being executed.
+    is_marked: Vec<bool>,
+}
+
+/// A function's second version, and the parameters that it takes for strings.
+struct Version {
+    id: FuncId,
+    strings: Vec<Register>,
+}
+
+/// A program on its way to Cranelift's functions.
+struct Translation<'a> {
+    module: &'a mut JITModule,
+    program: &'a Program,
+    known: &'a Known,
+    optimisations: Optimisations,
+    declared: &'a Declared,
+    versions: &'a [Option<Version>],
+    tables: Tables,
+    scratch: FunctionBuilderContext,
+}
+
+impl Translation<'_> {
+    /// Hands over all functions, then the entries, then the second versions.
+    fn hand_over_all(&mut self, listed: bool, hand_over: &mut dyn FnMut(Task)) {
+        let (declared, versions) = (self.declared, self.versions);
+        for (index, id) in declared.functions.iter().enumerate() {
+            let version = versions[index].as_ref();
+            let version = version.map(|version| (version.id, version.strings.as_slice()));
+            hand_over(Task {
+                id: *id,
+                function: self.function(index, &[], version),
+                listed,
+            });
+        }
+        for (index, entry) in declared.entries.iter().enumerate() {
+            let Some(id) = *entry else { continue };
+            hand_over(Task {
+                id,
+                function: self.uniform_entry(index),
+                listed: false,
+            });
+        }
+        for (index, version) in versions.iter().enumerate() {
+            let Some(version) = version else { continue };
+            hand_over(Task {
+                id: version.id,
+                function: self.function(index, &version.strings, None),
+                listed,
+            });
+        }
+    }
+
+    /// A function of the script, for calls whose arguments for some parameters are strings.
+    fn function(
+        &mut self,
+        index: usize,
+        strings: &[Register],
+        version: Option<(FuncId, &[Register])>,
+    ) -> ir::Function {
+        let (function, id) = (&self.program.functions[index], function_id(index));
+        let inferred = infer_version(function, id, self.known, strings);
+        let mut made = ir::Function::with_name_signature(
+            ir::UserFuncName::default(),
+            signature(self.module, function.parameters_count),
+        );
+        let target = self.module.target_config();
+        let builder = FunctionBuilder::new(&mut made, &mut self.scratch);
+        let mut shared = Shared {
+            module: self.module,
+            functions: &self.declared.functions,
+            host_calls: &self.declared.host_calls,
+            is_marked: self.declared.is_marked[index],
+            tables: &mut self.tables,
+            known: self.known,
+            constants: &self.program.constants,
+            optimisations: self.optimisations,
+            version,
+        };
+        Translator::translate(builder, &mut shared, id, function, &inferred, target);
+        made
+    }
+
+    /// The entry by which the host calls a function: it takes the arguments from memory and passes them on.
+    fn uniform_entry(&mut self, index: usize) -> ir::Function {
+        let function = &self.program.functions[index];
+        let mut entry = ir::Function::with_name_signature(
+            ir::UserFuncName::default(),
+            signature(self.module, 1),
+        );
+        let config = self.module.target_config();
+        let mut builder = FunctionBuilder::new(&mut entry, &mut self.scratch);
+        let block = builder.create_block();
+        builder.append_block_params_for_function_params(block);
+        builder.switch_to_block(block);
+        let parameters = builder.block_params(block).to_vec();
+        let mut arguments: Vec<ir::Value> = parameters[..2].to_vec();
+        for index in 0..function.parameters_count {
+            let offset =
+                i32::try_from(index * 8).expect("parameters are bounded by the source's size");
+            let flags = MemFlagsData::trusted();
+            arguments.push(builder.ins().load(types::I64, flags, parameters[2], offset));
+        }
+        let target = self.declared.functions[index];
+        let callee = self.module.declare_func_in_func(target, builder.func);
+        let call = builder.ins().call(callee, &arguments);
+        let result = builder.inst_results(call)[0];
+        builder.ins().return_(&[result]);
+        builder.seal_all_blocks();
+        builder.finalize(config);
+        entry
+    }
+}
+
 /// Puts code where it will stay, and adds the texts of the functions to the listing.
 fn place(
     module: &mut JITModule,
@@ -181,15 +284,27 @@ fn place(
     Ok(())
 }
 
-/// The frames of all functions, and those of their entries, which were compiled after them; 0 where there is none.
-fn frames(compiled: &[Compiled], entries: &[Option<FuncId>]) -> (Vec<u64>, Vec<u64>) {
+/// The frames of all functions, with those of their second versions, and those of their entries; 0 where there is none. All
+/// in the order in which they were compiled.
+fn frames(
+    compiled: &[Compiled],
+    entries: &[Option<FuncId>],
+    versions: &[Option<Version>],
+) -> (Vec<u64>, Vec<u64>) {
     let mut frames = compiled.iter().map(|one| one.frame_bytes);
-    let functions = frames.by_ref().take(entries.len()).collect();
-    let entries = entries
+    let mut functions: Vec<u64> = frames.by_ref().take(entries.len()).collect();
+    let of_entries = entries
         .iter()
         .map(|entry| entry.and_then(|_| frames.next()));
-    let entries = entries.map(Option::unwrap_or_default).collect();
-    (functions, entries)
+    let of_entries = of_entries.map(Option::unwrap_or_default).collect();
+    for (function, version) in functions.iter_mut().zip(versions) {
+        // The function waits for its version.
+        *function += version
+            .as_ref()
+            .and_then(|_| frames.next())
+            .unwrap_or_default();
+    }
+    (functions, of_entries)
 }
 
 fn instructions_count(program: &Program) -> usize {
@@ -284,6 +399,31 @@ fn declare_functions(
     Ok(declared)
 }
 
+/// The second versions. A function that says that it is being executed has none: it would say so twice.
+fn declare_versions(
+    module: &mut JITModule,
+    program: &Program,
+    is_marked: &[bool],
+    known: &Known,
+) -> Result<Vec<Option<Version>>, CompileFailure> {
+    let mut declared = Vec::new();
+    for (index, function) in program.functions.iter().enumerate() {
+        let strings = match is_marked[index] {
+            true => Vec::new(),
+            false => likely_strings(function, function_id(index), known),
+        };
+        if strings.is_empty() {
+            declared.push(None);
+            continue;
+        }
+        let name = format!("version_{index}");
+        let signature = signature(module, function.parameters_count);
+        let id = module.declare_function(&name, Linkage::Local, &signature)?;
+        declared.push(Some(Version { id, strings }));
+    }
+    Ok(declared)
+}
+
 /// The entries of functions that the host may call: the main program and those of modules, and what is reached by value.
 fn declare_entries(
     module: &mut JITModule,
@@ -310,34 +450,4 @@ fn declare_entries(
         });
     }
     Ok(declared)
-}
-
-/// Builds the entry by which the host calls a function: it takes the arguments from memory and passes them on.
-fn uniform_entry(
-    module: &mut JITModule,
-    target: FuncId,
-    function: &Function,
-    scratch: &mut FunctionBuilderContext,
-) -> ir::Function {
-    let name = ir::UserFuncName::default();
-    let mut entry = ir::Function::with_name_signature(name, signature(module, 1));
-    let config = module.target_config();
-    let mut builder = FunctionBuilder::new(&mut entry, scratch);
-    let block = builder.create_block();
-    builder.append_block_params_for_function_params(block);
-    builder.switch_to_block(block);
-    let parameters = builder.block_params(block).to_vec();
-    let mut arguments: Vec<ir::Value> = parameters[..2].to_vec();
-    for index in 0..function.parameters_count {
-        let offset = i32::try_from(index * 8).expect("parameters are bounded by the source's size");
-        let flags = MemFlagsData::trusted();
-        arguments.push(builder.ins().load(types::I64, flags, parameters[2], offset));
-    }
-    let callee = module.declare_func_in_func(target, builder.func);
-    let call = builder.ins().call(callee, &arguments);
-    let result = builder.inst_results(call)[0];
-    builder.ins().return_(&[result]);
-    builder.seal_all_blocks();
-    builder.finalize(config);
-    entry
 }

@@ -25,6 +25,10 @@ pub enum Optimisation {
     Integers,
     /// Sums of machine integers that surely stay exact are not checked.
     Ranges,
+    /// References to strings of one octet are not counted, and only their addresses compared.
+    Octets,
+    /// Functions with loops have a second version, for arguments that are strings.
+    Versions,
     /// Elements, lengths, comparisons and captured variables are read by machine code where their form allows.
     InlineAccess,
     /// References to elements of arrays that surely hold nothing of the heap are not counted.
@@ -49,6 +53,8 @@ impl Optimisation {
         Self::CallKinds,
         Self::Integers,
         Self::Ranges,
+        Self::Octets,
+        Self::Versions,
         Self::InlineAccess,
         Self::PlainArrays,
         Self::FuelRegister,

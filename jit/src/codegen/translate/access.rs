@@ -195,7 +195,7 @@ impl Translator<'_, '_> {
     }
 
     /// The string of one octet: a constant of the thread, whose count stays what it is.
-    fn octet_string(&mut self, octet: ir::Value) -> ir::Value {
+    pub(super) fn octet_string(&mut self, octet: ir::Value) -> ir::Value {
         let flags = MemFlagsData::trusted().with_readonly().with_can_move();
         let table = self
             .builder

@@ -55,6 +55,8 @@ pub(super) struct Shared<'a> {
     pub(super) constants: &'a [Constant],
     /// What is done to make the code faster.
     pub(super) optimisations: Optimisations,
+    /// The second version of the function, and the parameters that it takes for strings.
+    pub(super) version: Option<(FuncId, &'a [Register])>,
 }
 
 /// The translation of one function.
