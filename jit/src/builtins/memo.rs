@@ -19,7 +19,7 @@ use crate::runtime::HslString;
 const OCTETS_MAX: usize = 96;
 
 /// How many texts a table keeps.
-const PLACES: usize = 1 << PLACE_BITS;
+pub(super) const PLACES: usize = 1 << PLACE_BITS;
 const PLACE_BITS: u32 = 9;
 
 /// A table of what was read from texts. One per thread and way of reading.
@@ -121,7 +121,8 @@ fn new_stamp(position: usize) -> u32 {
         static COUNT: Cell<u32> = const { Cell::new(0) };
     }
     let count = COUNT.get() + 1;
-    if count >> (u32::BITS - PLACE_BITS) != 0 {
+    // The greatest number is kept for what has no text.
+    if (count + 1) >> (u32::BITS - PLACE_BITS) != 0 {
         return 0;
     }
     COUNT.set(count);

@@ -11,6 +11,7 @@ mod call;
 mod control;
 mod element;
 mod integer;
+mod network;
 mod place;
 mod switch;
 mod text;

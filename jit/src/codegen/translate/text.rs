@@ -372,8 +372,9 @@ impl Translator<'_, '_> {
             place = self.put(place, &addend);
         }
         let end = self.builder.ins().ireduce(types::I32, end);
-        let zero = self.builder.ins().iconst(types::I32, 0);
         self.store(end, string, STRING_LENGTH_OFFSET);
+        // The stamp goes with the hash.
+        let zero = self.builder.ins().iconst(types::I64, 0);
         self.store(zero, string, STRING_HASH_OFFSET);
     }
 

@@ -5,6 +5,8 @@
 //! hole until the entries would have to grow.
 //! Does not: know of the packed form, except where it comes from it and goes back to it.
 
+use std::mem::offset_of;
+
 use super::{HslArray, check_length};
 use crate::error::ErrorKind;
 use crate::runtime::heap;
@@ -15,6 +17,7 @@ use crate::runtime::vector::HeapVec;
 
 /// An element of the mapped form, or the hole it left.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub(super) struct Entry {
     /// A number, a string or none; undefined in a hole.
     key: Value,
@@ -52,6 +55,14 @@ fn stored_key(key: &Value) -> Key<'_> {
 }
 
 impl HslArray {
+    pub(in crate::runtime) const ENTRIES_OFFSET: usize =
+        offset_of!(Self, entries) + HeapVec::<Entry>::DATA_OFFSET;
+    pub(in crate::runtime) const ENTRIES_LENGTH_OFFSET: usize =
+        offset_of!(Self, entries) + HeapVec::<Entry>::LENGTH_OFFSET;
+    pub(in crate::runtime) const ENTRY_OCTETS: usize = size_of::<Entry>();
+    pub(in crate::runtime) const ENTRY_KEY_OFFSET: usize = offset_of!(Entry, key);
+    pub(in crate::runtime) const ENTRY_VALUE_OFFSET: usize = offset_of!(Entry, value);
+
     /// The position of the entry with this key.
     #[expect(
         clippy::cast_precision_loss,

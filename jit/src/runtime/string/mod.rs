@@ -56,8 +56,8 @@ pub struct HslString {
     pub(super) data: NonNull<u8>,
     /// Hash of the octets, or 0 when it is not known yet.
     pub(super) hash: Cell<u32>,
-    /// What [`HslString::stamp`] gives, as long as the hash is known; otherwise left over from other octets.
-    stamp: Cell<u32>,
+    /// What [`HslString::stamp`] gives. Whoever changes the octets forgets it together with the hash.
+    pub(super) stamp: Cell<u32>,
 }
 
 const BLOCK_HEADER: usize = size_of::<HslString>();
@@ -106,8 +106,6 @@ impl HslString {
         heap::record_octets(self.len());
         let hash = hash_octets(self.octets());
         self.hash.set(hash);
-        // Whoever changes the octets forgets their hash, but not always the stamp.
-        self.stamp.set(0);
         hash
     }
 
@@ -115,16 +113,12 @@ impl HslString {
     #[must_use]
     #[inline]
     pub(crate) fn stamp(&self) -> u32 {
-        match self.hash.get() {
-            0 => 0,
-            _ => self.stamp.get(),
-        }
+        self.stamp.get()
     }
 
     /// Notes a number with the octets for as long as they stay what they are. Whoever gives out numbers gives each to one
     /// text only, so that a stamp stands for a text.
     pub(crate) fn set_stamp(&self, stamp: u32) {
-        let _ = self.hash();
         self.stamp.set(stamp);
     }
 
@@ -297,6 +291,7 @@ fn extend(string: &mut HslString, octets: &[u8]) {
     string.length += u32::try_from(octets.len()).unwrap_or(0);
     heap::record_octets(octets.len() + EXTEND_WORK);
     string.hash.set(0);
+    string.stamp.set(0);
 }
 
 /// Appends octets to a string value: in place if it is nobody else's, which costs amortised constant time per octet.
