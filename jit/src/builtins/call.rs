@@ -169,6 +169,7 @@ impl Builtin {
     /// # Panics
     ///
     /// If the function gives a kind that the registry does not name.
+    #[inline]
     pub fn invoke_on(
         &'static self,
         object: &Value,

@@ -213,14 +213,21 @@ pub(super) fn split(
     };
     call.charge(cuts.len())?;
     let whole = call.value(string_position);
+    let part = |start: usize, end: usize| {
+        let string = whole.as_string();
+        match string.and_then(|string| string::part_at_once(string, start, end)) {
+            Some(part) => Ok(part),
+            None => string::slice(whole, start, end),
+        }
+    };
     let mut result = Value::array_with_capacity(cuts.len() + 1)?;
     let parts = result.array_mut()?;
     let mut start = 0;
     for cut in cuts {
-        parts.append(string::slice(whole, start, cut)?)?;
+        parts.append(part(start, cut)?)?;
         start = cut + delimiter.len();
     }
-    parts.append(string::slice(whole, start, subject.len())?)?;
+    parts.append(part(start, subject.len())?)?;
     Ok(result)
 }
 

@@ -195,10 +195,7 @@ impl<'a, 'b> Translator<'a, 'b> {
                 let undefined = self.constant_bits(UNDEFINED);
                 self.define_boxed(*into, undefined);
             }
-            Operation::AsArray { into, from } => {
-                let from = self.boxed(*from);
-                self.call_into(HostCall::as_array, &[from], *into);
-            }
+            Operation::AsArray { into, from } => self.as_array(*into, *from),
             Operation::Assign { variable, from } => self.assign(*variable, *from),
             Operation::Release { register } => self.release_register(*register),
             Operation::CheckDefined { register, name } => self.check_defined(*register, name),

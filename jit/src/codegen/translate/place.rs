@@ -67,6 +67,9 @@ impl Translator<'_, '_> {
     }
 
     pub(super) fn place(&mut self, into: Option<Register>, place: &Place, action: &PlaceAction) {
+        if self.read_quietly(into, place, action) {
+            return;
+        }
         let Some(write) = self.element_write(into, place, action) else {
             self.place_by_host(into, place, action);
             return;
@@ -76,13 +79,18 @@ impl Translator<'_, '_> {
             self.builder.ins().jump(slow, &[]);
         }
         self.builder.switch_to_block(slow);
-        self.place_by_host(into, place, action);
+        self.write_by_host(write, place, action, done);
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(done);
     }
 
     /// The place's form goes into a table; what changes from run to run goes with the call.
-    fn place_by_host(&mut self, into: Option<Register>, place: &Place, action: &PlaceAction) {
+    pub(super) fn place_by_host(
+        &mut self,
+        into: Option<Register>,
+        place: &Place,
+        action: &PlaceAction,
+    ) {
         let mut operands = Vec::new();
         let shape = shape(place, action, &mut operands);
         let shape = self.shared.tables.shape(shape);

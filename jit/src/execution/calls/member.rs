@@ -13,6 +13,9 @@ pub(crate) fn index(
     key: &Value,
     accessor: u32,
 ) -> Result<Value, Unwind> {
+    if let Some(found) = base.as_array().and_then(|array| array.get_by_text(key)) {
+        return Ok(found.cloned().unwrap_or_default());
+    }
     if base.as_object().is_some() {
         return member(&running.script, base, key, accessor).map_err(Unwind::Error);
     }

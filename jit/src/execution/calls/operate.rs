@@ -6,7 +6,7 @@ use crate::builtins::Unwind;
 use crate::builtins::operator::apply;
 use crate::error::ErrorKind;
 use crate::execution::running::Running;
-use crate::runtime::{Kind, Value, convert, number, operate, string};
+use crate::runtime::{Kind, Value, convert, number, operate, slice, string};
 use crate::syntax::ast::{BinaryOperator, UnaryOperator};
 
 /// The binary operators by number, as generated code passes them.
@@ -123,6 +123,9 @@ pub(crate) fn interpolate(_: &mut Running, parts: &[Value]) -> Result<Value, Unw
 
 pub(crate) fn concatenate(_: &mut Running, parts: &[Value]) -> Result<Value, Unwind> {
     if let [left, right] = parts {
+        if let Some(joined) = string::joined_at_once(left, right) {
+            return Ok(joined);
+        }
         return operate::concat(left, right).map_err(Unwind::Error);
     }
     check_parts(parts)?;
@@ -220,6 +223,9 @@ pub(crate) fn array_insert(
     element: &Value,
 ) -> Result<Value, Unwind> {
     let mut array = array;
+    if array.set_by_text(key, element) {
+        return Ok(array);
+    }
     let key = crate::runtime::Key::cast(key).map_err(Unwind::Error)?;
     array
         .array_mut()
@@ -265,7 +271,19 @@ pub(crate) fn slice(
     last: &Value,
     step: &Value,
 ) -> Result<Value, Unwind> {
+    if let Some(part) = part_at_once(base, first, last, step) {
+        return Ok(part);
+    }
     operate::slice(base, bound(first), bound(last), bound(step)).map_err(Unwind::Error)
+}
+
+/// A short part of a string between bounds that are numbers or absent: the way of most slices, without a call.
+#[inline]
+fn part_at_once(base: &Value, first: &Value, last: &Value, step: &Value) -> Option<Value> {
+    let string = base.as_string().filter(|_| step.is_undefined())?;
+    let start = slice::position(first, 0, string.len())?;
+    let end = slice::position(last, string.len(), string.len())?;
+    string::part_at_once(string, start, end.max(start))
 }
 
 pub(crate) fn iterate_begin(_: &mut Running, array: &Value) -> Result<(), Unwind> {

@@ -11,7 +11,7 @@ use super::{HslArray, check_length};
 use crate::error::ErrorKind;
 use crate::runtime::heap;
 use crate::runtime::key::Key;
-use crate::runtime::string;
+use crate::runtime::string::{self, HslString};
 use crate::runtime::value::Value;
 use crate::runtime::vector::HeapVec;
 
@@ -43,6 +43,22 @@ impl Entry {
     }
 }
 
+impl Value {
+    /// Sets the element of an array whose key is a string, if it is there already and the array is nobody else's: the way of
+    /// most writes, without a call. Whether it did; if not, nothing has changed.
+    #[inline]
+    pub fn set_by_text(&mut self, key: &Self, value: &Self) -> bool {
+        let Some(array) = self.as_unique_array().filter(|array| !array.is_packed()) else {
+            return false;
+        };
+        let Some(position) = Key::text(key).and_then(|key| array.find_text(key)) else {
+            return false;
+        };
+        array.entries[position].value = value.clone();
+        true
+    }
+}
+
 #[inline]
 fn stored_key(key: &Value) -> Key<'_> {
     if key.is_number() {
@@ -62,6 +78,41 @@ impl HslArray {
     pub(in crate::runtime) const ENTRY_OCTETS: usize = size_of::<Entry>();
     pub(in crate::runtime) const ENTRY_KEY_OFFSET: usize = offset_of!(Entry, key);
     pub(in crate::runtime) const ENTRY_VALUE_OFFSET: usize = offset_of!(Entry, value);
+
+    /// The element whose key is a string that is no integer, or `None` if that can't be told at once: the array is packed,
+    /// or the key another. The way of most look-ups, without a call.
+    #[inline]
+    #[must_use]
+    pub fn get_by_text(&self, key: &Value) -> Option<Option<&Value>> {
+        if self.is_packed() {
+            return None;
+        }
+        let position = self.find_text(Key::text(key)?);
+        Some(position.map(|position| &self.entries[position].value))
+    }
+
+    /// The position of the entry with a string as its key.
+    #[inline(always)] // Once for reading and once for writing.
+    fn find_text(&self, key: &HslString) -> Option<usize> {
+        let hash = key.hash();
+        let is_it = |entry: &Entry| {
+            entry.hash == hash
+                && entry.key.as_string().is_some_and(|stored| {
+                    std::ptr::eq(stored, key) || string::same_octets(stored.octets(), key.octets())
+                })
+        };
+        let Some(mask) = self.table.len().checked_sub(1) else {
+            return self.entries.iter().position(is_it);
+        };
+        let mut slot = hash as usize & mask;
+        while let Some(position) = self.table[slot].checked_sub(1) {
+            if is_it(&self.entries[position as usize]) {
+                return Some(position as usize);
+            }
+            slot = (slot + 1) & mask;
+        }
+        None
+    }
 
     /// The position of the entry with this key.
     #[expect(

@@ -32,6 +32,8 @@ pub struct HslArray {
     pub(super) length: u32,
     /// Whether `next` must be found anew because the entry with the highest key was removed.
     next_is_stale: bool,
+    /// How many values there is room for behind the array, in its block: `values` may lie there.
+    room: u8,
     /// The values of the packed form. Invariant: if not empty, `entries` and `table` are empty.
     pub(super) values: HeapVec<Value>,
     /// The entries of the mapped form; holes have an undefined key.
@@ -65,6 +67,16 @@ impl Value {
     /// If the capacity exceeds [`ARRAY_LENGTH_MAX`] or the heap its limit.
     pub fn array_with_capacity(capacity: usize) -> Result<Self, ErrorKind> {
         check_length(capacity)?;
+        if let Ok(room @ 1..=ROOM_MAX) = u8::try_from(capacity) {
+            let octets = capacity * size_of::<Self>();
+            return heap::make_object_with_room(octets, |header, behind| HslArray {
+                room,
+                // SAFETY: the room is behind the array in its block, which is freed after the array was dropped; nothing
+                // moves its values elsewhere without copying them.
+                values: unsafe { HeapVec::in_room(behind.cast(), u32::from(room)) },
+                ..HslArray::empty(header)
+            });
+        }
         let values = HeapVec::with_capacity(capacity)?;
         heap::make_object(|header| HslArray {
             values,
@@ -107,6 +119,9 @@ impl Value {
     }
 }
 
+/// An array that is made for at most so many values has room for them in its own block.
+const ROOM_MAX: u8 = 8;
+
 #[inline]
 fn check_length(length: usize) -> Result<(), ErrorKind> {
     if length <= ARRAY_LENGTH_MAX {
@@ -123,6 +138,7 @@ impl HslArray {
             header,
             length: 0,
             next_is_stale: false,
+            room: 0,
             values: HeapVec::new(),
             entries: HeapVec::new(),
             table: HeapVec::new(),
@@ -148,11 +164,18 @@ impl HslArray {
             header,
             length: self.length,
             next_is_stale: self.next_is_stale,
+            room: 0,
             values,
             entries,
             table,
             next: self.next,
         })
+    }
+
+    /// The octets of its block, which it was made with.
+    #[inline]
+    pub(super) fn block_octets(&self) -> usize {
+        size_of::<Self>() + usize::from(self.room) * size_of::<Value>()
     }
 
     #[inline]

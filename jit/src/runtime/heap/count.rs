@@ -130,9 +130,12 @@ impl Inner {
         let object = header_address(bits);
         let size = match bits >> layout::TAG_SHIFT {
             layout::TAG_ARRAY => {
-                // SAFETY: the tag says what it is; at count zero nobody else uses it.
-                unsafe { object.cast::<HslArray>().drop_in_place() };
-                size_of::<HslArray>()
+                let array = object.cast::<HslArray>();
+                // SAFETY: the tag says what it is, and it is still initialised behind its header.
+                let size = unsafe { array.as_ref() }.block_octets();
+                // SAFETY: as above; at count zero nobody else uses it.
+                unsafe { array.drop_in_place() };
+                size
             }
             layout::TAG_FUNCTION => {
                 // SAFETY: as above.

@@ -39,6 +39,7 @@ const EXTEND_WORK: usize = 8;
 
 /// Slices shorter than this are copied: they cost no more than a reference, and do not keep a long string alive.
 const SHARED_LENGTH_MIN: usize = 48;
+const _: () = assert!(SHORT_MAX < SHARED_LENGTH_MIN);
 
 /// The octets lie in another string, whose value follows the header.
 const FLAG_SLICE: u8 = 1;
@@ -368,6 +369,24 @@ fn grow(value: &mut Value, capacity: usize) -> Result<(), ErrorKind> {
     string.data = unsafe { block.add(BLOCK_HEADER) };
     string.capacity = capacity_of(new);
     Ok(())
+}
+
+/// Two strings in one, if they are short and there is a block for that at hand.
+#[inline]
+#[must_use]
+pub fn joined_at_once(left: &Value, right: &Value) -> Option<Value> {
+    let pieces = [left.as_octets()?, right.as_octets()?];
+    let are_short = pieces[0].len() <= SHORT_MAX && pieces[1].len() <= SHORT_MAX;
+    are_short.then(|| concat_short(&pieces))?
+}
+
+/// What [`slice`] gives for a part that is short but no single octet, if there is a block for it at hand.
+#[inline]
+#[must_use]
+pub fn part_at_once(string: &HslString, start: usize, end: usize) -> Option<Value> {
+    let part = string.octets().get(start..end)?;
+    let is_copied = matches!(part.len(), 2..=SHORT_MAX) && part.len() < string.len();
+    is_copied.then(|| concat_short(&[part]))?
 }
 
 /// The octets from `start` (inclusive) to `end` (exclusive) of a string value. Long slices share the octets.
