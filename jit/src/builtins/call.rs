@@ -169,8 +169,18 @@ impl Builtin {
     /// # Panics
     ///
     /// If the function gives a kind that the registry does not name.
-    #[inline]
     pub fn invoke_on(
+        &'static self,
+        object: &Value,
+        arguments: &[Value],
+        machine: &mut dyn Machine,
+    ) -> Result<Value, Unwind> {
+        self.invoke_here(object, arguments, machine)
+    }
+
+    /// As [`Self::invoke_on`], without a call in between.
+    #[inline(always)] // For the one place where calls by name go.
+    pub(crate) fn invoke_here(
         &'static self,
         object: &Value,
         arguments: &[Value],

@@ -159,7 +159,11 @@ impl<'a, 'b> Translator<'a, 'b> {
         let mut instructions = source.instructions.as_slice();
         while let Some((first, rest)) = instructions.split_first() {
             self.at = (index, source.instructions.len() - instructions.len());
-            instructions = match self.slice_compared(instructions) {
+            let taken = match self.slice_compared(instructions) {
+                0 => self.slice_joined(instructions),
+                taken => taken,
+            };
+            instructions = match taken {
                 0 => {
                     self.instruction(first);
                     rest

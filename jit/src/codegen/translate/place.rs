@@ -6,7 +6,9 @@ use super::Translator;
 use crate::boundary::host_calls::HostCall;
 use crate::codegen::tables::{PlaceShape, ShapeAction, ShapeRoot, ShapeStep};
 use crate::infer::{Kinds, Representation};
-use crate::ir::{Operand, PathStep, Place, PlaceAction, PlaceRoot, Register};
+use crate::ir::{
+    Instruction, Operand, Operation, PathStep, Place, PlaceAction, PlaceRoot, Register,
+};
 use crate::source::Span;
 
 /// So many parts are appended by machine code; each takes some dozen instructions.
@@ -36,6 +38,41 @@ impl Translator<'_, '_> {
         let base = self.boxed(base);
         let [first, last, step] = bounds.map(|bound| self.boxed(bound));
         self.call_into(HostCall::slice, &[base, first, last, step], into);
+    }
+
+    /// `(a . b)[first:last]`, without making what is sliced: the joining, the slice and the end of what was joined are one.
+    /// Gives how many instructions that were; 0 where the instructions are others.
+    pub(super) fn slice_joined(&mut self, instructions: &[Instruction]) -> usize {
+        let [joining, slicing, ending, ..] = instructions else {
+            return 0;
+        };
+        let (
+            Operation::Concatenate { into: whole, parts },
+            Operation::Slice { into, base, bounds },
+            Operation::Release { register },
+        ) = (&joining.operation, &slicing.operation, &ending.operation)
+        else {
+            return 0;
+        };
+        let whole = Operand::Register(*whole);
+        let [first, last, Operand::Absent] = *bounds else {
+            return 0;
+        };
+        let is_one = *base == whole && Operand::Register(*register) == whole;
+        if !self.accesses() || !is_one || parts.len() != 2 || [first, last].contains(&whole) {
+            return 0;
+        }
+        self.span = slicing.span;
+        let joined = self.shared.tables.site(joining.span);
+        let joined = self.index(joined);
+        let [first, last] = [first, last].map(|bound| self.boxed(bound));
+        let list = self.list(parts);
+        self.call_into(HostCall::slice_joined, &[joined, list, first, last], *into);
+        let taken = [joining, slicing, ending];
+        for instruction in taken {
+            self.pass(instruction);
+        }
+        taken.len()
     }
 
     pub(super) fn append(&mut self, variable: Register, parts: &[Operand], joined: Option<Span>) {

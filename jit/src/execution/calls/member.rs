@@ -7,6 +7,7 @@ use crate::execution::running::Running;
 use crate::runtime::{FunctionTarget, Value, operate};
 use crate::script::ScriptInner;
 
+#[inline]
 pub(crate) fn index(
     running: &mut Running,
     base: &Value,
@@ -16,6 +17,16 @@ pub(crate) fn index(
     if let Some(found) = base.as_array().and_then(|array| array.get_by_text(key)) {
         return Ok(found.cloned().unwrap_or_default());
     }
+    index_other(running, base, key, accessor)
+}
+
+#[inline(never)]
+fn index_other(
+    running: &Running,
+    base: &Value,
+    key: &Value,
+    accessor: u32,
+) -> Result<Value, Unwind> {
     if base.as_object().is_some() {
         return member(&running.script, base, key, accessor).map_err(Unwind::Error);
     }

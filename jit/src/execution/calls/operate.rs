@@ -200,7 +200,7 @@ fn check_appended(
 }
 
 pub(crate) fn release(_: &mut Running, operand: Value) {
-    drop(operand);
+    operand.release();
 }
 
 pub(crate) fn array_new(_: &mut Running, capacity: u32) -> Result<Value, Unwind> {
@@ -226,6 +226,12 @@ pub(crate) fn array_insert(
     if array.set_by_text(key, element) {
         return Ok(array);
     }
+    array_insert_other(array, key, element)
+}
+
+#[inline(never)]
+fn array_insert_other(array: Value, key: &Value, element: &Value) -> Result<Value, Unwind> {
+    let mut array = array;
     let key = crate::runtime::Key::cast(key).map_err(Unwind::Error)?;
     array
         .array_mut()
@@ -275,6 +281,41 @@ pub(crate) fn slice(
         return Ok(part);
     }
     operate::slice(base, bound(first), bound(last), bound(step)).map_err(Unwind::Error)
+}
+
+pub(crate) fn slice_joined(
+    running: &mut Running,
+    joined: u32,
+    parts: &[Value],
+    first: &Value,
+    last: &Value,
+) -> Result<Value, Unwind> {
+    if let [left, right] = parts
+        && let Some(part) = joined_part_at_once((left, right), first, last)
+    {
+        return Ok(part);
+    }
+    match concatenate(running, parts) {
+        Ok(whole) => slice(running, &whole, first, last, &Value::UNDEFINED),
+        Err(unwind) => {
+            running.state.failed_site = joined;
+            Err(unwind)
+        }
+    }
+}
+
+/// A short part of two strings as if they were one, between bounds that are numbers or absent.
+#[inline]
+fn joined_part_at_once(
+    (left, right): (&Value, &Value),
+    first: &Value,
+    last: &Value,
+) -> Option<Value> {
+    let (left, right) = (left.as_string()?, right.as_string()?);
+    let length = left.len() + right.len();
+    let start = slice::position(first, 0, length)?;
+    let end = slice::position(last, length, length)?;
+    string::joined_part_at_once(left, right, start, end.max(start))
 }
 
 /// A short part of a string between bounds that are numbers or absent: the way of most slices, without a call.

@@ -37,6 +37,14 @@ impl Entry {
         self.key.clone()
     }
 
+    #[inline(always)] // Two comparisons where the key is the same string, which is often so.
+    fn has_text(&self, key: &HslString) -> bool {
+        let stored = self.key.as_string();
+        stored.is_some_and(|stored| {
+            std::ptr::eq(stored, key) || string::same_octets(stored.octets(), key.octets())
+        })
+    }
+
     #[inline]
     pub(super) fn key(&self) -> Key<'_> {
         stored_key(&self.key)
@@ -95,18 +103,16 @@ impl HslArray {
     #[inline(always)] // Once for reading and once for writing.
     fn find_text(&self, key: &HslString) -> Option<usize> {
         let hash = key.hash();
-        let is_it = |entry: &Entry| {
-            entry.hash == hash
-                && entry.key.as_string().is_some_and(|stored| {
-                    std::ptr::eq(stored, key) || string::same_octets(stored.octets(), key.octets())
-                })
-        };
         let Some(mask) = self.table.len().checked_sub(1) else {
-            return self.entries.iter().position(is_it);
+            return self.find_by(hash, |stored| {
+                let stored = stored.as_octets();
+                stored.is_some_and(|stored| string::same_octets(stored, key.octets()))
+            });
         };
         let mut slot = hash as usize & mask;
         while let Some(position) = self.table[slot].checked_sub(1) {
-            if is_it(&self.entries[position as usize]) {
+            let entry = &self.entries[position as usize];
+            if entry.hash == hash && entry.has_text(key) {
                 return Some(position as usize);
             }
             slot = (slot + 1) & mask;

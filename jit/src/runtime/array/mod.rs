@@ -69,19 +69,15 @@ impl Value {
         check_length(capacity)?;
         if let Ok(room @ 1..=ROOM_MAX) = u8::try_from(capacity) {
             let octets = capacity * size_of::<Self>();
-            return heap::make_object_with_room(octets, |header, behind| HslArray {
-                room,
+            return heap::make_object_with_room(octets, |header, behind| {
                 // SAFETY: the room is behind the array in its block, which is freed after the array was dropped; nothing
                 // moves its values elsewhere without copying them.
-                values: unsafe { HeapVec::in_room(behind.cast(), u32::from(room)) },
-                ..HslArray::empty(header)
+                let values = unsafe { HeapVec::in_room(behind.cast(), u32::from(room)) };
+                HslArray::packed(header, room, values)
             });
         }
         let values = HeapVec::with_capacity(capacity)?;
-        heap::make_object(|header| HslArray {
-            values,
-            ..HslArray::empty(header)
-        })
+        heap::make_object(|header| HslArray::packed(header, 0, values))
     }
 
     /// A packed array of these values.
@@ -133,13 +129,15 @@ fn check_length(length: usize) -> Result<(), ErrorKind> {
 }
 
 impl HslArray {
-    fn empty(header: Header) -> Self {
+    /// An array without elements that has these values, of which there are none yet.
+    #[inline]
+    fn packed(header: Header, room: u8, values: HeapVec<Value>) -> Self {
         Self {
             header,
             length: 0,
             next_is_stale: false,
-            room: 0,
-            values: HeapVec::new(),
+            room,
+            values,
             entries: HeapVec::new(),
             table: HeapVec::new(),
             next: 0,

@@ -380,6 +380,25 @@ pub fn joined_at_once(left: &Value, right: &Value) -> Option<Value> {
     are_short.then(|| concat_short(&pieces))?
 }
 
+/// A part of two strings as if they were one, if it is short but no single octet, and there is a block for it at hand.
+#[inline]
+#[must_use]
+pub fn joined_part_at_once(
+    left: &HslString,
+    right: &HslString,
+    start: usize,
+    end: usize,
+) -> Option<Value> {
+    if !matches!(end.checked_sub(start)?, 2..=SHORT_MAX) {
+        return None;
+    }
+    let cut = left.len();
+    let before = left.octets().get(start.min(cut)..end.min(cut))?;
+    let behind = right.octets();
+    let behind = behind.get(start.saturating_sub(cut)..end.saturating_sub(cut))?;
+    concat_short(&[before, behind])
+}
+
 /// What [`slice`] gives for a part that is short but no single octet, if there is a block for it at hand.
 #[inline]
 #[must_use]
