@@ -7,7 +7,7 @@ use crate::execution::running::Running;
 use crate::runtime::{FunctionTarget, Value, operate};
 use crate::script::ScriptInner;
 
-#[inline]
+#[inline(always)] // In two places.
 pub(crate) fn index(
     running: &mut Running,
     base: &Value,

@@ -118,6 +118,9 @@ pub(crate) fn power(_: &mut Running, left: f64, right: f64) -> f64 {
 }
 
 pub(crate) fn interpolate(_: &mut Running, parts: &[Value]) -> Result<Value, Unwind> {
+    if let Some(joined) = string::all_joined_at_once(parts) {
+        return Ok(joined);
+    }
     convert::interpolate(parts).map_err(Unwind::Error)
 }
 
@@ -127,6 +130,9 @@ pub(crate) fn concatenate(_: &mut Running, parts: &[Value]) -> Result<Value, Unw
             return Ok(joined);
         }
         return operate::concat(left, right).map_err(Unwind::Error);
+    }
+    if let Some(joined) = string::all_joined_at_once(parts) {
+        return Ok(joined);
     }
     check_parts(parts)?;
     convert::interpolate(parts).map_err(Unwind::Error)

@@ -216,8 +216,17 @@ pub fn concat<const N: usize>(pieces: [&[u8]; N]) -> Result<Value, ErrorKind> {
 #[inline(always)] // Short when the number of pieces is known.
 fn concat_short(pieces: &[&[u8]]) -> Option<Value> {
     let length = pieces.iter().map(|piece| piece.len()).sum();
-    let (block, header) =
-        heap::reuse_string(BLOCK_HEADER + length, length + EXTEND_WORK * pieces.len())?;
+    put_short(length, pieces.len(), pieces.iter().copied())
+}
+
+/// One string of so many short pieces, which are so long together, as [`concat_short`] makes it.
+#[inline(always)] // As above.
+fn put_short<'p>(
+    length: usize,
+    count: usize,
+    pieces: impl Iterator<Item = &'p [u8]>,
+) -> Option<Value> {
+    let (block, header) = heap::reuse_string(BLOCK_HEADER + length, length + EXTEND_WORK * count)?;
     // SAFETY: the block is longer than the header.
     let data = unsafe { block.add(BLOCK_HEADER) };
     // SAFETY: behind the header there is room for all pieces, in memory that is nobody else's.
@@ -378,6 +387,24 @@ pub fn joined_at_once(left: &Value, right: &Value) -> Option<Value> {
     let pieces = [left.as_octets()?, right.as_octets()?];
     let are_short = pieces[0].len() <= SHORT_MAX && pieces[1].len() <= SHORT_MAX;
     are_short.then(|| concat_short(&pieces))?
+}
+
+/// Strings in one, if they are short and there is a block for that at hand.
+#[inline]
+#[must_use]
+pub fn all_joined_at_once(parts: &[Value]) -> Option<Value> {
+    let mut length = 0;
+    for part in parts {
+        let octets = part.as_string()?.len();
+        if SHORT_MAX < octets {
+            return None;
+        }
+        length += octets;
+    }
+    let pieces = parts
+        .iter()
+        .map(|part| part.as_octets().unwrap_or_default());
+    put_short(length, parts.len(), pieces)
 }
 
 /// A part of two strings as if they were one, if it is short but no single octet, and there is a block for it at hand.
