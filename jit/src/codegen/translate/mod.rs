@@ -6,6 +6,7 @@
 //! One file per family of operations; this one holds what they share.
 
 mod access;
+mod append;
 mod arithmetic;
 mod call;
 mod control;
