@@ -16,7 +16,7 @@ use postern_jit::script::{Options, Script};
 use postern_jit::source::SourceMap;
 
 /// The optimisations by the words that files are named with.
-const WORDS: [(&str, Optimisation); 13] = [
+const WORDS: [(&str, Optimisation); 14] = [
     ("call-kinds", Optimisation::CallKinds),
     ("integers", Optimisation::Integers),
     ("ranges", Optimisation::Ranges),
@@ -24,6 +24,7 @@ const WORDS: [(&str, Optimisation); 13] = [
     ("versions", Optimisation::Versions),
     ("inline-access", Optimisation::InlineAccess),
     ("plain-arrays", Optimisation::PlainArrays),
+    ("held-elements", Optimisation::HeldElements),
     ("fuel-register", Optimisation::FuelRegister),
     ("string-switch", Optimisation::StringSwitch),
     ("copies", Optimisation::Copies),
@@ -67,7 +68,7 @@ fn optimised(name: &str, text: &[u8]) -> (String, &'static str) {
         &mut diagnostics,
     );
     let plain = plain.unwrap_or_else(|| panic!("{}", diagnostics.render(&sources)));
-    let machine = WORDS[..8]
+    let machine = WORDS[..9]
         .iter()
         .any(|(_, one)| options.optimisations.has(*one));
     if machine {

@@ -4,6 +4,7 @@
 //! register how it is best held. A forward data-flow analysis to a fixed point; with [`Inference::Off`] everything may be
 //! anything, which is the second way every test runs. Never changes what a program does.
 
+mod held;
 mod integers;
 mod known;
 mod lattice;
@@ -11,6 +12,7 @@ mod ranges;
 mod transfer;
 mod versions;
 
+pub use held::held_elements;
 pub(crate) use integers::small_integer;
 pub use known::Known;
 pub use lattice::Kinds;

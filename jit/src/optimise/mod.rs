@@ -33,6 +33,8 @@ pub enum Optimisation {
     InlineAccess,
     /// References to elements of arrays that surely hold nothing of the heap are not counted.
     PlainArrays,
+    /// References to elements that `foreach` looks at while it holds their array are not counted.
+    HeldElements,
     /// What is left of the fuel is held in a machine register between calls.
     FuelRegister,
     /// Bodies of small functions stand where they are called.
@@ -57,6 +59,7 @@ impl Optimisation {
         Self::Versions,
         Self::InlineAccess,
         Self::PlainArrays,
+        Self::HeldElements,
         Self::FuelRegister,
         Self::Inline,
         Self::Fold,

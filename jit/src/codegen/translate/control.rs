@@ -235,7 +235,7 @@ impl Translator<'_, '_> {
         let array = self.boxed(Operand::Register(array));
         let at = self.register(position);
         if self.accesses() {
-            let (mapped, host) = (self.builder.create_block(), self.builder.create_block());
+            let (host, mapped) = self.slow_and_done();
             let registers = (position, key, value);
             self.next_packed((array, elements), at, registers, mapped);
             let body = self.target(body);
@@ -281,16 +281,32 @@ impl Translator<'_, '_> {
             .builder
             .ins()
             .load(types::I64, MemFlagsData::trusted(), room, 8);
+        self.give_back(value, element);
         self.define_boxed(value, element);
         if let Some(key) = key {
             let content = self
                 .builder
                 .ins()
                 .load(types::I64, MemFlagsData::trusted(), room, 0);
+            self.give_back(key, content);
             self.define_boxed(key, content);
         }
         let body = self.target(body);
         self.builder.ins().jump(body, &[]);
+    }
+
+    /// Gives up the reference to what goes into a register that needs none of its own.
+    fn give_back(&mut self, into: Register, value: ir::Value) {
+        if self.is_held(into) {
+            self.release(value, Kinds::ANY);
+        }
+    }
+
+    /// Adds a reference for a register that needs one of its own.
+    fn retain_for(&mut self, into: Register, value: ir::Value, kinds: Kinds) {
+        if !self.is_held(into) {
+            self.retain(value, kinds);
+        }
     }
 
     /// The next element of a mapped array; goes to `done` at the end of an array of either form, to `host` at a hole.
@@ -312,13 +328,14 @@ impl Translator<'_, '_> {
         let is_there = self.builder.ins().icmp(IntCC::NotEqual, found, undefined);
         self.proceed_if(is_there, host);
         let element = self.load(types::I64, entry, ENTRY_VALUE_OFFSET);
-        self.retain(element, elements);
+        self.retain_for(value, element, elements);
         let next = self.builder.ins().iadd_imm_s(at, 1);
         self.builder
             .def_var(self.variables[position.0 as usize], next);
         self.define_boxed(value, element);
         if let Some(key) = key {
-            self.retain(found, Kinds::NUMBER.or(Kinds::STRING).or(Kinds::NONE));
+            let kinds = Kinds::NUMBER.or(Kinds::STRING).or(Kinds::NONE);
+            self.retain_for(key, found, kinds);
             self.define_boxed(key, found);
         }
     }
@@ -331,7 +348,10 @@ impl Translator<'_, '_> {
         (position, key, value): (Register, Option<Register>, Register),
         host: ir::Block,
     ) {
-        let element = self.packed_element(array, elements, at, host);
+        let array = self.pointer(array);
+        let place = self.packed_place(array, at, host);
+        let element = self.load(types::I64, place, 0);
+        self.retain_for(value, element, elements);
         let next = self.builder.ins().iadd_imm_s(at, 1);
         self.builder
             .def_var(self.variables[position.0 as usize], next);

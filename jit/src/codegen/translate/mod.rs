@@ -30,7 +30,8 @@ use cranelift_module::{FuncId, Module};
 use super::tables::Tables;
 use crate::boundary::host_calls::{HostCall, ResultKind};
 use crate::infer::{
-    Inference, Inferred, Kinds, Known, Representation, State, operand_kinds, transfer,
+    Inference, Inferred, Kinds, Known, Representation, State, held_elements, operand_kinds,
+    transfer,
 };
 use crate::ir::{
     BlockId, Constant, Function, FunctionId, Instruction, Operand, Operation, Register,
@@ -68,6 +69,8 @@ pub(super) struct Translator<'a, 'b> {
     function: &'a Function,
     id: FunctionId,
     inferred: &'a Inferred,
+    /// Per register: whether its reference is one that another register keeps.
+    held: Vec<bool>,
     /// The kinds at the point being translated.
     state: State,
     variables: Vec<Variable>,
@@ -127,6 +130,11 @@ impl<'a, 'b> Translator<'a, 'b> {
         builder.append_block_param(fail, types::I32);
         builder.set_cold_block(fail);
         let holds_fuel = shared.optimisations.has(Optimisation::FuelRegister);
+        let held = if shared.optimisations.has(Optimisation::HeldElements) {
+            held_elements(function)
+        } else {
+            vec![false; function.registers.len()]
+        };
         let fuel = holds_fuel.then(|| builder.declare_var(types::I64));
         Self {
             builder,
@@ -134,6 +142,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             function,
             id,
             inferred,
+            held,
             state: vec![Kinds::NOTHING; function.registers.len()],
             variables,
             blocks,
@@ -410,6 +419,11 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     fn representation(&self, register: Register) -> Representation {
         self.inferred.representation[register.0 as usize]
+    }
+
+    /// Whether another register keeps the reference of this one.
+    fn is_held(&self, register: Register) -> bool {
+        self.held[register.0 as usize]
     }
 
     fn target(&self, block: BlockId) -> ir::Block {

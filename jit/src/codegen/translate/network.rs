@@ -26,9 +26,8 @@ impl Translator<'_, '_> {
         if !self.accesses() || both.iter().any(|kinds| !kinds.meets(Kinds::STRING)) {
             return false;
         }
-        let (slow, done) = (self.builder.create_block(), self.builder.create_block());
-        self.builder.set_cold_block(slow);
-        self.builder.append_block_param(done, types::I64);
+        let (slow, done) = self.slow_and_done();
+        self.builder.append_block_param(done, types::I8);
         let flags = MemFlagsData::trusted().with_readonly().with_can_move();
         let tables = self
             .builder
@@ -50,14 +49,15 @@ impl Translator<'_, '_> {
             differs = self.builder.ins().bor(differs, bits);
         }
         let truth = self.builder.ins().icmp_imm_u(IntCC::Equal, differs, 0);
-        let truth = self.box_truth(truth);
         self.builder.ins().jump(done, &[truth.into()]);
         self.builder.switch_to_block(slow);
         let result = self.builtin_by_host(builtin, &[ip, network]);
-        self.builder.ins().jump(done, &[result.into()]);
+        // The registry says that it gives nothing else.
+        let truth = self.unbox_truth(result);
+        self.builder.ins().jump(done, &[truth.into()]);
         self.builder.switch_to_block(done);
-        let result = self.builder.block_params(done)[0];
-        self.define_boxed(into, result);
+        let truth = self.builder.block_params(done)[0];
+        self.define_truth(into, truth);
         true
     }
 

@@ -210,7 +210,8 @@ impl Translator<'_, '_> {
             Representation::Boxed | Representation::Position => {
                 let kinds = self.kinds(Operand::Register(variable));
                 // What is not counted is not even read: it need not be kept until here.
-                let old = kinds.may_be_counted().then(|| self.register(variable));
+                let releases = kinds.may_be_counted() && !self.is_held(variable);
+                let old = releases.then(|| self.register(variable));
                 let value = self.boxed(new);
                 self.define_boxed(variable, value);
                 if let Some(old) = old {
@@ -222,7 +223,8 @@ impl Translator<'_, '_> {
 
     pub(super) fn release_register(&mut self, register: Register) {
         let kinds = self.release_kinds(register);
-        if self.representation(register) == Representation::Boxed && kinds.may_be_counted() {
+        let is_counted = kinds.may_be_counted() && !self.is_held(register);
+        if self.representation(register) == Representation::Boxed && is_counted {
             let value = self.register(register);
             self.release(value, kinds);
         }
