@@ -24,8 +24,8 @@ pub(crate) struct ExecutionState {
     pub(crate) networks: *const SeenTables,
     /// The entry of [`crate::codegen`]'s site table where the script failed, plus one; zero while it has not.
     pub(crate) failed_site: u32,
-    /// Keeps the size a multiple of eight.
-    pub(crate) reserved: u32,
+    /// One more than the position of the entry that the last look-up of an element by a text found; zero where it found none.
+    pub(crate) found: u32,
 }
 
 /// Offset of [`ExecutionState::fuel`].
@@ -38,6 +38,8 @@ pub(crate) const STATE_PREDEFINED: i32 = offset(offset_of!(ExecutionState, prede
 pub(crate) const STATE_OCTETS: i32 = offset(offset_of!(ExecutionState, octets));
 /// Offset of [`ExecutionState::networks`].
 pub(crate) const STATE_NETWORKS: i32 = offset(offset_of!(ExecutionState, networks));
+/// Offset of [`ExecutionState::found`].
+pub(crate) const STATE_FOUND: i32 = offset(offset_of!(ExecutionState, found));
 /// Offset of [`ExecutionState::failed_site`].
 pub(crate) const STATE_FAILED_SITE: i32 = offset(offset_of!(ExecutionState, failed_site));
 

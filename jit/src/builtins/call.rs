@@ -86,17 +86,17 @@ impl Builtin {
     /// If there are too few or too many, or one is of a kind its parameter does not take.
     #[inline]
     pub fn check(&'static self, arguments: &[Value]) -> Result<(), ErrorKind> {
-        let mut parameters = self.parameters.iter().zip(arguments);
+        let mut each = arguments.iter().zip(self.takes_tags);
         if self.arguments_min() <= arguments.len()
-            && arguments.len() <= self.parameters.len()
-            && parameters.all(|(parameter, argument)| parameter.kinds.contains(argument.kind()))
+            && arguments.len() <= self.takes_tags.len()
+            && each.all(|(argument, tags)| tags >> argument.tag_number() & 1 != 0)
         {
             return Ok(());
         }
         self.check_each(arguments)
     }
 
-    /// As [`Self::check`], for calls that are wrong and for those with more arguments than parameters.
+    /// As [`Self::check`], for calls that are wrong and for those of which the tags of the arguments do not tell.
     #[inline(never)]
     fn check_each(&'static self, arguments: &[Value]) -> Result<(), ErrorKind> {
         let (minimum, maximum) = (self.arguments_min(), self.arguments_max());
@@ -135,7 +135,7 @@ impl Builtin {
     #[inline]
     fn check_result(&'static self, result: &Value) {
         assert!(
-            self.returns.contains(result.kind()),
+            self.gives_tags >> result.tag_number() & 1 != 0 || self.returns.contains(result.kind()),
             "{} gave a {}",
             self.name,
             result.kind()

@@ -108,6 +108,10 @@ pub struct Builtin {
     pub call: fn(&mut Call<'_>) -> Result<crate::runtime::Value, Unwind>,
     /// The fewest and the most arguments, counted once from the parameters.
     counts: (usize, Option<usize>),
+    /// The tags of values that the first parameters surely take; where there is no parameter, none.
+    takes_tags: [u8; 4],
+    /// The tags of values that it may surely give.
+    gives_tags: u8,
     /// The answer where it is known already, for any arguments.
     known: Option<KnownAnswer>,
 }
@@ -164,6 +168,8 @@ impl Builtin {
             examples: &[],
             call,
             counts: counts(parameters),
+            takes_tags: takes_tags(parameters),
+            gives_tags: returns.tags(),
             known: None,
         }
     }
@@ -247,6 +253,23 @@ const fn counts(parameters: &[Parameter]) -> (usize, Option<usize>) {
         _ => Some(parameters.len()),
     };
     (least, most)
+}
+
+/// The tags that the first parameters take. Runs in the compiler.
+const fn takes_tags(parameters: &[Parameter]) -> [u8; 4] {
+    let mut tags = [0; 4];
+    let mut position = 0;
+    while position < tags.len() {
+        if position < parameters.len() {
+            tags[position] = parameters[position].kinds.tags();
+        } else if let [.., last] = parameters
+            && matches!(last.presence, Presence::Variadic)
+        {
+            tags[position] = last.kinds.tags();
+        }
+        position += 1;
+    }
+    tags
 }
 
 /// Every builtin, sorted by name. A function value names one by its index here.

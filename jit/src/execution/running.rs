@@ -77,7 +77,7 @@ impl Running {
                 octets: octet_strings(),
                 networks: seen_tables(),
                 failed_site: 0,
-                reserved: 0,
+                found: 0,
             },
             predefined: vec![Value::NONE; predefined],
             written: Marks::new(predefined),

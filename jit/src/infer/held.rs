@@ -230,7 +230,7 @@ impl Candidates {
 }
 
 /// Calls back for each register that holds something else behind an operation, or nothing of its own any more.
-fn each_changed(operation: &Operation, found: &mut dyn FnMut(Register)) {
+pub fn each_changed(operation: &Operation, found: &mut dyn FnMut(Register)) {
     match operation {
         Operation::CheckDefined { .. } => {}
         Operation::Place {

@@ -12,7 +12,7 @@ mod ranges;
 mod transfer;
 mod versions;
 
-pub use held::held_elements;
+pub use held::{each_changed, held_elements};
 pub(crate) use integers::small_integer;
 pub use known::Known;
 pub use lattice::Kinds;

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::ops::BitOr;
 
+use super::layout;
+
 /// The kind of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -86,6 +88,21 @@ impl Kinds {
     #[must_use]
     pub const fn of(kind: Kind) -> Self {
         Self(1 << kind as u8)
+    }
+
+    /// The tags whose values are surely of these kinds, as bits by [`Value::tag_number`].
+    ///
+    /// [`Value::tag_number`]: crate::runtime::Value
+    #[must_use]
+    pub(crate) const fn tags(self) -> u8 {
+        const FIRST: u64 = layout::NUMBER_MAX >> layout::TAG_SHIFT;
+        let mut tags = self.contains(Kind::Number) as u8;
+        let immediates = self.contains(Kind::None) && self.contains(Kind::Boolean);
+        tags |= (immediates as u8) << ((layout::NONE >> layout::TAG_SHIFT) - FIRST);
+        tags |= (self.contains(Kind::String) as u8) << (layout::TAG_STRING - FIRST);
+        tags |= (self.contains(Kind::Array) as u8) << (layout::TAG_ARRAY - FIRST);
+        tags |= (self.contains(Kind::Function) as u8) << (layout::TAG_FUNCTION - FIRST);
+        tags | (self.contains(Kind::Object) as u8) << (layout::TAG_OBJECT - FIRST)
     }
 
     /// The kinds of both sets.

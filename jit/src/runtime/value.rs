@@ -88,6 +88,15 @@ impl Value {
         }
     }
 
+    /// The number of its tag: 0 of a double, then in the order of the tags. [`Kinds::tags`] says which of them kinds have.
+    ///
+    /// [`Kinds::tags`]: crate::runtime::Kinds::tags
+    #[must_use]
+    #[inline]
+    pub(crate) const fn tag_number(&self) -> u64 {
+        (self.bits >> layout::TAG_SHIFT).saturating_sub(layout::NUMBER_MAX >> layout::TAG_SHIFT)
+    }
+
     /// Whether it is a number.
     #[must_use]
     #[inline]

@@ -142,6 +142,7 @@ impl<T> HeapVec<T> {
     }
 
     /// Whether another element needs a larger block.
+    #[inline]
     pub(super) fn is_full(&self) -> bool {
         self.length == self.capacity
     }

@@ -73,6 +73,7 @@ impl Translator<'_, '_> {
         key: Operand,
         accessor: u32,
     ) {
+        self.begin_note();
         let kinds = self.kinds(base);
         let indexed = kinds.meets(Kinds::ARRAY.or(Kinds::STRING));
         let position = if self.accesses() && indexed {
@@ -85,6 +86,7 @@ impl Translator<'_, '_> {
             let key = self.boxed(key);
             let accessor = self.index(accessor);
             self.call_into(HostCall::index, &[base, key, accessor], into);
+            self.note_found();
             return;
         };
         let owner = self.boxed(base);
@@ -124,6 +126,7 @@ impl Translator<'_, '_> {
         let element = self
             .call_host(HostCall::index, &[owner, key, accessor])
             .expect("index has a result");
+        self.note_found();
         self.builder.ins().jump(done, &[element.into()]);
         self.builder.switch_to_block(done);
         let element = self.builder.block_params(done)[0];

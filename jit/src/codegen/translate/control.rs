@@ -30,6 +30,7 @@ impl Translator<'_, '_> {
         for index in parameters..self.variables.len() {
             self.initialise(index);
         }
+        self.initialise_notes();
         if self.shared.is_marked {
             let id = self.index(self.id.0);
             // A failure here is the caller's: it is told where the call stands.

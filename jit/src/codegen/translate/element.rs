@@ -19,10 +19,10 @@ use crate::runtime::layout::{
 /// What is written to an element of a local variable.
 #[derive(Clone, Copy)]
 pub(super) struct ElementWrite {
-    variable: Register,
+    pub(super) variable: Register,
     /// `None` for a new element at the end.
     key: Option<Operand>,
-    value: Operand,
+    pub(super) value: Operand,
 }
 
 impl Translator<'_, '_> {
@@ -63,6 +63,7 @@ impl Translator<'_, '_> {
             self.index_value(into, base, *key, place.accessor);
             return true;
         }
+        self.begin_note();
         let (other, done) = (self.builder.create_block(), self.builder.create_block());
         let owner = self.boxed(base);
         let is_array = self.has_tag(owner, TAG_ARRAY);
@@ -70,6 +71,7 @@ impl Translator<'_, '_> {
         let operand = self.boxed(*key);
         let accessor = self.index(place.accessor);
         self.call_into(HostCall::index, &[owner, operand, accessor], into);
+        self.note_found();
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(other);
         self.place_by_host(Some(into), place, action);
@@ -191,7 +193,7 @@ impl Translator<'_, '_> {
     }
 
     /// Writes a value, with a reference of its own, to an address.
-    fn store_counted(&mut self, value: Operand, place: ir::Value) {
+    pub(super) fn store_counted(&mut self, value: Operand, place: ir::Value) {
         let new = self.boxed(value);
         let kinds = self.kinds(value);
         self.retain(new, kinds);

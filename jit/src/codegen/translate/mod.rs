@@ -6,6 +6,7 @@
 //! One file per family of operations; this one holds what they share.
 
 mod access;
+mod again;
 mod append;
 mod arithmetic;
 mod call;
@@ -27,6 +28,7 @@ use cranelift_frontend::{FunctionBuilder, Variable};
 use cranelift_jit::JITModule;
 use cranelift_module::{FuncId, Module};
 
+use self::again::Again;
 use super::tables::Tables;
 use crate::boundary::host_calls::{HostCall, ResultKind};
 use crate::infer::{
@@ -71,6 +73,8 @@ pub(super) struct Translator<'a, 'b> {
     inferred: &'a Inferred,
     /// Per register: whether its reference is one that another register keeps.
     held: Vec<bool>,
+    /// Which elements are written where they were read.
+    again: Again,
     /// The kinds at the point being translated.
     state: State,
     variables: Vec<Variable>,
@@ -135,6 +139,11 @@ impl<'a, 'b> Translator<'a, 'b> {
         } else {
             vec![false; function.registers.len()]
         };
+        let again = if shared.optimisations.has(Optimisation::InlineAccess) {
+            Again::find(function, || builder.declare_var(types::I32))
+        } else {
+            Again::default()
+        };
         let fuel = holds_fuel.then(|| builder.declare_var(types::I64));
         Self {
             builder,
@@ -143,6 +152,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             id,
             inferred,
             held,
+            again,
             state: vec![Kinds::NOTHING; function.registers.len()],
             variables,
             blocks,

@@ -112,6 +112,7 @@ impl Translator<'_, '_> {
             return;
         };
         let (slow, done) = self.slow_and_done();
+        self.write_again(write, done);
         if !self.write_element(write, slow, done) {
             self.builder.ins().jump(slow, &[]);
         }

@@ -14,8 +14,13 @@ pub(crate) fn index(
     key: &Value,
     accessor: u32,
 ) -> Result<Value, Unwind> {
+    running.state.found = 0;
     if let Some(found) = base.as_array().and_then(|array| array.get_by_text(key)) {
-        return Ok(found.cloned().unwrap_or_default());
+        let Some((position, element)) = found else {
+            return Ok(Value::NONE);
+        };
+        running.state.found = u32::try_from(position + 1).unwrap_or(0);
+        return Ok(element.clone());
     }
     index_other(running, base, key, accessor)
 }

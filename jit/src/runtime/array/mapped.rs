@@ -87,16 +87,16 @@ impl HslArray {
     pub(in crate::runtime) const ENTRY_KEY_OFFSET: usize = offset_of!(Entry, key);
     pub(in crate::runtime) const ENTRY_VALUE_OFFSET: usize = offset_of!(Entry, value);
 
-    /// The element whose key is a string that is no integer, or `None` if that can't be told at once: the array is packed,
+    /// The element whose key is a string that is no integer, with the position of its entry, or `None` if that can't be told at once: the array is packed,
     /// or the key another. The way of most look-ups, without a call.
     #[inline]
     #[must_use]
-    pub fn get_by_text(&self, key: &Value) -> Option<Option<&Value>> {
+    pub fn get_by_text(&self, key: &Value) -> Option<Option<(usize, &Value)>> {
         if self.is_packed() {
             return None;
         }
         let position = self.find_text(Key::text(key)?);
-        Some(position.map(|position| &self.entries[position].value))
+        Some(position.map(|position| (position, &self.entries[position].value)))
     }
 
     /// The position of the entry with a string as its key.

@@ -269,6 +269,17 @@ impl HslArray {
     /// If that key is out of range, the array exceeds [`ARRAY_LENGTH_MAX`] or the heap its limit.
     #[inline]
     pub fn append(&mut self, value: Value) -> Result<(), ErrorKind> {
+        if self.len() < ARRAY_LENGTH_MAX && self.is_packed() && !self.values.is_full() {
+            self.values.push(value)?;
+            self.length += 1;
+            return Ok(());
+        }
+        self.append_moving(value)
+    }
+
+    /// As [`Self::append`], where there is no room or the array is not packed.
+    #[inline(never)]
+    fn append_moving(&mut self, value: Value) -> Result<(), ErrorKind> {
         if self.is_packed() {
             check_length(self.len() + 1)?;
             self.values.push(value)?;
@@ -276,6 +287,12 @@ impl HslArray {
             return Ok(());
         }
         self.append_mapped(value)
+    }
+
+    /// Takes the last value of the packed form, of an array that is being destroyed.
+    #[inline]
+    pub(super) fn take_last_packed(&mut self) -> Option<Value> {
+        self.values.pop()
     }
 
     fn append_mapped(&mut self, value: Value) -> Result<(), ErrorKind> {

@@ -9,6 +9,7 @@ use super::{Header, Inner, current, header_address};
 use crate::runtime::array::HslArray;
 use crate::runtime::function::{HslFunction, VariableCell};
 use crate::runtime::object::HslObject;
+use crate::runtime::value::Value;
 use crate::runtime::{layout, string};
 
 /// Adds a reference, unless the object is immortal. A count that grows into that bit stays there, and its object is never
@@ -145,6 +146,30 @@ impl Inner {
         self.draining.set(false);
     }
 
+    /// Drops an element of an array that is being destroyed: a string, which most are, without a call.
+    #[inline]
+    fn give_up_element(&self, element: Value) {
+        let tag = element.bits() >> layout::TAG_SHIFT;
+        if tag != layout::TAG_STRING {
+            return;
+        }
+        let bits = element.into_bits();
+        // SAFETY: a string that is alive, of which this was one count.
+        if !unsafe { give_up(bits) } {
+            return;
+        }
+        let object = header_address(bits);
+        // SAFETY: still a valid object.
+        if unsafe { object.as_ref() }.heap() != self.id {
+            return;
+        }
+        self.live.set(self.live.get() - 1);
+        // SAFETY: at count zero, and not used afterwards.
+        let size = unsafe { string::destroy(object.cast()) };
+        // SAFETY: its block has this size and is used by nobody now.
+        unsafe { self.blocks.deallocate(object.cast(), size) };
+    }
+
     /// # Safety
     ///
     /// 1. As for [`Self::drain`].
@@ -152,9 +177,13 @@ impl Inner {
         let object = header_address(bits);
         let size = match bits >> layout::TAG_SHIFT {
             layout::TAG_ARRAY => {
-                let array = object.cast::<HslArray>();
-                // SAFETY: the tag says what it is, and it is still initialised behind its header.
-                let size = unsafe { array.as_ref() }.block_octets();
+                let mut array = object.cast::<HslArray>();
+                // SAFETY: the tag says what it is, it is still initialised behind its header, and nobody else uses it.
+                let elements = unsafe { array.as_mut() };
+                let size = elements.block_octets();
+                while let Some(element) = elements.take_last_packed() {
+                    self.give_up_element(element);
+                }
                 // SAFETY: as above; at count zero nobody else uses it.
                 unsafe { array.drop_in_place() };
                 size
@@ -185,7 +214,6 @@ mod tests {
     use super::*;
     use crate::runtime::heap::Heap;
     use crate::runtime::key::Key;
-    use crate::runtime::value::Value;
 
     #[test]
     fn constants_survive_their_users() {
