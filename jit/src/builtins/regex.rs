@@ -255,13 +255,19 @@ fn pcre_match(call: &mut Call<'_>) -> Result<Value, Unwind> {
     if found.map_err(|error| fault(&error))?.is_none() {
         return Ok(Value::array()?);
     }
-    let mut result = Value::array_with_capacity(regex.captures_len())?;
+    let names = regex.capture_names();
+    let mut result = Value::array_with_capacity(names.len())?;
     let array = result.array_mut()?;
-    for (index, name) in regex.capture_names().iter().enumerate() {
+    for (index, name) in names.iter().enumerate() {
         let part = locations
             .get(index)
             .map(|(start, end)| &subject[start..end]);
         let value = Value::string(part.unwrap_or_default())?;
+        if name.is_none() && array.is_packed() {
+            // No group before it has a name, so that its number is that of the next element.
+            array.append(value)?;
+            continue;
+        }
         if let Some(name) = name {
             array.set(Key::of(name.as_bytes()), value.clone())?;
         }

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::array::length_of;
 use super::{Builtin, Call, Unwind, optional, required};
+use crate::error::ErrorKind;
 use crate::runtime::number::{to_count, to_int32};
 use crate::runtime::{Kinds, StringBuilder, Value, operate, string};
 
@@ -198,6 +199,13 @@ pub(super) fn split(
     }
     call.charge_octets(subject.len())?;
     let limit = call.opt_number(2).unwrap_or(0.0).trunc();
+    let whole = call.value(string_position);
+    if let [octet] = delimiter
+        && subject.len() <= SCANNED_MAX
+        && limit == 0.0
+    {
+        return split_scanned(call, whole, *octet);
+    }
     let cuts_max = match to_count(limit.abs()) {
         0 => usize::MAX,
         parts => parts - 1,
@@ -212,29 +220,51 @@ pub(super) fn split(
         first_cuts(subject, delimiter, cuts_max)
     };
     call.charge(cuts.len())?;
-    let whole = call.value(string_position);
-    let part = |start: usize, end: usize| {
-        let string = whole.as_string();
-        match string.and_then(|string| string::part_at_once(string, start, end)) {
-            Some(part) => Ok(part),
-            None => string::slice(whole, start, end),
-        }
-    };
     let mut result = Value::array_with_capacity(cuts.len() + 1)?;
     let parts = result.array_mut()?;
     let mut start = 0;
     for cut in cuts {
-        parts.append(part(start, cut)?)?;
+        parts.append(part(whole, start, cut)?)?;
         start = cut + delimiter.len();
     }
-    parts.append(part(start, subject.len())?)?;
+    parts.append(part(whole, start, subject.len())?)?;
+    Ok(result)
+}
+
+/// The octets of a string between two positions.
+#[inline]
+fn part(whole: &Value, start: usize, end: usize) -> Result<Value, ErrorKind> {
+    let string = whole.as_string();
+    match string.and_then(|string| string::part_at_once(string, start, end)) {
+        Some(part) => Ok(part),
+        None => string::slice(whole, start, end),
+    }
+}
+
+/// Splits a string of at most [`SCANNED_MAX`] octets wherever an octet is.
+fn split_scanned(call: &mut Call<'_>, whole: &Value, octet: u8) -> Result<Value, Unwind> {
+    let subject = whole.as_octets().unwrap_or_default();
+    let (places, cuts) = octet_places(subject, octet);
+    call.charge(cuts)?;
+    let mut result = Value::array_with_capacity(cuts + 1)?;
+    let parts = result.array_mut()?;
+    let mut start = 0;
+    for (base, word) in (0..subject.len()).step_by(WORD_PLACES).zip(places) {
+        let mut found = word;
+        while found != 0 {
+            let cut = base + found.trailing_zeros() as usize;
+            parts.append(part(whole, start, cut)?)?;
+            start = cut + 1;
+            found &= found - 1;
+        }
+    }
+    parts.append(part(whole, start, subject.len())?)?;
     Ok(result)
 }
 
 /// Where the first delimiters begin, at most so many. One octet is searched without preparing a search.
 fn first_cuts(subject: &[u8], delimiter: &[u8], cuts_max: usize) -> Cuts {
     match delimiter {
-        [octet] if subject.len() <= SCANNED_MAX => octet_cuts(subject, *octet, cuts_max),
         [octet] => memchr::memchr_iter(*octet, subject)
             .take(cuts_max)
             .collect(),
@@ -248,25 +278,34 @@ fn first_cuts(subject: &[u8], delimiter: &[u8], cuts_max: usize) -> Cuts {
 /// more than to look at all.
 const SCANNED_MAX: usize = 512;
 
-/// [`first_cuts`] by one octet, eight at a time.
-fn octet_cuts(subject: &[u8], octet: u8, cuts_max: usize) -> Cuts {
+/// So many octets have their places in one word.
+const WORD_PLACES: usize = 64;
+
+/// Where an octet is in at most [`SCANNED_MAX`] others, one bit for each, and how often. Eight octets at a time.
+fn octet_places(subject: &[u8], octet: u8) -> ([u64; SCANNED_MAX / WORD_PLACES], usize) {
     const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
+    /// Brings the lowest bits of eight octets together in the highest octet.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
     let sought = u64::from_le_bytes([octet; 8]);
+    let (mut places, mut count) = ([0; SCANNED_MAX / WORD_PLACES], 0);
     let (words, rest) = subject.as_chunks();
-    let mut cuts = Cuts::new();
-    for (start, word) in (0..).step_by(8).zip(words) {
+    for (index, word) in words.iter().enumerate() {
         let differs = u64::from_le_bytes(*word) ^ sought;
         // The highest bit of each octet that does not differ.
-        let mut found = !(((differs & LOW) + LOW) | differs | LOW);
-        while found != 0 {
-            cuts.push(start + found.trailing_zeros() as usize / 8);
-            found &= found - 1;
+        let found = !(((differs & LOW) + LOW) | differs | LOW) >> 7;
+        if found != 0 {
+            let bits = found.wrapping_mul(GATHER) >> 56;
+            places[index / 8] |= bits << (index % 8 * 8);
+            count += bits.count_ones() as usize;
         }
     }
-    let behind = (subject.len() - rest.len()..).zip(rest);
-    cuts.extend(behind.filter_map(|(place, found)| (*found == octet).then_some(place)));
-    cuts.truncate(cuts_max);
-    cuts
+    for (index, found) in (words.len() * 8..).zip(rest) {
+        if *found == octet {
+            places[index / WORD_PLACES] |= 1 << (index % WORD_PLACES);
+            count += 1;
+        }
+    }
+    (places, count)
 }
 
 /// Positions in a string; few take no memory.
@@ -446,13 +485,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cuts_are_where_the_octet_is(
-            subject in proptest::collection::vec(prop_oneof![Just(0x20_u8), Just(0xA0), Just(0x21), any::<u8>()], 0..80),
+        fn places_are_where_the_octet_is(
+            subject in proptest::collection::vec(prop_oneof![Just(0x20_u8), Just(0xA0), Just(0x21), any::<u8>()], 0..=SCANNED_MAX),
             octet in prop_oneof![Just(0x20_u8), Just(0xA0), any::<u8>()],
-            cuts_max in prop_oneof![Just(usize::MAX), 0..20_usize],
         ) {
-            let expected: Vec<usize> = memchr::memchr_iter(octet, &subject).take(cuts_max).collect();
-            assert_eq!(octet_cuts(&subject, octet, cuts_max).to_vec(), expected);
+            let (places, count) = octet_places(&subject, octet);
+            let is_place = |place: usize| places[place / WORD_PLACES] >> (place % WORD_PLACES) & 1 == 1;
+            let found: Vec<usize> = (0..SCANNED_MAX).filter(|place| is_place(*place)).collect();
+            let expected: Vec<usize> = memchr::memchr_iter(octet, &subject).collect();
+            assert_eq!((count, found), (expected.len(), expected));
         }
 
         #[test]

@@ -1,5 +1,6 @@
 //! Calls: of builtins, host functions and function values; making function values.
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use crate::boundary::enter::enter;
@@ -11,6 +12,9 @@ use crate::ir::FunctionId;
 use crate::runtime::{FunctionTarget, Key, Portable, Value};
 use crate::script::{ClassData, FunctionSignature};
 
+/// The object of a function of no object: nothing that would have to be dropped behind each call.
+const NO_OBJECT: ManuallyDrop<Value> = ManuallyDrop::new(Value::NONE);
+
 #[inline]
 pub(crate) fn call_builtin(
     running: &mut Running,
@@ -20,7 +24,7 @@ pub(crate) fn call_builtin(
     let builtin = &builtins::registry()[builtin as usize];
     match builtin.at_once(arguments) {
         Some(value) => Ok(value),
-        None => builtin.invoke_here(&Value::NONE, arguments, running),
+        None => builtin.invoke_here(&NO_OBJECT, arguments, running),
     }
 }
 
