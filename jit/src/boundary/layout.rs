@@ -22,6 +22,8 @@ pub(crate) struct ExecutionState {
     pub(crate) octets: *const u64,
     /// What was read of addresses and networks; valid for as long as the thread.
     pub(crate) networks: *const SeenTables,
+    /// The heap of the values of this execution.
+    pub(crate) heap: *const u8,
     /// The entry of [`crate::codegen`]'s site table where the script failed, plus one; zero while it has not.
     pub(crate) failed_site: u32,
     /// One more than the position of the entry that the last look-up of an element by a text found; zero where it found none.
@@ -38,6 +40,8 @@ pub(crate) const STATE_PREDEFINED: i32 = offset(offset_of!(ExecutionState, prede
 pub(crate) const STATE_OCTETS: i32 = offset(offset_of!(ExecutionState, octets));
 /// Offset of [`ExecutionState::networks`].
 pub(crate) const STATE_NETWORKS: i32 = offset(offset_of!(ExecutionState, networks));
+/// Offset of [`ExecutionState::heap`].
+pub(crate) const STATE_HEAP: i32 = offset(offset_of!(ExecutionState, heap));
 /// Offset of [`ExecutionState::found`].
 pub(crate) const STATE_FOUND: i32 = offset(offset_of!(ExecutionState, found));
 /// Offset of [`ExecutionState::failed_site`].
@@ -45,15 +49,15 @@ pub(crate) const STATE_FAILED_SITE: i32 = offset(offset_of!(ExecutionState, fail
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "the structure is 48 octets, asserted below"
+    reason = "the structure is 56 octets, asserted below"
 )]
 #[expect(
     clippy::cast_possible_wrap,
-    reason = "the structure is 48 octets, asserted below"
+    reason = "the structure is 56 octets, asserted below"
 )]
 const fn offset(bytes: usize) -> i32 {
     bytes as i32
 }
 
-const _: () = assert!(size_of::<ExecutionState>() == 48);
+const _: () = assert!(size_of::<ExecutionState>() == 56);
 const _: () = assert!(align_of::<ExecutionState>() == 8);

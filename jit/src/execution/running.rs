@@ -18,7 +18,7 @@ use crate::error::{ErrorKind, ScriptError};
 use crate::ir::FunctionId;
 use crate::process::{ProcessAnswer, ProcessRequest};
 use crate::runtime::Value;
-use crate::runtime::heap::{is_work_due, take_work};
+use crate::runtime::heap::{entered, is_work_due, take_work};
 use crate::runtime::portable::Snapshot;
 use crate::runtime::string::octet_strings;
 use crate::script::ScriptInner;
@@ -76,6 +76,7 @@ impl Running {
                 predefined: std::ptr::null_mut(),
                 octets: octet_strings(),
                 networks: seen_tables(),
+                heap: std::ptr::null(),
                 failed_site: 0,
                 found: 0,
             },
@@ -139,6 +140,7 @@ impl Running {
     /// came to its end.
     pub(super) fn run(&mut self) {
         self.state.predefined = self.predefined.as_mut_ptr().cast::<u64>();
+        self.state.heap = entered();
         if !self.keeps
             && let Err(kind) = self.make_statics()
         {

@@ -9,6 +9,7 @@
 
 use std::alloc::Layout;
 use std::cell::{Cell, RefCell};
+use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 
 use bumpalo::Bump;
@@ -26,6 +27,9 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
+    /// Where the lists of free blocks begin, one for each class.
+    pub(super) const FREE_OFFSET: usize = offset_of!(Self, free);
+
     pub(super) fn new(limit: usize) -> Self {
         Self {
             arena: RefCell::new(Bump::new()),
@@ -288,8 +292,10 @@ struct LargeBlock {
     size: usize,
 }
 
-const ALIGNMENT: usize = 16;
-const FINE_MAX: usize = 512;
+/// What every block is aligned to; blocks of up to [`FINE_MAX`] bytes differ by as much from class to class.
+pub(super) const ALIGNMENT: usize = 16;
+/// The largest block whose class is told by its size alone.
+pub(super) const FINE_MAX: usize = 512;
 const FINE_CLASSES: usize = FINE_MAX / ALIGNMENT;
 const SMALL_MAX: usize = 4096;
 /// Sixteen-byte steps up to 512, then four steps per doubling up to 4096.

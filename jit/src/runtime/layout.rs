@@ -15,14 +15,15 @@
 //!
 //! So a value refers to the heap exactly when its bits, unsigned, are at least [`HEAP_MIN`]. Every heap object begins with
 //! its reference count (u32), then a word the heap keeps for itself. Each offset below is taken from the type itself.
-//! Code may add to and subtract from a count without [`REFCOUNT_IMMORTAL`]; only a release that reaches exactly zero must
-//! call the runtime.
+//! Code may add to and subtract from a count without [`REFCOUNT_IMMORTAL`]; a release that reaches exactly zero must call
+//! the runtime, or give the block of a string back as the runtime does.
 
 use std::mem::{align_of, offset_of, size_of};
 
 use super::array::HslArray;
+use super::blocks;
 use super::function::{HslFunction, VariableCell};
-use super::heap::Header;
+use super::heap::{self, Header};
 use super::object::HslObject;
 use super::string::HslString;
 use super::value::Value;
@@ -108,6 +109,23 @@ pub const FUNCTION_CELLS_OFFSET: usize =
 pub const FUNCTION_BOUND_OFFSET: usize = offset_of!(HslFunction, bound);
 /// Where an object keeps the number of its class (u32).
 pub const OBJECT_CLASS_OFFSET: usize = offset_of!(HslObject, class);
+
+/// Where a heap keeps its number (u32), which the second word of its objects has above [`INFO_FLAGS_BITS`] flags.
+pub const HEAP_NUMBER_OFFSET: usize = heap::HEAP_NUMBER_OFFSET;
+/// Where a heap keeps how many objects are alive (u64).
+pub const HEAP_LIVE_OFFSET: usize = heap::HEAP_LIVE_OFFSET;
+/// Where a heap keeps the addresses of the first free blocks, by class: a free block begins with the address of the next.
+pub const HEAP_FREE_OFFSET: usize = heap::HEAP_FREE_OFFSET;
+/// How many lower bits of an object's second word are flags of its own. A string with octets of its own has none.
+pub const INFO_FLAGS_BITS: u32 = 8;
+/// Where every heap object has the number of its heap, with its flags.
+pub const INFO_OFFSET: usize = offset_of!(Header, info);
+/// The class of a small string's block is its capacity and this, shifted by [`STRING_CLASS_SHIFT`].
+pub const STRING_CLASS_BIAS: usize = size_of::<HslString>() - 1;
+/// See [`STRING_CLASS_BIAS`].
+pub const STRING_CLASS_SHIFT: u32 = blocks::ALIGNMENT.trailing_zeros();
+/// The greatest capacity of a string whose block's class is found so.
+pub const STRING_CLASS_CAPACITY_MAX: usize = blocks::FINE_MAX - size_of::<HslString>();
 
 const _: () = assert!(size_of::<usize>() == 8, "addresses are 64 bits wide");
 const _: () = assert!(size_of::<Value>() == 8 && align_of::<Value>() == 8);

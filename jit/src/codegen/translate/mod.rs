@@ -12,6 +12,7 @@ mod arithmetic;
 mod call;
 mod control;
 mod element;
+mod free;
 mod integer;
 mod network;
 mod place;

@@ -304,6 +304,10 @@ impl Translator<'_, '_> {
             .store(MemFlagsData::trusted(), fewer, pointer, 0);
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(last);
+        let counted = kinds.without(Kinds::PLAIN.or(Kinds::UNDEFINED));
+        if self.accesses() && counted.is(Kinds::STRING) {
+            self.free_string(value, done);
+        }
         self.call_host(HostCall::release, &[value]);
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(done);

@@ -23,7 +23,7 @@ mod count;
 mod work;
 
 use std::cell::{Cell, RefCell};
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, offset_of};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
@@ -142,6 +142,8 @@ struct Inner {
 }
 
 impl Inner {
+    const FREE_OFFSET: usize = offset_of!(Self, blocks) + Blocks::FREE_OFFSET;
+
     fn new(limit: usize) -> Self {
         let id = FREE_IDS
             .with_borrow_mut(Vec::pop)
@@ -178,6 +180,20 @@ impl Drop for Inner {
         // During the end of a thread the list may be gone already; then the number is not needed either.
         let _ = FREE_IDS.try_with(|ids| ids.borrow_mut().push(self.id));
     }
+}
+
+/// Where a heap keeps its number (u32).
+pub(in crate::runtime) const HEAP_NUMBER_OFFSET: usize = offset_of!(Inner, id);
+/// Where a heap keeps how many objects are alive.
+pub(in crate::runtime) const HEAP_LIVE_OFFSET: usize = offset_of!(Inner, live);
+/// Where a heap keeps the first free block of each class.
+pub(in crate::runtime) const HEAP_FREE_OFFSET: usize = Inner::FREE_OFFSET;
+
+/// The address of the entered heap, for generated code; null if none is. It stays where it is for as long as there are
+/// values of it.
+#[must_use]
+pub(crate) fn entered() -> *const u8 {
+    CURRENT.get().cast()
 }
 
 #[inline]
