@@ -16,7 +16,7 @@ use postern_jit::script::{Options, Script};
 use postern_jit::source::SourceMap;
 
 /// The optimisations by the words that files are named with.
-const WORDS: [(&str, Optimisation); 10] = [
+const WORDS: [(&str, Optimisation); 11] = [
     ("call-kinds", Optimisation::CallKinds),
     ("integers", Optimisation::Integers),
     ("inline-access", Optimisation::InlineAccess),
@@ -24,6 +24,7 @@ const WORDS: [(&str, Optimisation); 10] = [
     ("fuel-register", Optimisation::FuelRegister),
     ("string-switch", Optimisation::StringSwitch),
     ("copies", Optimisation::Copies),
+    ("callbacks", Optimisation::Callbacks),
     ("inline", Optimisation::Inline),
     ("fold", Optimisation::Fold),
     ("dead-code", Optimisation::DeadCode),

@@ -6,6 +6,7 @@
 //! code stands for an instruction are in [`crate::infer`] and `codegen`, and ask this set too.
 
 mod blocks;
+mod callbacks;
 mod copies;
 mod dead_code;
 mod fold;
@@ -29,6 +30,8 @@ pub enum Optimisation {
     PlainArrays,
     /// What is left of the fuel is held in a machine register between calls.
     FuelRegister,
+    /// Builtins that call a known function for each element are loops that call it by name.
+    Callbacks,
     /// Bodies of small functions stand where they are called.
     Inline,
     /// Operators and builtins on constants are computed when compiling.
@@ -49,6 +52,7 @@ impl Optimisation {
         Self::InlineAccess,
         Self::PlainArrays,
         Self::FuelRegister,
+        Self::Callbacks,
         Self::Inline,
         Self::Fold,
         Self::Copies,
@@ -105,6 +109,10 @@ impl fmt::Debug for Optimisations {
 
 /// Applies the passes of a set to a program.
 pub(crate) fn optimise(program: &mut Program, optimisations: Optimisations) {
+    if optimisations.has(Optimisation::Callbacks) {
+        callbacks::program(program);
+        check(program, "callbacks");
+    }
     let every = vec![true; program.functions.len()];
     tidy(program, optimisations, &every);
     if optimisations.has(Optimisation::Inline) {

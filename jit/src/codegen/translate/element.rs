@@ -7,6 +7,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, InstBuilder, types};
 
 use super::Translator;
+use crate::boundary::host_calls::HostCall;
 use crate::infer::{Kinds, Representation, element};
 use crate::ir::{Operand, PathStep, Place, PlaceAction, PlaceRoot, Register};
 use crate::runtime::array::ARRAY_LENGTH_MAX;
@@ -93,6 +94,51 @@ impl Translator<'_, '_> {
         }
         self.builder.ins().jump(done, &[]);
         true
+    }
+
+    /// Adds an element to an array under construction, under the key of the one that a walk found last.
+    pub(super) fn array_add(
+        &mut self,
+        array: Register,
+        (walked, position): (Register, Register),
+        value: Operand,
+    ) {
+        let owner = self.boxed(Operand::Register(array));
+        let walked = self.boxed(Operand::Register(walked));
+        let position = self.register(position);
+        let done = self.builder.create_block();
+        if self.accesses() && !matches!(value, Operand::Function(_)) {
+            let slow = self.builder.create_block();
+            self.add_in_step((owner, walked), position, value, slow);
+            self.builder.ins().jump(done, &[]);
+            self.builder.switch_to_block(slow);
+        }
+        let element = self.boxed(value);
+        let arguments = [owner, walked, position, element];
+        self.call_into(HostCall::array_add, &arguments, array);
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(done);
+    }
+
+    /// The same where both arrays are packed, and every element so far of the one walked is in the one that is built.
+    fn add_in_step(
+        &mut self,
+        (owner, walked): (ir::Value, ir::Value),
+        position: ir::Value,
+        value: Operand,
+        slow: ir::Block,
+    ) {
+        let walked = self.pointer(walked);
+        let length = self.load_length(walked, ARRAY_PACKED_LENGTH_OFFSET);
+        let order = IntCC::UnsignedLessThanOrEqual;
+        let packed = self.builder.ins().icmp(order, position, length);
+        self.proceed_if(packed, slow);
+        let array = self.pointer(owner);
+        let count = self.load_length(array, ARRAY_PACKED_LENGTH_OFFSET);
+        let before = self.builder.ins().iadd_imm_s(position, -1);
+        let in_step = self.builder.ins().icmp(IntCC::Equal, count, before);
+        self.proceed_if(in_step, slow);
+        self.add_element(array, value, slow);
     }
 
     fn replace_element(

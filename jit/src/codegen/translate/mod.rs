@@ -243,6 +243,12 @@ impl<'a, 'b> Translator<'a, 'b> {
             }
             Operation::ArrayPush { array, value } => self.array_push(*array, *value),
             Operation::ArrayInsert { array, key, value } => self.array_insert(*array, *key, *value),
+            Operation::ArrayAdd {
+                array,
+                walked,
+                position,
+                value,
+            } => self.array_add(*array, (*walked, *position), *value),
             Operation::ArraySpread { array, value } => self.array_spread(*array, *value),
             Operation::Index {
                 into,

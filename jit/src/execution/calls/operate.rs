@@ -228,6 +228,25 @@ pub(crate) fn array_insert(
     Ok(array)
 }
 
+pub(crate) fn array_add(
+    _: &mut Running,
+    array: Value,
+    walked: &Value,
+    position: i64,
+    element: &Value,
+) -> Result<Value, Unwind> {
+    let mut array = array;
+    let position = usize::try_from(position).unwrap_or(0);
+    let Some(walked) = walked.as_array() else {
+        return Ok(array);
+    };
+    array
+        .array_mut()
+        .and_then(|array| array.append_as(walked, position, element.clone()))
+        .map_err(Unwind::Error)?;
+    Ok(array)
+}
+
 pub(crate) fn array_spread(
     _: &mut Running,
     array: Value,

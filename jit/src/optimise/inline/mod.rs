@@ -2,7 +2,8 @@
 //!
 //! In: a program. Out: the same, where calls by name of small functions, or of functions that are called in one place only,
 //! are replaced by what the functions do. Fuel, spans and the order of everything stay as they were. Not inlined: functions
-//! that a function value may reach (they are marked while they are executed), that capture variables or that have `$this`.
+//! that a function value may reach (they are marked while they are executed), that have `$this`, or that capture variables
+//! of which the caller does not show which they are.
 //! Callees come before their callers, so that what is inlined has its own calls inlined already; recursion is refused by the
 //! resolver, so there is such an order. How much a function may grow is bounded.
 
@@ -43,14 +44,14 @@ pub(super) fn program(program: &mut Program, tidy: &mut dyn FnMut(&mut Function)
             changed[caller] = true;
         }
         let function = &program.functions[caller];
-        let is_plain = function.captures.is_empty() && function.this.is_none();
+        let is_plain = function.this.is_none();
         let limit = match places[caller] {
             0 => continue,
             1 => ONCE_COUNT_MAX,
             _ => SMALL_COUNT_MAX,
         };
         if is_plain && !by_value[caller] && weight(function) <= limit {
-            bodies[caller] = Some(Callee::of(function));
+            bodies[caller] = Callee::of(function);
         }
     }
     changed

@@ -19,7 +19,7 @@ pub(super) struct Entry {
     /// A number, a string or none; undefined in a hole.
     key: Value,
     pub(super) value: Value,
-    hash: u32,
+    pub(super) hash: u32,
 }
 
 impl Entry {

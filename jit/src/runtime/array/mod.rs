@@ -269,6 +269,40 @@ impl HslArray {
         self.insert(key, key.hash(), value).map(|_| ())
     }
 
+    /// Adds a value at the end, under the key of the element in front of a position of another array that [`Self::next`]
+    /// gave. No element may have that key yet. Without an element there, nothing is added.
+    ///
+    /// # Errors
+    ///
+    /// If the array exceeds [`ARRAY_LENGTH_MAX`] or the heap its limit.
+    pub fn append_as(
+        &mut self,
+        walked: &Self,
+        position: usize,
+        value: Value,
+    ) -> Result<(), ErrorKind> {
+        let before = position.wrapping_sub(1);
+        let (key, hash) = if walked.is_packed() {
+            if self.is_packed() && before == self.len() {
+                return self.append(value);
+            }
+            let key = Key::at(before);
+            (key, key.hash())
+        } else {
+            match walked.entries.get(before) {
+                Some(entry) => (entry.key(), entry.hash),
+                None => return Ok(()),
+            }
+        };
+        if self.is_packed() {
+            if key.position() == Some(self.len()) {
+                return self.append(value);
+            }
+            self.unpack()?;
+        }
+        self.insert(key, hash, value).map(|_| ())
+    }
+
     /// The place of the last element.
     #[must_use]
     pub fn last_mut(&mut self) -> Option<&mut Value> {
