@@ -16,7 +16,7 @@ use postern_jit::script::{Options, Script};
 use postern_jit::source::SourceMap;
 
 /// The optimisations by the words that files are named with.
-const WORDS: [(&str, Optimisation); 11] = [
+const WORDS: [(&str, Optimisation); 12] = [
     ("call-kinds", Optimisation::CallKinds),
     ("integers", Optimisation::Integers),
     ("inline-access", Optimisation::InlineAccess),
@@ -26,6 +26,7 @@ const WORDS: [(&str, Optimisation); 11] = [
     ("copies", Optimisation::Copies),
     ("callbacks", Optimisation::Callbacks),
     ("inline", Optimisation::Inline),
+    ("cells", Optimisation::Cells),
     ("fold", Optimisation::Fold),
     ("dead-code", Optimisation::DeadCode),
 ];

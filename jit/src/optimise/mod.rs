@@ -7,6 +7,7 @@
 
 mod blocks;
 mod callbacks;
+mod cells;
 mod copies;
 mod dead_code;
 mod fold;
@@ -34,6 +35,8 @@ pub enum Optimisation {
     Callbacks,
     /// Bodies of small functions stand where they are called.
     Inline,
+    /// Captured variables that nobody captures any more are variables.
+    Cells,
     /// Operators and builtins on constants are computed when compiling.
     Fold,
     /// Values are looked at where they are, not in copies.
@@ -54,6 +57,7 @@ impl Optimisation {
         Self::FuelRegister,
         Self::Callbacks,
         Self::Inline,
+        Self::Cells,
         Self::Fold,
         Self::Copies,
         Self::DeadCode,
@@ -122,6 +126,12 @@ pub(crate) fn optimise(program: &mut Program, optimisations: Optimisations) {
             }
         });
         check(program, "inline");
+        tidy(program, optimisations, &changed);
+    }
+    if optimisations.has(Optimisation::Cells) {
+        let functions = program.functions.iter_mut();
+        let changed: Vec<bool> = functions.map(cells::function).collect();
+        check(program, "cells");
         tidy(program, optimisations, &changed);
     }
     if optimisations.has(Optimisation::DeadCode) {
