@@ -375,6 +375,7 @@ pub fn each_read(operation: &Operation, read: &mut dyn FnMut(Register)) {
             walked,
             position,
             value,
+            ..
         } => {
             operand(value);
             read(*array);

@@ -320,6 +320,8 @@ pub enum Operation {
         position: Register,
         /// Borrowed.
         value: Operand,
+        /// A hint: there will be as many elements as are walked.
+        is_whole: bool,
     },
     /// Appends all elements of another array to an array under construction (`...$x`). Fails on other kinds.
     ArraySpread {

@@ -102,6 +102,7 @@ impl Translator<'_, '_> {
         array: Register,
         (walked, position): (Register, Register),
         value: Operand,
+        is_whole: bool,
     ) {
         let owner = self.boxed(Operand::Register(array));
         let walked = self.boxed(Operand::Register(walked));
@@ -114,13 +115,15 @@ impl Translator<'_, '_> {
             self.builder.switch_to_block(slow);
         }
         let element = self.boxed(value);
-        let arguments = [owner, walked, position, element];
+        let is_whole = self.index(u32::from(is_whole));
+        let arguments = [is_whole, owner, walked, position, element];
         self.call_into(HostCall::array_add, &arguments, array);
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(done);
     }
 
-    /// The same where both arrays are packed, and every element so far of the one walked is in the one that is built.
+    /// The same where both arrays are packed, every element so far of the one walked is in the one that is built, and that
+    /// has some, and room. It gets no longer than the one walked.
     fn add_in_step(
         &mut self,
         (owner, walked): (ir::Value, ir::Value),
@@ -130,15 +133,26 @@ impl Translator<'_, '_> {
     ) {
         let walked = self.pointer(walked);
         let length = self.load_length(walked, ARRAY_PACKED_LENGTH_OFFSET);
-        let order = IntCC::UnsignedLessThanOrEqual;
-        let packed = self.builder.ins().icmp(order, position, length);
+        let within = IntCC::UnsignedLessThanOrEqual;
+        let packed = self.builder.ins().icmp(within, position, length);
         self.proceed_if(packed, slow);
         let array = self.pointer(owner);
         let count = self.load_length(array, ARRAY_PACKED_LENGTH_OFFSET);
         let before = self.builder.ins().iadd_imm_s(position, -1);
         let in_step = self.builder.ins().icmp(IntCC::Equal, count, before);
         self.proceed_if(in_step, slow);
-        self.add_element(array, value, slow);
+        // What is packed and has no elements may be of the other form.
+        let some = self.builder.ins().icmp_imm_u(IntCC::NotEqual, count, 0);
+        self.proceed_if(some, slow);
+        let capacity = self.load_length(array, ARRAY_CAPACITY_OFFSET);
+        let below = IntCC::UnsignedLessThan;
+        let room = self.builder.ins().icmp(below, count, capacity);
+        self.proceed_if(room, slow);
+        let place = self.value_place(array, count);
+        self.store_counted(value, place);
+        let longer = self.builder.ins().ireduce(types::I32, position);
+        self.store(longer, array, ARRAY_PACKED_LENGTH_OFFSET);
+        self.store(longer, array, ARRAY_LENGTH_OFFSET);
     }
 
     fn replace_element(

@@ -248,7 +248,8 @@ impl<'a, 'b> Translator<'a, 'b> {
                 walked,
                 position,
                 value,
-            } => self.array_add(*array, (*walked, *position), *value),
+                is_whole,
+            } => self.array_add(*array, (*walked, *position), *value, *is_whole),
             Operation::ArraySpread { array, value } => self.array_spread(*array, *value),
             Operation::Index {
                 into,

@@ -230,6 +230,7 @@ pub(crate) fn array_insert(
 
 pub(crate) fn array_add(
     _: &mut Running,
+    is_whole: u32,
     array: Value,
     walked: &Value,
     position: i64,
@@ -242,7 +243,12 @@ pub(crate) fn array_add(
     };
     array
         .array_mut()
-        .and_then(|array| array.append_as(walked, position, element.clone()))
+        .and_then(|array| {
+            if is_whole != 0 && array.is_empty() {
+                array.reserve_as(walked)?;
+            }
+            array.append_as(walked, position, element.clone())
+        })
         .map_err(Unwind::Error)?;
     Ok(array)
 }

@@ -294,6 +294,7 @@ impl Writer<'_> {
             walked: walked.array,
             position: walked.position,
             value: Operand::Register(result),
+            is_whole: true,
         });
         self.release(result);
         self.end(Terminator::Jump(walked.head));
@@ -327,6 +328,7 @@ impl Writer<'_> {
             walked: walked.array,
             position: walked.position,
             value: Operand::Register(value),
+            is_whole: false,
         });
         self.end(Terminator::Jump(round));
         self.release(value);

@@ -97,6 +97,7 @@ impl HslArray {
     }
 
     /// Adds an entry whose key is not there yet, in the mapped form. Nothing changes if that fails.
+    #[inline]
     pub(super) fn insert(
         &mut self,
         key: Key<'_>,

@@ -107,6 +107,9 @@ impl Value {
     }
 }
 
+/// How many entries there is room for where an array becomes a mapped one while it is built.
+const ADDED_MIN: usize = 8;
+
 #[inline]
 fn check_length(length: usize) -> Result<(), ErrorKind> {
     if length <= ARRAY_LENGTH_MAX {
@@ -269,6 +272,18 @@ impl HslArray {
         self.insert(key, key.hash(), value).map(|_| ())
     }
 
+    /// Makes room for as many elements as another array has, if both are packed.
+    ///
+    /// # Errors
+    ///
+    /// If the heap exceeds its limit.
+    pub fn reserve_as(&mut self, other: &Self) -> Result<(), ErrorKind> {
+        if self.is_packed() && other.is_packed() {
+            self.values.reserve(other.len())?;
+        }
+        Ok(())
+    }
+
     /// Adds a value at the end, under the key of the element in front of a position of another array that [`Self::next`]
     /// gave. No element may have that key yet. Without an element there, nothing is added.
     ///
@@ -299,6 +314,7 @@ impl HslArray {
                 return self.append(value);
             }
             self.unpack()?;
+            self.entries.reserve(ADDED_MIN)?;
         }
         self.insert(key, hash, value).map(|_| ())
     }
