@@ -101,9 +101,18 @@ impl Value {
             return Err(ErrorKind::NotAnArray { got: self.kind() });
         };
         if !array.is_unique() {
-            *self = array.copy()?;
+            self.unshare()?;
         }
         Ok(self.as_unique_array().expect("a copy is nobody else's"))
+    }
+
+    /// An array that others see, too, becomes a copy.
+    #[inline(never)]
+    fn unshare(&mut self) -> Result<(), ErrorKind> {
+        if let Some(array) = self.as_array() {
+            *self = array.copy()?;
+        }
+        Ok(())
     }
 }
 
