@@ -1,7 +1,7 @@
 //! Times scripts from the call to their action.
 //!
-//! In: the scripts of `bench/scripts`. Out: nanoseconds per call, median over batches with least and most, and the octets
-//! of machine code. A call is what a hook does per command: an execution is started with the predefined variables that
+//! In: the scripts of `bench/scripts`. Out: nanoseconds per call, median over batches with least and most, the octets of
+//! machine code, and the memory of an instance that was called once and idles. A call is what a hook does per command: an execution is started with the predefined variables that
 //! its script reads, resumed until it ends, its requests answered at once, and the action taken out.
 //! Guarantees: every call's action and arguments are compared with what the script must decide.
 //! Does not: include the engine's part of a hook, such as the deadline; `compare` measures that.
@@ -13,6 +13,7 @@ use postern::hook;
 use postern_jit::execution::{Ending, HostAnswer, Input, Limits, ScriptInstance, Step};
 use postern_jit::resolve::Environment;
 use postern_jit::runtime::Portable;
+use postern_jit::script::Script;
 
 use crate::failure::Failure;
 use crate::script::compiled;
@@ -57,7 +58,7 @@ pub(crate) fn run(arguments: &HookCallArguments) -> Result<(), Failure> {
     }
     let batches_count = if arguments.quick { 3 } else { BATCHES_COUNT };
     let mut text = String::from(
-        "| script | ns per call: median (least-most) | octets of machine code |\n| --- | --- | --- |\n",
+        "| script | ns per call: median (least-most) | octets of machine code | resident KiB of an idle instance |\n| --- | --- | --- | --- |\n",
     );
     for workload in Workload::ALL {
         let hook = workload.hook()?;
@@ -71,9 +72,10 @@ pub(crate) fn run(arguments: &HookCallArguments) -> Result<(), Failure> {
         batches.sort_by(f64::total_cmp);
         let (least, most) = (batches[0], batches[batches_count - 1]);
         let median = batches[batches_count / 2];
-        let size = hook.code_bytes;
+        let size = hook.script.code_bytes();
+        let idle = hook.idle_kib()?;
         text.push_str(&format!(
-            "| {} | {median:.0} ({least:.0}-{most:.0}) | {size} |\n",
+            "| {} | {median:.0} ({least:.0}-{most:.0}) | {size} | {idle:.1} |\n",
             workload.title()
         ));
     }
@@ -150,10 +152,10 @@ impl Decision {
 #[derive(Debug)]
 pub(crate) struct CompiledHook {
     environment: Environment,
+    script: Script,
     instance: ScriptInstance,
     decision: Decision,
     sender_address: &'static str,
-    code_bytes: usize,
 }
 
 impl CompiledHook {
@@ -185,20 +187,20 @@ impl CompiledHook {
         let (script, instance) = compiled("bench.hsl", text.as_bytes(), &environment)?;
         Ok(Self {
             environment,
+            script,
             instance,
             decision,
             sender_address,
-            code_bytes: script.code_bytes(),
         })
     }
 
     /// Fails unless the script passes this command line.
     pub(crate) fn require_pass(&self, line: &[u8]) -> Result<(), Failure> {
-        self.decide(line)
+        self.decide(&self.instance, line)
     }
 
     fn call(&self) -> Result<(), Failure> {
-        self.decide(b"RCPT TO:<someone@example.com>")
+        self.decide(&self.instance, COMMAND)
     }
 
     /// Nanoseconds per call.
@@ -210,8 +212,22 @@ impl CompiledHook {
         Ok(begun.elapsed().as_secs_f64() * 1e9 / f64::from(CALLS_PER_BATCH_COUNT))
     }
 
+    /// Memory that one instance more takes, after a call, in KiB: its values, and the heap and the stack that it keeps for
+    /// the next call. Of many, since memory comes in pages.
+    fn idle_kib(&self) -> Result<f64, Failure> {
+        let before = resident_kib()?;
+        let mut idle = Vec::with_capacity(IDLE_INSTANCES_COUNT);
+        for _ in 0..IDLE_INSTANCES_COUNT {
+            let instance = ScriptInstance::new(&self.script);
+            let instance = instance.map_err(|error| Failure::of("no instance", error))?;
+            self.decide(&instance, COMMAND)?;
+            idle.push(instance);
+        }
+        Ok((resident_kib()? - before) / IDLE_INSTANCES_COUNT as f64)
+    }
+
     /// One call, checked.
-    fn decide(&self, command: &[u8]) -> Result<(), Failure> {
+    fn decide(&self, instance: &ScriptInstance, command: &[u8]) -> Result<(), Failure> {
         let variable = |index: usize| match self.environment.variables[index].name.as_str() {
             "command" => Input::String(command),
             "senderip" => Input::String(self.sender_address.as_bytes()),
@@ -221,7 +237,7 @@ impl CompiledHook {
             "senderport" => Input::Number(40_000.0),
             _ => Input::None,
         };
-        let execution = self.instance.start(Limits::default(), variable);
+        let execution = instance.start(Limits::default(), variable);
         let mut execution = execution.map_err(|error| Failure::of("no execution", error))?;
         let mut step = execution.resume();
         let mut asked = None;
@@ -265,6 +281,19 @@ const NAT64: &str = include_str!("../scripts/nat64.hsl");
 const PROXY_COMMAND: &str = include_str!("../scripts/proxy_command.hsl");
 const PROXY_PREFIX: &str = include_str!("../scripts/proxy_prefix.hsl");
 
+/// Memory of this process that is in RAM, in KiB.
+fn resident_kib() -> Result<f64, Failure> {
+    let path = "/proc/self/status";
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::of(path, error))?;
+    let mut resident = text.lines().filter_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = resident
+        .next()
+        .and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    kib.ok_or_else(|| Failure(format!("{path} has no VmRSS")))
+}
+
+const COMMAND: &[u8] = b"RCPT TO:<someone@example.com>";
 const BATCHES_COUNT: usize = 101;
 const CALLS_PER_BATCH_COUNT: u32 = 10_000;
+const IDLE_INSTANCES_COUNT: usize = 256;
 const WARM_UP_CALLS_COUNT: u64 = 1_000;

@@ -7,6 +7,7 @@
 
 mod canned;
 mod compare;
+mod compile;
 mod failure;
 mod hook_call;
 mod hot_path;
@@ -33,6 +34,8 @@ enum Command {
     Canned(canned::CannedArguments),
     /// Compares servers under the same load, interleaved
     Compare(compare::CompareArguments),
+    /// Times the compiler of scripts
+    Compile(compile::CompileArguments),
     /// Times scripts from the call to their action
     HookCall(hook_call::HookCallArguments),
     /// Answers commands without a network, for callgrind and memcheck
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Canned(arguments) => canned::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Compile(arguments) => compile::run(&arguments),
         Command::HookCall(arguments) => hook_call::run(&arguments),
         Command::HotPath(arguments) => hot_path::run(&arguments),
         Command::Scripts(arguments) => scripts::run(&arguments),

@@ -45,6 +45,8 @@ pub(crate) struct ScriptInner {
     pub(crate) constants: Vec<ConstantValue>,
     pub(crate) functions: Vec<FunctionSignature>,
     pub(crate) predefined_count: usize,
+    /// Whether the script may ask how long it has been running.
+    pub(crate) timed: bool,
     /// Which predefined variables the script reads.
     pub(crate) reads: Vec<bool>,
     pub(crate) statics: Vec<ConstantValue>,
@@ -175,6 +177,7 @@ impl Script {
                 .map(|function| signature(&program, function))
                 .collect(),
             predefined_count: environment.variables.len(),
+            timed: program.timed,
             reads,
             statics: program
                 .statics
@@ -238,7 +241,9 @@ impl Script {
             builtin: builtin_index,
             fixed: options.fixed,
         };
-        let program = ir::build::build(&resolved, surroundings, diagnostics);
+        let mut program = ir::build::build(&resolved, surroundings, diagnostics);
+        let mut named = resolved.builtins.iter();
+        program.timed = program.open || named.any(|name| **name == *builtins::EXECUTION_TIME);
         let severity = if environment.tolerates_undefined {
             Severity::Warning
         } else {

@@ -16,9 +16,12 @@ use postern_jit::script::{Options, Script};
 use postern_jit::source::SourceMap;
 
 /// The optimisations by the words that files are named with.
-const WORDS: [(&str, Optimisation); 12] = [
+const WORDS: [(&str, Optimisation); 15] = [
     ("call-kinds", Optimisation::CallKinds),
     ("integers", Optimisation::Integers),
+    ("ranges", Optimisation::Ranges),
+    ("octets", Optimisation::Octets),
+    ("versions", Optimisation::Versions),
     ("inline-access", Optimisation::InlineAccess),
     ("plain-arrays", Optimisation::PlainArrays),
     ("fuel-register", Optimisation::FuelRegister),
@@ -66,7 +69,7 @@ fn optimised(name: &str, text: &[u8]) -> (String, &'static str) {
         &mut diagnostics,
     );
     let plain = plain.unwrap_or_else(|| panic!("{}", diagnostics.render(&sources)));
-    let machine = WORDS[..5]
+    let machine = WORDS[..8]
         .iter()
         .any(|(_, one)| options.optimisations.has(*one));
     if machine {

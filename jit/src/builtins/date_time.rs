@@ -18,8 +18,11 @@ const TEXT_LENGTH_MAX: usize = 100;
 /// The greatest length of a format or date; what is longer cannot give a text of 100 octets of sense.
 const FORMAT_LENGTH_MAX: usize = 1024;
 
+/// The function that asks how long the script has been running.
+pub(crate) const EXECUTION_TIME: &str = "executiontime";
+
 pub(super) const BUILTINS: &[Builtin] = &[
-    Builtin::impure("executiontime", &[], NUMBER, |call| {
+    Builtin::impure(EXECUTION_TIME, &[], NUMBER, |call| {
         Ok(Value::number(call.machine.execution_time()))
     })
     .says("seconds since the script began")

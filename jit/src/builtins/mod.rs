@@ -36,6 +36,7 @@ mod string;
 pub use call::{Call, Machine, Unwind};
 pub use class::{Class, classes};
 pub(crate) use class::{bound_method, method_of};
+pub(crate) use date_time::EXECUTION_TIME;
 pub use intrinsic::{Intrinsic, intrinsic};
 pub(crate) use regex::pattern_fault;
 pub(crate) use still::StillWorld;

@@ -6,6 +6,7 @@ mod module;
 mod stack;
 mod tables;
 mod translate;
+mod workers;
 
 pub(crate) use module::{Code, Entry, compile};
 pub(crate) use stack::ENTRIES_MAX;

@@ -15,7 +15,7 @@ use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
 use super::running::Running;
-use super::{Ending, HostAnswer, HostRequest};
+use super::{HostAnswer, HostRequest};
 use crate::error::ErrorKind;
 use crate::process::{ProcessAnswer, ProcessRequest};
 
@@ -43,7 +43,7 @@ pub(super) enum Parked {
     NeedsProcess(ProcessRequest),
 }
 
-type Routine = Coroutine<Resume, Parked, (Box<Running>, Ending), DefaultStack>;
+type Routine = Coroutine<Resume, Parked, Box<Running>, DefaultStack>;
 
 /// A script on its own stack.
 pub(super) struct Fiber {
@@ -61,8 +61,8 @@ impl fmt::Debug for Fiber {
 pub(super) enum FiberStep {
     /// It was parked.
     Parked(Parked),
-    /// It ended; the stack can be used again.
-    Ended(Box<Running>, Ending, StackSlot),
+    /// It ended, as the execution says; the stack can be used again.
+    Ended(Box<Running>, StackSlot),
 }
 
 /// A stack that no fibre uses.
@@ -92,12 +92,11 @@ impl Fiber {
             Coroutine::with_stack(stack.0, move |yielder: &Yielder<Resume, Parked>, first| {
                 let mut running = running;
                 running.yielder = YielderPointer(yielder);
-                let ending = match first {
-                    Resume::Go | Resume::Answer(_) | Resume::ProcessAnswer(_) => running.run(),
-                    Resume::Cancel(_) => Ending::Implicit,
-                };
+                if !matches!(first, Resume::Cancel(_)) {
+                    running.run();
+                }
                 running.yielder = YielderPointer::none();
-                (running, ending)
+                running
             });
         Self {
             routine: Some(routine),
@@ -112,11 +111,10 @@ impl Fiber {
                 self.routine = Some(routine);
                 Some(FiberStep::Parked(parked))
             }
-            CoroutineResult::Return((running, ending)) => Some(FiberStep::Ended(
-                running,
-                ending,
-                StackSlot(routine.into_stack()),
-            )),
+            CoroutineResult::Return(running) => {
+                let stack = StackSlot(routine.into_stack());
+                Some(FiberStep::Ended(running, stack))
+            }
         }
     }
 }

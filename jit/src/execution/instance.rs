@@ -280,33 +280,25 @@ impl Execution {
                     Parked::NeedsProcess(request) => Step::NeedsProcess(request),
                 }
             }
-            FiberStep::Ended(running, ending, stack) => {
-                Step::Finished(self.finish(heap, running, ending, stack))
-            }
+            FiberStep::Ended(running, stack) => Step::Finished(self.finish(heap, running, stack)),
         }
     }
 
-    fn finish(
-        &self,
-        mut heap: Heap,
-        mut running: Box<Running>,
-        ending: super::Ending,
-        stack: StackSlot,
-    ) -> Outcome {
+    fn finish(&self, mut heap: Heap, mut running: Box<Running>, stack: StackSlot) -> Outcome {
         let output = std::mem::take(&mut running.output);
         let fuel_used = running.fuel_used();
         let (written, kept) = {
             let _entered = heap.enter();
-            let written = running.written();
+            let written = running.written().unwrap_or_else(|kind| {
+                running.ending = Some(super::Ending::Error(kind.into()));
+                Vec::new()
+            });
             let kept = running.keeps.then(|| Box::new(Kept::take(&running)));
             running.drop_values();
             (written, kept)
         };
         let live_objects = heap.live();
-        let (ending, written) = match written {
-            Ok(written) => (ending, written),
-            Err(kind) => (super::Ending::Error(kind.into()), Vec::new()),
-        };
+        let ending = running.ending.take().unwrap_or(super::Ending::Implicit);
         let emptied = if live_objects == 0 {
             heap.reset()
         } else {

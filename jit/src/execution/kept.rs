@@ -4,6 +4,7 @@
 //! script, with what they share; and the text of what its main program returned.
 //! Does not: know what the numbers are in another script; see [`crate::session`].
 
+use super::marks::Marks;
 use super::running::Running;
 use crate::error::ErrorKind;
 use crate::runtime::convert::{self, TextSink};
@@ -19,7 +20,7 @@ pub struct Kept {
     /// Which global variables hold something.
     pub(crate) defined: Vec<bool>,
     /// Which modules have run, by the function that is their top level.
-    pub(crate) modules_run: Vec<bool>,
+    pub(crate) modules_run: Marks,
     /// What the main program returned, as a literal.
     pub(crate) result: Result<Vec<u8>, ErrorKind>,
 }

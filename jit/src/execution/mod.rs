@@ -16,6 +16,7 @@ pub(crate) use fiber::STACK_BYTES;
 mod instance;
 pub(crate) mod kept;
 mod machine;
+pub(crate) mod marks;
 pub(crate) mod running;
 
 pub use instance::{Execution, Input, ScriptInstance};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::fiber::{Parked, Resume, YielderPointer};
+use super::marks::Marks;
 use super::{Ending, HostAnswer, HostRequest, Limits};
 use crate::boundary::enter::enter;
 use crate::boundary::layout::ExecutionState;
@@ -29,13 +30,14 @@ pub(crate) struct Running {
     pub(crate) state: ExecutionState,
     pub(crate) script: Arc<ScriptInner>,
     pub(crate) predefined: Vec<Value>,
-    pub(crate) written: Vec<bool>,
+    /// Which predefined variables were written.
+    pub(crate) written: Marks,
     pub(crate) globals: Vec<Value>,
     pub(crate) statics: Vec<Value>,
     /// Which modules have run, by the function that is their top level.
-    pub(crate) modules_run: Vec<bool>,
+    pub(crate) modules_run: Marks,
     /// Which functions are being executed, of those that a function value may reach.
-    pub(crate) active: Vec<bool>,
+    pub(crate) active: Marks,
     /// How many calls by value are nested.
     pub(crate) entries: usize,
     pub(crate) limits: Limits,
@@ -50,9 +52,11 @@ pub(crate) struct Running {
     pub(crate) barriers: Vec<Box<[u8]>>,
     pub(crate) output: Vec<Vec<u8>>,
     output_octets: usize,
+    /// How it ends, once it is known that it does not just come to its end.
     pub(crate) ending: Option<Ending>,
     pub(crate) panic: Option<Box<dyn Any + Send>>,
     pub(super) yielder: YielderPointer,
+    /// When it began, if the script may ask for that: reading the clock takes longer than all else of a short script.
     pub(crate) started: Instant,
     /// Whether its values are kept when it has ended.
     pub(super) keeps: bool,
@@ -75,11 +79,11 @@ impl Running {
                 reserved: 0,
             },
             predefined: vec![Value::NONE; predefined],
-            written: vec![false; predefined],
+            written: Marks::new(predefined),
             globals: Vec::new(),
             statics: Vec::new(),
-            modules_run: vec![false; functions],
-            active: vec![false; functions],
+            modules_run: Marks::new(functions),
+            active: Marks::new(functions),
             entries: 0,
             fuel_left: 0,
             ending_now: false,
@@ -103,9 +107,9 @@ impl Running {
         let slice = limits.fuel_per_slice.min(limits.fuel);
         self.state.fuel = i64::try_from(slice).unwrap_or(i64::MAX);
         self.state.failed_site = 0;
-        self.written.fill(false);
-        self.modules_run.fill(false);
-        self.active.fill(false);
+        self.written.clear();
+        self.modules_run.clear();
+        self.active.clear();
         self.entries = 0;
         self.fuel_left = limits.fuel - slice;
         self.limits = limits;
@@ -114,7 +118,9 @@ impl Running {
         self.barriers.clear();
         self.output_octets = 0;
         self.ending = None;
-        self.started = Instant::now();
+        if self.script.timed {
+            self.started = Instant::now();
+        }
         self.keeps = false;
     }
 
@@ -128,13 +134,15 @@ impl Running {
         self.result = Value::NONE;
     }
 
-    /// Runs the main program to its end. The predefined variables are in place.
-    pub(super) fn run(&mut self) -> Ending {
+    /// Runs the main program to its end. The predefined variables are in place. How it ended is noted, unless it just
+    /// came to its end.
+    pub(super) fn run(&mut self) {
         self.state.predefined = self.predefined.as_mut_ptr().cast::<u64>();
         if !self.keeps
             && let Err(kind) = self.make_statics()
         {
-            return Ending::Error(kind.into());
+            self.ending = Some(Ending::Error(kind.into()));
+            return;
         }
         let main = self.script.code.entry(FunctionId(0));
         let result = match main {
@@ -145,43 +153,28 @@ impl Running {
             }),
             None => Ok(()),
         };
-        match (result, self.ending.take()) {
-            (Ok(()), None) => Ending::Implicit,
-            (_, Some(ending)) => self.locate(ending),
-            (Err(Unwind::Error(kind)), None) => {
-                self.locate(Ending::Error(ScriptError { kind, span: None }))
-            }
-            (Err(Unwind::Ended), None) => Ending::Implicit,
+        if let Err(unwind) = result {
+            self.fail(unwind);
         }
+        self.locate();
     }
 
     /// Gives the static variables of classes their initial values.
     pub(super) fn make_statics(&mut self) -> Result<(), ErrorKind> {
-        let script = Arc::clone(&self.script);
-        for initial in &script.statics {
+        for initial in &self.script.statics {
             self.statics.push(initial.to_value()?);
         }
         Ok(())
     }
 
     /// Adds the place where the script ended, which generated code noted.
-    fn locate(&self, ending: Ending) -> Ending {
+    fn locate(&mut self) {
         let site = self.script.code.tables.span(self.state.failed_site);
-        match ending {
-            Ending::Implicit => Ending::Implicit,
-            Ending::Action {
-                function,
-                arguments,
-                span,
-            } => Ending::Action {
-                function,
-                arguments,
-                span: span.or(site),
-            },
-            Ending::Error(error) => Ending::Error(ScriptError {
-                span: error.span.or(site),
-                ..error
-            }),
+        match &mut self.ending {
+            Some(Ending::Action { span, .. } | Ending::Error(ScriptError { span, .. })) => {
+                *span = span.or(site);
+            }
+            Some(Ending::Implicit) | None => {}
         }
     }
 
@@ -362,11 +355,8 @@ impl Running {
     /// The predefined variables that were written, as copies that outlive the heap.
     pub(super) fn written(&self) -> Result<Vec<(usize, Snapshot)>, ErrorKind> {
         let mut written = Vec::new();
-        let values = self.predefined.iter().zip(&self.written).enumerate();
-        for (index, (value, is_written)) in values {
-            if *is_written {
-                written.push((index, Snapshot::take(value)?));
-            }
+        for index in self.written.iter() {
+            written.push((index, Snapshot::take(&self.predefined[index])?));
         }
         Ok(written)
     }

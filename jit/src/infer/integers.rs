@@ -184,21 +184,25 @@ fn operand_numbers(operand: Operand, known: &[Numbers]) -> Numbers {
     }
 }
 
+fn constant(number: f64) -> Numbers {
+    match small_integer(number) {
+        Some(whole) => Numbers {
+            whole: true,
+            natural: 0 <= whole,
+            bound: Some(whole.unsigned_abs()),
+        },
+        None => ANYTHING,
+    }
+}
+
+/// A constant that a machine integer holds as well.
 #[expect(
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a whole number within the limit"
+    reason = "a whole number of at most 32 bits"
 )]
-fn constant(number: f64) -> Numbers {
+pub(crate) fn small_integer(number: f64) -> Option<i64> {
     let minus_zero = number == 0.0 && number.is_sign_negative();
-    if number.fract() != 0.0 || CONSTANT_MAX < number.abs() || minus_zero || number.is_nan() {
-        return ANYTHING;
-    }
-    Numbers {
-        whole: true,
-        natural: 0.0 <= number,
-        bound: Some(number.abs() as u64),
-    }
+    (number.fract() == 0.0 && number.abs() <= CONSTANT_MAX && !minus_zero).then_some(number as i64)
 }
 
 fn stepped(before: Numbers, increment: bool) -> Numbers {

@@ -18,6 +18,12 @@ pub struct Known {
     pub inference: Inference,
     /// Whether machine integers may be used.
     pub(super) integers: bool,
+    /// Whether the least and greatest values of machine integers are followed.
+    pub(super) ranges: bool,
+    /// Whether strings of one octet are told from others.
+    octets: bool,
+    /// Whether functions with loops have a second version for strings.
+    pub(super) versions: bool,
     /// Whether arrays of values that are not in the heap are told from others.
     plain_arrays: bool,
     constants: Vec<Kinds>,
@@ -33,6 +39,9 @@ impl Known {
         Self {
             inference,
             integers: false,
+            ranges: false,
+            octets: false,
+            versions: false,
             plain_arrays: false,
             constants: Vec::new(),
             results: Vec::new(),
@@ -48,6 +57,9 @@ impl Known {
             return known;
         }
         known.integers = optimisations.has(Optimisation::Integers);
+        known.ranges = optimisations.has(Optimisation::Ranges);
+        known.octets = optimisations.has(Optimisation::Octets);
+        known.versions = optimisations.has(Optimisation::Versions);
         known.plain_arrays = optimisations.has(Optimisation::PlainArrays);
         let constants = program.constants.iter();
         known.constants = constants
@@ -68,6 +80,15 @@ impl Known {
             Kinds::PLAIN_ARRAY
         } else {
             Kinds::ARRAY
+        }
+    }
+
+    /// The kinds of a string of one octet that its thread has once.
+    pub(super) fn octet(&self) -> Kinds {
+        if self.octets {
+            Kinds::OCTET
+        } else {
+            Kinds::STRING
         }
     }
 
@@ -124,6 +145,7 @@ impl Known {
             {
                 Kinds::NUMBER
             }
+            (Some(builtins::Intrinsic::Chr), _) => self.octet(),
             _ if builtin.name == "range" => self.empty_array(),
             _ => of_runtime(builtin.returns),
         }

@@ -1,7 +1,8 @@
 //! What is known of a value when compiling: the set of kinds it may have.
 //!
-//! A finite lattice (sets of nine kinds, joined by union), so that inference ends. Arrays are two of them: those whose
-//! elements are all numbers, truth values or none, so that no reference to an element is counted, and the others.
+//! A finite lattice (sets of ten kinds, joined by union), so that inference ends. Arrays are two of them: those whose
+//! elements are all numbers, truth values or none, so that no reference to an element is counted, and the others. So are
+//! strings: those of one octet that each thread has once, to which no references are counted, and the others.
 
 use std::fmt;
 
@@ -20,8 +21,10 @@ impl Kinds {
     pub const BOOLEAN: Self = Self(1 << 2);
     /// A number.
     pub const NUMBER: Self = Self(1 << 3);
+    /// A string of one octet, made by looking at an octet of another or from its number: the one of its thread.
+    pub const OCTET: Self = Self(1 << 4);
     /// A string.
-    pub const STRING: Self = Self(1 << 4);
+    pub const STRING: Self = Self(1 << 4 | 1 << 9);
     /// An array whose elements are all [`Self::PLAIN`].
     pub const PLAIN_ARRAY: Self = Self(1 << 5);
     /// An array.
@@ -33,9 +36,9 @@ impl Kinds {
     /// Values that are not in the heap.
     pub const PLAIN: Self = Self(1 << 1 | 1 << 2 | 1 << 3);
     /// Any value a script can see.
-    pub const ANY: Self = Self(0x1FE);
+    pub const ANY: Self = Self(0x3FE);
     /// Anything, or nothing yet.
-    pub const ANY_OR_UNDEFINED: Self = Self(0x1FF);
+    pub const ANY_OR_UNDEFINED: Self = Self(0x3FF);
 
     /// The kinds of either.
     #[must_use]
@@ -76,18 +79,20 @@ impl Kinds {
     /// Whether a value of these kinds may live in the heap, so that references to it are counted.
     #[must_use]
     pub const fn may_be_counted(self) -> bool {
-        self.0 & (Self::STRING.0 | Self::ARRAY.0 | Self::FUNCTION.0 | Self::OBJECT.0) != 0
+        let counted = Self::STRING.without(Self::OCTET).or(Self::ARRAY);
+        self.meets(counted.or(Self::FUNCTION).or(Self::OBJECT))
     }
 }
 
 impl fmt::Debug for Kinds {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const NAMES: [(Kinds, &str); 9] = [
+        const NAMES: [(Kinds, &str); 10] = [
             (Kinds::UNDEFINED, "undefined"),
             (Kinds::NONE, "none"),
             (Kinds::BOOLEAN, "boolean"),
             (Kinds::NUMBER, "number"),
             (Kinds::STRING, "string"),
+            (Kinds::OCTET, "octet"),
             (Kinds::ARRAY, "array"),
             (Kinds::PLAIN_ARRAY, "array of plain values"),
             (Kinds::FUNCTION, "function"),

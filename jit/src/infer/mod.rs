@@ -7,11 +7,16 @@
 mod integers;
 mod known;
 mod lattice;
+mod ranges;
 mod transfer;
+mod versions;
 
+pub(crate) use integers::small_integer;
 pub use known::Known;
 pub use lattice::Kinds;
+pub use ranges::ExactSums;
 pub use transfer::{each_read, each_written, element, operand_kinds, transfer};
+pub use versions::likely_strings;
 
 use std::collections::BTreeSet;
 
@@ -57,6 +62,8 @@ pub struct Inferred {
     entry: Vec<Option<Box<[Kinds]>>>,
     /// Per register: how it is held.
     pub representation: Vec<Representation>,
+    /// Sums of machine integers that need no check.
+    pub exact: ExactSums,
 }
 
 impl Inferred {
@@ -93,17 +100,33 @@ impl Inferred {
 /// Infers one function. O(blocks x crossing registers x kinds) at worst.
 #[must_use]
 pub fn infer(function: &Function, id: FunctionId, known: &Known) -> Inferred {
+    infer_version(function, id, known, &[])
+}
+
+/// Infers one function for calls whose arguments for some parameters are strings.
+#[must_use]
+pub fn infer_version(
+    function: &Function,
+    id: FunctionId,
+    known: &Known,
+    strings: &[Register],
+) -> Inferred {
     let crossing = crossing(function);
-    let entry = flow(function, id, &crossing, known);
+    let initial = initial(function, id, known, strings);
+    let entry = flow(function, initial.clone(), &crossing, known);
     let mut inferred = Inferred {
         crossing,
         entry,
         representation: function.registers.iter().map(boxed).collect(),
+        exact: ExactSums::default(),
     };
     if known.inference == Inference::On {
-        inferred.representation = represent(function, id, &inferred, known);
+        inferred.representation = represent(function, initial, &inferred, known);
         if known.integers {
             integers::find(function, &mut inferred.representation);
+        }
+        if known.ranges {
+            inferred.exact = ranges::exact_sums(function, &inferred.representation);
         }
     }
     inferred
@@ -222,7 +245,7 @@ fn boxed(info: &RegisterInfo) -> Representation {
 }
 
 /// The state in which a function begins: parameters hold something, variables nothing.
-fn initial(function: &Function, id: FunctionId, known: &Known) -> State {
+fn initial(function: &Function, id: FunctionId, known: &Known, strings: &[Register]) -> State {
     let parameters = function.parameters_count as usize;
     let mut state: State = function.registers.iter().map(initial_kinds).collect();
     for (index, kinds) in state.iter_mut().take(parameters).enumerate() {
@@ -232,6 +255,9 @@ fn initial(function: &Function, id: FunctionId, known: &Known) -> State {
         } else {
             known.parameter(id, index)
         };
+    }
+    for register in strings {
+        state[register.0 as usize] = Kinds::STRING;
     }
     if let Some(this) = function.this {
         state[this.0 as usize] = Kinds::OBJECT;
@@ -248,12 +274,11 @@ fn initial_kinds(info: &RegisterInfo) -> Kinds {
 
 fn flow(
     function: &Function,
-    id: FunctionId,
+    mut state: State,
     crossing: &[u32],
     known: &Known,
 ) -> Vec<Option<Box<[Kinds]>>> {
     let mut entry: Vec<Option<Box<[Kinds]>>> = vec![None; function.blocks.len()];
-    let mut state = initial(function, id, known);
     entry[0] = Some(
         crossing
             .iter()
@@ -385,12 +410,11 @@ fn narrowed(kinds: Kinds, found: Kinds, inference: Inference) -> Kinds {
 /// A register is held as a number (or truth value) when everything ever written to it is one, and nothing reads it before.
 fn represent(
     function: &Function,
-    id: FunctionId,
+    mut state: State,
     inferred: &Inferred,
     known: &Known,
 ) -> Vec<Representation> {
     let count = function.registers.len();
-    let mut state = initial(function, id, known);
     let mut written = vec![Kinds::NOTHING; count];
     let parameters = function.parameters_count as usize;
     written[..parameters].copy_from_slice(&state[..parameters]);

@@ -170,10 +170,8 @@ fn result(state: &State, operation: &Operation, known: &Known) -> Option<(Regist
             (*into, array.or(known.empty_array()))
         }
         Operation::LoadUndefined { into } => (*into, Kinds::UNDEFINED),
-        Operation::Index { into, base, .. } => (*into, index(of(base))),
-        Operation::Slice { into, base, .. } => {
-            (*into, of(base).and(Kinds::STRING.or(Kinds::ARRAY)))
-        }
+        Operation::Index { into, base, .. } => (*into, index(of(base), known)),
+        Operation::Slice { into, base, .. } => (*into, slice(of(base))),
         Operation::Closure { into, .. } => (*into, Kinds::FUNCTION),
         Operation::Call { into, function, .. } => (*into, known.result(*function)),
         Operation::CallBuiltin {
@@ -198,7 +196,16 @@ fn result(state: &State, operation: &Operation, known: &Known) -> Option<(Regist
     })
 }
 
-fn index(base: Kinds) -> Kinds {
+/// A part of a string may be one of no octets.
+fn slice(base: Kinds) -> Kinds {
+    let strings = match base.meets(Kinds::STRING) {
+        true => Kinds::STRING,
+        false => Kinds::NOTHING,
+    };
+    base.and(Kinds::ARRAY).or(strings)
+}
+
+fn index(base: Kinds, known: &Known) -> Kinds {
     let simple = Kinds::STRING
         .or(Kinds::NONE)
         .or(Kinds::UNDEFINED)
@@ -211,7 +218,10 @@ fn index(base: Kinds) -> Kinds {
     } else {
         Kinds::NONE
     };
-    elements.or(base.and(Kinds::STRING))
+    match base.meets(Kinds::STRING) {
+        true => elements.or(known.octet()),
+        false => elements,
+    }
 }
 
 /// The kinds of `left operator right`, given that it does not fail.
@@ -251,7 +261,7 @@ fn arithmetic(operator: BinaryOperator, left: Kinds, right: Kinds) -> Kinds {
         BinaryOperator::Modulus => (left, Kinds::NOTHING),
         _ => (either, either),
     };
-    let mut kinds = strings.and(Kinds::STRING);
+    let mut kinds = slice(strings).without(Kinds::ARRAY);
     if arrays.meets(Kinds::ARRAY) {
         kinds = kinds.or(Kinds::ARRAY);
     }

@@ -44,6 +44,8 @@ pub struct Program {
     pub globals_count: u32,
     /// Whether values come from an earlier execution of a session: any function may then be called by value, with anything.
     pub open: bool,
+    /// Whether it may ask how long it has been running.
+    pub timed: bool,
     /// The global variables: the function that is the top level of their module, and their name there.
     pub globals: Vec<(FunctionId, Name)>,
     /// Names of the main program for global variables, its own and imported ones.

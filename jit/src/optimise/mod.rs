@@ -25,6 +25,12 @@ pub enum Optimisation {
     CallKinds,
     /// Numbers that surely stay small integers are held as machine integers.
     Integers,
+    /// Sums of machine integers that surely stay exact are not checked.
+    Ranges,
+    /// References to strings of one octet are not counted, and only their addresses compared.
+    Octets,
+    /// Functions with loops have a second version, for arguments that are strings.
+    Versions,
     /// Elements, lengths, comparisons and captured variables are read by machine code where their form allows.
     InlineAccess,
     /// References to elements of arrays that surely hold nothing of the heap are not counted.
@@ -52,6 +58,9 @@ impl Optimisation {
     pub const ALL: &[Self] = &[
         Self::CallKinds,
         Self::Integers,
+        Self::Ranges,
+        Self::Octets,
+        Self::Versions,
         Self::InlineAccess,
         Self::PlainArrays,
         Self::FuelRegister,

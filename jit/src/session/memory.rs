@@ -82,12 +82,12 @@ impl Memory {
                 *slot = value;
             }
         }
-        for (module, has_run) in self.kept.modules_run.iter().enumerate() {
+        for module in self.kept.modules_run.iter() {
             let target = u32::try_from(module).map(crate::runtime::FunctionTarget::User);
-            if let (true, Ok(target)) = (*has_run, target)
+            if let Ok(target) = target
                 && let Some(crate::runtime::FunctionTarget::User(new)) = renumber(target)
             {
-                running.modules_run[new as usize] = true;
+                running.modules_run.set(new as usize);
             }
         }
         Ok(())

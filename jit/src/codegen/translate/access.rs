@@ -24,6 +24,13 @@ impl Translator<'_, '_> {
         self.shared.optimisations.has(Optimisation::InlineAccess)
     }
 
+    /// A block for what is seldom or takes long anyway, out of the way of the code around it; and one where both ways meet.
+    pub(super) fn slow_and_done(&mut self) -> (ir::Block, ir::Block) {
+        let (slow, done) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.set_cold_block(slow);
+        (slow, done)
+    }
+
     /// Goes on in a new block where the condition holds, to `otherwise` where not.
     pub(super) fn proceed_if(&mut self, condition: ir::Value, otherwise: ir::Block) {
         let next = self.builder.create_block();
@@ -81,7 +88,7 @@ impl Translator<'_, '_> {
             return;
         };
         let owner = self.boxed(base);
-        let (slow, done) = (self.builder.create_block(), self.builder.create_block());
+        let (slow, done) = self.slow_and_done();
         self.builder.append_block_param(done, types::I64);
         if let Some(ordered) = ordered {
             self.proceed_if(ordered, slow);
@@ -188,7 +195,7 @@ impl Translator<'_, '_> {
     }
 
     /// The string of one octet: a constant of the thread, whose count stays what it is.
-    fn octet_string(&mut self, octet: ir::Value) -> ir::Value {
+    pub(super) fn octet_string(&mut self, octet: ir::Value) -> ir::Value {
         let flags = MemFlagsData::trusted().with_readonly().with_can_move();
         let table = self
             .builder
@@ -259,7 +266,7 @@ impl Translator<'_, '_> {
     fn length(&mut self, into: Register, builtin: u32, argument: Operand) {
         let kinds = self.kinds(argument);
         let value = self.boxed(argument);
-        let (slow, done) = (self.builder.create_block(), self.builder.create_block());
+        let (slow, done) = self.slow_and_done();
         self.builder.append_block_param(done, types::I64);
         let sized = Kinds::STRING.or(Kinds::ARRAY);
         if !kinds.within(sized) {
@@ -309,7 +316,7 @@ impl Translator<'_, '_> {
     fn ord(&mut self, into: Register, builtin: u32, argument: Operand) {
         let kinds = self.kinds(argument);
         let value = self.boxed(argument);
-        let (slow, done) = (self.builder.create_block(), self.builder.create_block());
+        let (slow, done) = self.slow_and_done();
         self.builder.append_block_param(done, types::I64);
         if !kinds.is(Kinds::STRING) {
             let is_string = self.has_tag(value, TAG_STRING);

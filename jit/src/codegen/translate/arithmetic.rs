@@ -6,9 +6,9 @@ use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{self, InstBuilder, types};
 
 use super::Translator;
-use super::integer::{EXACT_MAX, small_integer};
+use super::integer::EXACT_MAX;
 use crate::boundary::host_calls::HostCall;
-use crate::infer::{Kinds, Representation};
+use crate::infer::{Kinds, Representation, small_integer};
 use crate::ir::{Operand, Register};
 use crate::runtime::layout::{FALSE, TRUE};
 use crate::syntax::ast::{BinaryOperator, UnaryOperator};
@@ -91,7 +91,8 @@ impl Translator<'_, '_> {
                 let done = self.builder.create_block();
                 self.builder.append_block_param(done, types::I8);
                 let values = (self.boxed(left), self.boxed(right));
-                self.compare_by_host(operator, true, values, done);
+                let strings = self.kinds(left).or(self.kinds(right)).and(Kinds::STRING);
+                self.compare_by_host(operator, Some(strings), values, done);
                 let truth = self.builder.block_params(done)[0];
                 self.define_truth(into, truth);
             }
@@ -182,13 +183,19 @@ impl Translator<'_, '_> {
         left: Operand,
         right: Operand,
     ) {
-        let strings = self.may_be_strings(operator, left, right);
+        let strings = self.may_be_strings(operator, left, right).then(|| {
+            let kinds = self.kinds(left).or(self.kinds(right));
+            kinds.and(Kinds::STRING)
+        });
         let guard = self.guard(left, right);
         let (fast, slow, done) = (
             self.builder.create_block(),
             self.builder.create_block(),
             self.builder.create_block(),
         );
+        if strings.is_none() {
+            self.builder.set_cold_block(slow);
+        }
         self.builder.append_block_param(done, types::I8);
         self.builder.ins().brif(guard, fast, &[], slow, &[]);
         self.builder.switch_to_block(fast);
@@ -207,17 +214,18 @@ impl Translator<'_, '_> {
     fn compare_by_host(
         &mut self,
         operator: BinaryOperator,
-        strings: bool,
+        strings: Option<Kinds>,
         (left, right): (ir::Value, ir::Value),
         done: ir::Block,
     ) {
-        if strings {
+        if let Some(strings) = strings {
             let other = self.builder.create_block();
+            self.builder.set_cold_block(other);
             let negated = matches!(
                 operator,
                 BinaryOperator::NotEqual | BinaryOperator::NotIdentical
             );
-            self.equal_strings(negated, (left, right), (other, done));
+            self.equal_strings(negated, strings, (left, right), (other, done));
             self.builder.switch_to_block(other);
         }
         let operator = self.index(operator as u32);
@@ -253,8 +261,7 @@ impl Translator<'_, '_> {
         by_host: impl FnOnce(&mut Self) -> ir::Value,
     ) -> ir::Value {
         let fast = self.builder.create_block();
-        let slow = self.builder.create_block();
-        let done = self.builder.create_block();
+        let (slow, done) = self.slow_and_done();
         self.builder.append_block_param(done, kind);
         self.builder.ins().brif(guard, fast, &[], slow, &[]);
         self.builder.switch_to_block(fast);

@@ -2,21 +2,25 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, types};
+use cranelift_module::FuncId;
 
 use super::Translator;
 use crate::boundary::host_calls::HostCall;
 use crate::boundary::layout::{STATE_FAILED_SITE, STATE_FUEL};
 use crate::infer::{Kinds, Representation, element};
 use crate::ir::{BlockId, Operand, Register, RegisterInfo, Terminator};
-use crate::runtime::layout::{FAILED, NONE, UNDEFINED};
+use crate::runtime::layout::{FAILED, NONE, TAG_STRING, UNDEFINED};
 
 impl Translator<'_, '_> {
     /// The entry: variables hold nothing, cells are fetched, a function reached by value is marked as being executed.
     pub(super) fn enter(&mut self) {
         let parameters = self.function.parameters_count as usize;
-        self.take_fuel();
         let entry = self.builder.current_block().expect("a block was begun");
         let arguments = self.builder.block_params(entry)[2..].to_vec();
+        if let Some((version, strings)) = self.shared.version {
+            self.enter_version(version, strings, &arguments);
+        }
+        self.take_fuel();
         for (index, argument) in (0..).zip(arguments) {
             self.define_boxed(Register(index), argument);
         }
@@ -41,6 +45,22 @@ impl Translator<'_, '_> {
         }
         let first = self.blocks[0];
         self.builder.ins().jump(first, &[]);
+    }
+
+    /// Leaves the work to the second version of the function where these arguments are strings.
+    fn enter_version(&mut self, version: FuncId, strings: &[Register], arguments: &[ir::Value]) {
+        let other = self.builder.create_block();
+        for register in strings {
+            let is_string = self.has_tag(arguments[register.0 as usize], TAG_STRING);
+            self.proceed_if(is_string, other);
+        }
+        let mut all = vec![self.execution, self.environment];
+        all.extend(arguments);
+        let callee = self.import(version);
+        let call = self.builder.ins().call(callee, &all);
+        let result = self.builder.inst_results(call)[0];
+        self.builder.ins().return_(&[result]);
+        self.builder.switch_to_block(other);
     }
 
     /// Reads what is left of the fuel from the state, where a register holds it between calls.

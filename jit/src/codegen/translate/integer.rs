@@ -7,7 +7,7 @@ use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{self, InstBuilder, types};
 
 use super::Translator;
-use crate::infer::{Kinds, Representation};
+use crate::infer::{Kinds, Representation, small_integer};
 use crate::ir::{Operand, Register};
 use crate::syntax::ast::BinaryOperator;
 
@@ -111,12 +111,17 @@ impl Translator<'_, '_> {
     }
 
     /// A sum or difference; beyond what doubles hold exactly, the double's.
+    ///
+    /// Inference often knows that the result is exact: then nothing is checked.
     fn sum(&mut self, operator: BinaryOperator, one: ir::Value, other: ir::Value) -> ir::Value {
         let sum = if operator == BinaryOperator::Add {
             self.builder.ins().iadd(one, other)
         } else {
             self.builder.ins().isub(one, other)
         };
+        if self.inferred.exact.has(self.at.0, self.at.1) {
+            return sum;
+        }
         let shifted = self.builder.ins().iadd_imm_s(sum, EXACT_MAX);
         let exact =
             self.builder
@@ -176,15 +181,4 @@ impl Translator<'_, '_> {
         let ordered = self.builder.ins().fcmp(FloatCC::Ordered, number, number);
         Some((position, Some(ordered)))
     }
-}
-
-/// A constant that a machine integer holds as well.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a whole number of at most 32 bits"
-)]
-pub(super) fn small_integer(number: f64) -> Option<i64> {
-    let minus_zero = number == 0.0 && number.is_sign_negative();
-    (number.fract() == 0.0 && number.abs() <= 4_294_967_296.0 && !minus_zero)
-        .then_some(number as i64)
 }

@@ -55,6 +55,8 @@ pub(super) struct Shared<'a> {
     pub(super) constants: &'a [Constant],
     /// What is done to make the code faster.
     pub(super) optimisations: Optimisations,
+    /// The second version of the function, and the parameters that it takes for strings.
+    pub(super) version: Option<(FuncId, &'a [Register])>,
 }
 
 /// The translation of one function.
@@ -77,6 +79,8 @@ pub(super) struct Translator<'a, 'b> {
     /// What is left of the fuel, where it is held in a register; the state has it during calls.
     fuel: Option<Variable>,
     span: Span,
+    /// Which instruction is being translated: its block, its index.
+    at: (usize, usize),
 }
 
 impl<'a, 'b> Translator<'a, 'b> {
@@ -138,6 +142,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             imports: HashMap::new(),
             fuel,
             span: function.span,
+            at: (0, 0),
         }
     }
 
@@ -152,6 +157,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         let source = &self.function.blocks[index];
         let mut instructions = source.instructions.as_slice();
         while let Some((first, rest)) = instructions.split_first() {
+            self.at = (index, source.instructions.len() - instructions.len());
             instructions = match self.slice_compared(instructions) {
                 0 => {
                     self.instruction(first);

@@ -49,7 +49,7 @@ impl Translator<'_, '_> {
             self.append_by_host(variable, parts, joined);
             return;
         }
-        let (slow, done) = (self.builder.create_block(), self.builder.create_block());
+        let (slow, done) = self.slow_and_done();
         self.append_in_place(variable, parts, slow);
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(slow);
@@ -71,7 +71,7 @@ impl Translator<'_, '_> {
             self.place_by_host(into, place, action);
             return;
         };
-        let (slow, done) = (self.builder.create_block(), self.builder.create_block());
+        let (slow, done) = self.slow_and_done();
         if !self.write_element(write, slow, done) {
             self.builder.ins().jump(slow, &[]);
         }

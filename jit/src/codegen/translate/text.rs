@@ -68,12 +68,47 @@ impl Translator<'_, '_> {
             exactly: u32::try_from(text.len()).expect("it is short"),
         };
         let value = self.boxed(other);
-        Some(
-            self.part_compared((value, kinds), whole, (&text, negated), |this| {
-                let value = this.binary_by_host(operator, left, right);
-                this.unbox_truth(value)
-            }),
-        )
+        let by_host = |this: &mut Self| {
+            let value = this.binary_by_host(operator, left, right);
+            this.unbox_truth(value)
+        };
+        Some(match &*text {
+            [octet] if kinds.within(Kinds::OCTET.or(Kinds::NONE)) => {
+                self.octet_compared(value, (*octet, negated), by_host)
+            }
+            _ => self.part_compared((value, kinds), whole, (&text, negated), by_host),
+        })
+    }
+
+    /// Whether a value that is none or the string of an octet is that of this one; an 8-bit 0 or 1.
+    fn octet_compared(
+        &mut self,
+        value: ir::Value,
+        (octet, negated): (u8, bool),
+        by_host: impl FnOnce(&mut Self) -> ir::Value,
+    ) -> ir::Value {
+        let octet = self.builder.ins().iconst(types::I64, i64::from(octet));
+        let octet = self.octet_string(octet);
+        let (slow, done) = self.slow_and_done();
+        self.builder.append_block_param(done, types::I8);
+        let is_octet = self.has_tag(value, TAG_STRING);
+        self.proceed_if(is_octet, slow);
+        let truth = self.same_octet(negated, value, octet);
+        self.builder.ins().jump(done, &[truth.into()]);
+        self.builder.switch_to_block(slow);
+        let truth = by_host(self);
+        self.builder.ins().jump(done, &[truth.into()]);
+        self.builder.switch_to_block(done);
+        self.builder.block_params(done)[0]
+    }
+
+    /// Whether two strings of octets are the same: there is only one of each.
+    fn same_octet(&mut self, negated: bool, one: ir::Value, other: ir::Value) -> ir::Value {
+        let condition = match negated {
+            true => IntCC::NotEqual,
+            false => IntCC::Equal,
+        };
+        self.builder.ins().icmp(condition, one, other)
     }
 
     /// Whether a part of a value of such kinds is a text, or is not; an 8-bit 0 or 1. What is no string goes the host's way.
@@ -245,11 +280,12 @@ impl Translator<'_, '_> {
         self.unbox_truth(value)
     }
 
-    /// Whether two values are equal strings, where machine code can tell: goes on to `other` with anything else. Jumps to
-    /// `done` with the answer.
+    /// Whether two values are equal strings of such kinds, where machine code can tell: goes on to `other` with anything
+    /// else. Jumps to `done` with the answer.
     pub(super) fn equal_strings(
         &mut self,
         negated: bool,
+        kinds: Kinds,
         (left, right): (ir::Value, ir::Value),
         (other, done): (ir::Block, ir::Block),
     ) {
@@ -257,6 +293,11 @@ impl Translator<'_, '_> {
         let right_is_string = self.has_tag(right, TAG_STRING);
         let both = self.builder.ins().band(left_is_string, right_is_string);
         self.proceed_if(both, other);
+        if kinds.is(Kinds::OCTET) {
+            let truth = self.same_octet(negated, left, right);
+            self.builder.ins().jump(done, &[truth.into()]);
+            return;
+        }
         let (equal, different, unequal) = (
             self.builder.create_block(),
             self.builder.create_block(),

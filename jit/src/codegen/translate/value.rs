@@ -208,18 +208,21 @@ impl Translator<'_, '_> {
                 self.define_truth(variable, truth);
             }
             Representation::Boxed | Representation::Position => {
-                let old = self.register(variable);
+                let kinds = self.kinds(Operand::Register(variable));
+                // What is not counted is not even read: it need not be kept until here.
+                let old = kinds.may_be_counted().then(|| self.register(variable));
                 let value = self.boxed(new);
                 self.define_boxed(variable, value);
-                let kinds = self.kinds(Operand::Register(variable));
-                self.release(old, kinds);
+                if let Some(old) = old {
+                    self.release(old, kinds);
+                }
             }
         }
     }
 
     pub(super) fn release_register(&mut self, register: Register) {
-        if self.representation(register) == Representation::Boxed {
-            let kinds = self.release_kinds(register);
+        let kinds = self.release_kinds(register);
+        if self.representation(register) == Representation::Boxed && kinds.may_be_counted() {
             let value = self.register(register);
             self.release(value, kinds);
         }

@@ -239,22 +239,19 @@ pub(crate) fn closure(_: &mut Running, function: u32, cells: &[Value]) -> Result
 }
 
 pub(crate) fn run_module(running: &mut Running, function: u32) -> Result<(), Unwind> {
-    let done = std::mem::replace(&mut running.modules_run[function as usize], true);
-    if !done {
+    if !running.modules_run.set(function as usize) {
         call_user(running, function, &Value::NONE, &[])?;
     }
     Ok(())
 }
 
 pub(crate) fn enter_function(running: &mut Running, function: u32) -> Result<(), Unwind> {
-    let active = &mut running.active[function as usize];
-    if *active {
+    if running.active.set(function as usize) {
         return Err(Unwind::Error(ErrorKind::Recursion));
     }
-    *active = true;
     Ok(())
 }
 
 pub(crate) fn leave_function(running: &mut Running, function: u32) {
-    running.active[function as usize] = false;
+    running.active.unset(function as usize);
 }

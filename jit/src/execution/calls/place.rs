@@ -53,7 +53,9 @@ pub(crate) fn place_predefined(
     let Some(shape) = script.code.tables.place_shape(shape) else {
         return Ok(Value::NONE);
     };
-    written[index] |= !matches!(shape.action, ShapeAction::Isset | ShapeAction::ReadQuiet);
+    if !matches!(shape.action, ShapeAction::Isset | ShapeAction::ReadQuiet) {
+        written.set(index);
+    }
     act(script, shape, &mut predefined[index], operands).map_err(Unwind::Error)
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn cell_captured(
 
 pub(crate) fn store_predefined(running: &mut Running, variable: u32, content: Value) {
     let index = variable as usize;
-    running.written[index] = true;
+    running.written.set(index);
     // A predefined variable always has a value; a barrier may have none for it.
     running.predefined[index] = match content.is_undefined() {
         true => Value::NONE,
