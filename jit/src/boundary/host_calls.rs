@@ -54,6 +54,8 @@ macro_rules! for_each_host_call {
             index(base: borrowed, key: borrowed, accessor: index) -> value;
             /// `base[first:last:step]`
             slice(base: borrowed, first: borrowed, last: borrowed, step: borrowed) -> value;
+            /// `(left . right)[first:last]`; `joined` is the site of the joining.
+            slice_joined(joined: index, parts: list, first: borrowed, last: borrowed) -> value;
             /// `base->name`
             property(base: borrowed, name: borrowed, accessor: index) -> value;
             /// What is done to a place below a root; the shape is an index among the shapes.

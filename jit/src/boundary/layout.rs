@@ -5,6 +5,8 @@
 
 use std::mem::offset_of;
 
+use crate::builtins::SeenTables;
+
 /// The part of a running execution that generated code reads and writes. Generated code gets a pointer to it as the first
 /// argument of every function; the rest of the execution follows it in memory and is none of its business.
 #[repr(C)]
@@ -18,6 +20,8 @@ pub(crate) struct ExecutionState {
     pub(crate) predefined: *mut u64,
     /// The strings of one octet, by octet; valid for as long as the thread.
     pub(crate) octets: *const u64,
+    /// What was read of addresses and networks; valid for as long as the thread.
+    pub(crate) networks: *const SeenTables,
     /// The entry of [`crate::codegen`]'s site table where the script failed, plus one; zero while it has not.
     pub(crate) failed_site: u32,
     /// Keeps the size a multiple of eight.
@@ -32,20 +36,22 @@ pub(crate) const STATE_CONSTANTS: i32 = offset(offset_of!(ExecutionState, consta
 pub(crate) const STATE_PREDEFINED: i32 = offset(offset_of!(ExecutionState, predefined));
 /// Offset of [`ExecutionState::octets`].
 pub(crate) const STATE_OCTETS: i32 = offset(offset_of!(ExecutionState, octets));
+/// Offset of [`ExecutionState::networks`].
+pub(crate) const STATE_NETWORKS: i32 = offset(offset_of!(ExecutionState, networks));
 /// Offset of [`ExecutionState::failed_site`].
 pub(crate) const STATE_FAILED_SITE: i32 = offset(offset_of!(ExecutionState, failed_site));
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "the structure is 40 octets, asserted below"
+    reason = "the structure is 48 octets, asserted below"
 )]
 #[expect(
     clippy::cast_possible_wrap,
-    reason = "the structure is 40 octets, asserted below"
+    reason = "the structure is 48 octets, asserted below"
 )]
 const fn offset(bytes: usize) -> i32 {
     bytes as i32
 }
 
-const _: () = assert!(size_of::<ExecutionState>() == 40);
+const _: () = assert!(size_of::<ExecutionState>() == 48);
 const _: () = assert!(align_of::<ExecutionState>() == 8);

@@ -153,10 +153,11 @@ unsafe fn guarded<T: IntoRaw>(
     }
     match catch_unwind(AssertUnwindSafe(|| call(running))) {
         Ok(outcome) => {
+            let raw = outcome.into_raw(running);
             if T::MAY_WORK {
                 running.lend();
             }
-            outcome.into_raw(running)
+            raw
         }
         Err(panic) => {
             running.panic = Some(panic);

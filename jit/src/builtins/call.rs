@@ -175,6 +175,17 @@ impl Builtin {
         arguments: &[Value],
         machine: &mut dyn Machine,
     ) -> Result<Value, Unwind> {
+        self.invoke_here(object, arguments, machine)
+    }
+
+    /// As [`Self::invoke_on`], without a call in between.
+    #[inline(always)] // For the one place where calls by name go.
+    pub(crate) fn invoke_here(
+        &'static self,
+        object: &Value,
+        arguments: &[Value],
+        machine: &mut dyn Machine,
+    ) -> Result<Value, Unwind> {
         self.check(arguments)?;
         let result = (self.call)(&mut Call {
             builtin: self,

@@ -9,16 +9,20 @@ pub enum Intrinsic {
     Ord,
     /// The string of one octet.
     Chr,
+    /// Whether an address is in a network.
+    Includes,
     /// Whether a value is of this kind.
     Is(crate::runtime::Kind),
 }
 
-const INTRINSICS: [(&str, Intrinsic); 9] = [
+const INTRINSICS: [(&str, Intrinsic); 11] = [
     ("length", Intrinsic::Length),
     ("strlen", Intrinsic::Length),
     ("count", Intrinsic::Length),
     ("ord", Intrinsic::Ord),
     ("chr", Intrinsic::Chr),
+    ("in_network", Intrinsic::Includes),
+    ("inet_includes", Intrinsic::Includes),
     ("is_array", Intrinsic::Is(crate::runtime::Kind::Array)),
     ("is_boolean", Intrinsic::Is(crate::runtime::Kind::Boolean)),
     ("is_number", Intrinsic::Is(crate::runtime::Kind::Number)),

@@ -19,8 +19,11 @@ use crate::runtime::HslString;
 const OCTETS_MAX: usize = 96;
 
 /// How many texts a table keeps.
-const PLACES: usize = 1 << PLACE_BITS;
+pub(super) const PLACES: usize = 1 << PLACE_BITS;
 const PLACE_BITS: u32 = 9;
+
+/// How many places a text may be in: few texts are unlikely to meet in one of them then.
+const WAYS: usize = 4;
 
 /// A table of what was read from texts. One per thread and way of reading.
 pub(super) struct Memo<T> {
@@ -77,7 +80,7 @@ impl<T> Memo<T> {
         }
     }
 
-    /// As [`Self::of`], by the octets: one of two places that the hash chooses has the text, or will have it.
+    /// As [`Self::of`], by the octets: one of the places that the hash chooses has the text, or will have it.
     #[inline(never)]
     fn look_up<R>(
         &self,
@@ -88,8 +91,9 @@ impl<T> Memo<T> {
         if OCTETS_MAX < text.len() {
             return answer(&read(text.octets()));
         }
-        let first = (text.hash() as usize % PLACES) & !1;
-        for place in &self.places[first..first + 2] {
+        let first = text.hash() as usize % (PLACES / WAYS) * WAYS;
+        let places = &self.places[first..first + WAYS];
+        for place in places {
             let known = place.known.borrow();
             if let Some(known) = known.as_ref()
                 && known.octets[..] == *text.octets()
@@ -98,10 +102,9 @@ impl<T> Memo<T> {
                 return answer(&known.read);
             }
         }
-        let stamps = || [first, first + 1].map(|position| self.places[position].stamp.get());
-        let [one, other] = stamps();
         // The text that came first goes first.
-        let position = if other < one { first + 1 } else { first };
+        let oldest = (0..WAYS).min_by_key(|way| places[*way].stamp.get());
+        let position = first + oldest.unwrap_or(0);
         let known = Known {
             octets: SmallVec::from_slice(text.octets()),
             read: read(text.octets()),
@@ -121,7 +124,8 @@ fn new_stamp(position: usize) -> u32 {
         static COUNT: Cell<u32> = const { Cell::new(0) };
     }
     let count = COUNT.get() + 1;
-    if count >> (u32::BITS - PLACE_BITS) != 0 {
+    // The greatest number is kept for what has no text.
+    if (count + 1) >> (u32::BITS - PLACE_BITS) != 0 {
         return 0;
     }
     COUNT.set(count);

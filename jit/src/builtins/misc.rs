@@ -1,14 +1,10 @@
 //! The functions of the chapter "Misc" that need no network: addresses as text and octets, names of this host, unique ids.
 
-use std::cell::RefCell;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use smallvec::SmallVec;
-
-use super::memo::Memo;
+use super::network::{address, inet_includes, known_includes};
 use super::{Builtin, Call, Unwind, optional, required};
-use crate::runtime::string::same_octets;
 use crate::runtime::{Kinds, StringBuilder, Value};
 
 const STRING: Kinds = Kinds::STRING;
@@ -71,149 +67,6 @@ pub(super) fn random_id(call: &mut Call<'_>) -> Result<Value, Unwind> {
     )?)
 }
 
-fn address(octets: &[u8]) -> Option<IpAddr> {
-    std::str::from_utf8(octets).ok()?.parse().ok()
-}
-
-/// The addresses from one to another, both included, of one family.
-#[derive(Clone, Copy)]
-struct Range {
-    /// How many bits the addresses of the family have.
-    width: u32,
-    first: u128,
-    last: u128,
-}
-
-impl Range {
-    /// Whether an address, which is a range of one, is in it.
-    #[inline]
-    fn includes(&self, ip: &Self) -> bool {
-        self.width == ip.width && self.first <= ip.first && ip.first <= self.last
-    }
-}
-
-/// The address that was read last, as text and as a range of one. A client's address is looked up in many networks, one
-/// after the other.
-struct LastAddress {
-    octets: SmallVec<[u8; 48]>,
-    ip: Range,
-}
-
-thread_local! {
-    static LAST_ADDRESS: &'static RefCell<LastAddress> = Box::leak(Box::new(RefCell::new(LastAddress {
-        octets: SmallVec::new(),
-        ip: Range { width: 0, first: 0, last: 0 },
-    })));
-    /// What texts are as networks. The same tables of networks serve every session.
-    static NETWORKS: &'static Memo<Option<Range>> = Memo::leaked();
-}
-
-/// The address, if the text is that of the address read last.
-#[inline]
-fn known_address(text: &[u8]) -> Option<Range> {
-    let last = LAST_ADDRESS.with(|last| last.borrow());
-    (same_octets(&last.octets, text) && !text.is_empty()).then_some(last.ip)
-}
-
-/// The address in a text, if it is one.
-fn read_address(text: &[u8]) -> Option<Range> {
-    if let Some(known) = known_address(text) {
-        return Some(known);
-    }
-    let ip = single(text)?;
-    let octets = SmallVec::from_slice(text);
-    LAST_ADDRESS.with(|last| last.replace(LastAddress { octets, ip }));
-    Some(ip)
-}
-
-/// [`inet_includes`] of an address and a network that were both met before.
-fn known_includes(arguments: &[Value]) -> Option<Value> {
-    let [ip, network] = arguments else {
-        return None;
-    };
-    let (ip, network) = (ip.as_string()?, network.as_string()?);
-    if 64 <= ip.len() + network.len() {
-        return None; // Costs fuel.
-    }
-    let ip = known_address(ip.octets())?;
-    NETWORKS.with(|networks| {
-        networks.known(network, |network| {
-            Value::boolean(
-                network
-                    .as_ref()
-                    .is_some_and(|network| network.includes(&ip)),
-            )
-        })
-    })
-}
-
-/// An address as a number, and how many bits its family has.
-fn bits(address: IpAddr) -> (u128, u32) {
-    match address {
-        IpAddr::V4(address) => (u128::from(address.to_bits()), 32),
-        IpAddr::V6(address) => (address.to_bits(), 128),
-    }
-}
-
-fn inet_includes(call: &mut Call<'_>) -> Result<Value, Unwind> {
-    let (Some(ip), Some(network)) = (call.value(0).as_string(), call.value(1).as_string()) else {
-        return Ok(Value::FALSE);
-    };
-    call.charge_octets(ip.len() + network.len())?;
-    let Some(ip) = read_address(ip.octets()) else {
-        return Ok(Value::FALSE);
-    };
-    let included = NETWORKS.with(|networks| {
-        networks.of(network, network_range, |network| {
-            network
-                .as_ref()
-                .is_some_and(|network| network.includes(&ip))
-        })
-    });
-    Ok(Value::boolean(included))
-}
-
-/// The range of one address, if the text is one.
-fn single(text: &[u8]) -> Option<Range> {
-    let (first, width) = bits(address(text)?);
-    Some(Range {
-        width,
-        first,
-        last: first,
-    })
-}
-
-/// The addresses of a network: an address, a subnet (`a/n`) or a range (`a-b`). `None` if the text is none of them, or has
-/// no address in it.
-fn network_range(text: &[u8]) -> Option<Range> {
-    if let Some(slash) = memchr::memchr(b'/', text) {
-        let (base, width) = bits(address(&text[..slash])?);
-        let length = prefix_length(&text[slash + 1..]).filter(|length| *length <= width)?;
-        // A shift by all bits is none that the hardware knows; what is left of the number is nothing.
-        let all = u128::MAX.checked_shr(128 - width).unwrap_or(0);
-        let hosts = all.checked_shr(length).unwrap_or(0);
-        return Some(Range {
-            width,
-            first: base & !hosts,
-            last: base | hosts,
-        });
-    }
-    if let Some(dash) = memchr::memchr(b'-', text) {
-        let (first, width) = bits(address(text[..dash].trim_ascii())?);
-        let (last, last_width) = bits(address(text[dash + 1..].trim_ascii())?);
-        return (width == last_width).then_some(Range { width, first, last });
-    }
-    single(text)
-}
-
-fn prefix_length(octets: &[u8]) -> Option<u32> {
-    if octets.is_empty() || octets.len() > 3 || !octets.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let digits = octets.iter().map(|digit| u32::from(digit - b'0'));
-    Some(digits.fold(0, |length, digit| length * 10 + digit))
-}
-
 fn inet_ntop(call: &mut Call<'_>) -> Result<Value, Unwind> {
     let octets = call.octets(0);
     let text = if let Ok(octets) = <[u8; 4]>::try_from(octets) {
@@ -261,48 +114,6 @@ fn inet_reverse(call: &mut Call<'_>) -> Result<Value, Unwind> {
 #[cfg(test)]
 mod tests {
     use crate::builtins::call::tests::{on_heap, run, text};
-
-    #[test]
-    fn networks_include_addresses() {
-        on_heap(|| {
-            let table = [
-                ("127.0.0.1", "127.0.0.1/8", "true"),
-                ("127.0.0.1", "127.0.0.0-127.255.255.255", "true"),
-                ("127.0.0.1", "127.0.0.1", "true"),
-                ("2001:4860:4860::8888", "2001:4860:4860::/48", "true"),
-                ("2001:4860:4861::8888", "2001:4860:4860::/48", "false"),
-                ("10.0.0.1", "127.0.0.0/8", "false"),
-                ("::1", "0.0.0.0/0", "false"),
-                ("1.2.3.4", "0.0.0.0/0", "true"),
-                ("::1", "::/0", "true"),
-                ("::1", "::1/128", "true"),
-                ("1.2.3.4", "::/0", "false"),
-                ("10.0.0.1", "10.0.0.1/33", "false"),
-                ("10.0.0.1", "10.0.0.1/", "false"),
-                ("10.0.0.1", "10.0.0.1/+8", "false"),
-                ("10.0.0.5", "10.0.0.1 - 10.0.0.9", "true"),
-                ("10.0.0.10", "10.0.0.1-10.0.0.9", "false"),
-                ("10.0.0.1", "garbage", "false"),
-                ("garbage", "10.0.0.1", "false"),
-                ("010.0.0.1", "10.0.0.0/8", "false"),
-            ];
-            for (ip, network, expected) in table {
-                for function in ["inet_includes", "in_network"] {
-                    let found = run(function, &[text(ip), text(network)]);
-                    assert_eq!(found, expected, "{ip} in {network}");
-                    // What is known of them then is the same.
-                    let known = crate::builtins::builtin(function).expect("there");
-                    let arguments = [text(ip), text(network)];
-                    for _ in 0..2 {
-                        if let Some(known) = known.at_once(&arguments) {
-                            assert_eq!(known.truthy().to_string(), expected, "{ip} in {network}");
-                        }
-                        assert_eq!(run(function, &arguments), expected, "{ip} in {network}");
-                    }
-                }
-            }
-        });
-    }
 
     #[test]
     fn addresses_change_their_form() {

@@ -27,6 +27,7 @@ mod mathematical;
 mod memo;
 mod mime;
 mod misc;
+mod network;
 pub(crate) mod operator;
 mod pack;
 pub(crate) mod regex;
@@ -38,6 +39,7 @@ pub use class::{Class, classes};
 pub(crate) use class::{bound_method, method_of};
 pub(crate) use date_time::EXECUTION_TIME;
 pub use intrinsic::{Intrinsic, intrinsic};
+pub(crate) use network::{Seen, SeenTables, seen_tables};
 pub(crate) use regex::pattern_fault;
 pub(crate) use still::StillWorld;
 

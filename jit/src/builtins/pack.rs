@@ -91,6 +91,15 @@ fn pack(call: &mut Call<'_>) -> Result<Value, Unwind> {
 }
 
 fn pack_all(format: &[u8], arguments: &[Value]) -> Result<Value, Fault> {
+    if let ([b'H', count @ b'1'..=b'9'], [digits]) = (format, arguments)
+        && let Some(octets) = digits.as_octets()
+    {
+        let digits = octets
+            .get(..usize::from(count - b'0'))
+            .ok_or(Fault::Unfit)?;
+        let mut packed = [0; HEX_OCTETS];
+        return Ok(Value::string(hex_octets(digits, &mut packed)?)?);
+    }
     let mut builder = StringBuilder::new(PACKED_ROOM)?;
     let (mut rest, mut arguments) = (format, arguments.iter());
     while let Some((letter, repeat, behind)) = directive(rest) {
@@ -168,24 +177,31 @@ fn pack_hex(
         None => 1,
     };
     let digits = digits.get(..length).ok_or(Fault::Unfit)?;
-    let mut octets = [0; 32];
+    let mut octets = [0; HEX_OCTETS];
     for chunk in digits.chunks(octets.len() * 2) {
-        let mut wrong = 0;
-        for (octet, pair) in octets.iter_mut().zip(chunk.chunks(2)) {
-            let [high, low] = match pair {
-                [high, low] => [*high, *low],
-                _ => [pair[0], b'0'],
-            };
-            let [high, low] = [high, low].map(|digit| NIBBLES[usize::from(digit)]);
-            wrong |= high | low;
-            *octet = high << 4 | low & 15;
-        }
-        if wrong & NO_NIBBLE != 0 {
-            return Err(Fault::Unfit);
-        }
-        builder.push(&octets[..chunk.len().div_ceil(2)])?;
+        builder.push(hex_octets(chunk, &mut octets)?)?;
     }
     Ok(())
+}
+
+/// So many octets are made of hex digits at a time.
+const HEX_OCTETS: usize = 32;
+
+/// The octets that hex digits are, as many as there is room for. Where the last one misses its second digit, that is 0.
+#[inline]
+fn hex_octets<'o>(digits: &[u8], octets: &'o mut [u8; HEX_OCTETS]) -> Result<&'o [u8], Fault> {
+    let mut wrong = 0;
+    let (pairs, last) = digits.as_chunks::<2>();
+    let last = last.first().map(|digit| [*digit, b'0']);
+    for (octet, pair) in octets.iter_mut().zip(pairs.iter().chain(&last)) {
+        let [high, low] = pair.map(|digit| NIBBLES[usize::from(digit)]);
+        wrong |= high | low;
+        *octet = high << 4 | low & 15;
+    }
+    if wrong & NO_NIBBLE != 0 {
+        return Err(Fault::Unfit);
+    }
+    Ok(&octets[..digits.len().div_ceil(2).min(HEX_OCTETS)])
 }
 
 /// What stands for an octet that is no hex digit.
@@ -235,14 +251,16 @@ fn unpack_all(format: &[u8], data: &[u8]) -> Result<Value, Fault> {
     let mut result = Value::array_with_capacity(format.len().min(VALUES_ROOM))?;
     let values = result.array_mut()?;
     let (mut rest, mut data) = (format, data);
+    // Octets one by one, up to the last: that may have a repeater.
+    while let [b'C', behind @ ..] = rest
+        && matches!(behind, [] | [b'C', ..])
+    {
+        let (octet, left) = data.split_first().ok_or(Fault::Unfit)?;
+        values.append(Value::number(f64::from(*octet)))?;
+        (rest, data) = (behind, left);
+    }
     while let Some((letter, repeat, behind)) = directive(rest) {
         rest = behind;
-        if let (b'C', None) = (letter, repeat) {
-            let (octet, behind) = data.split_first().ok_or(Fault::Unfit)?;
-            values.append(Value::number(f64::from(*octet)))?;
-            data = behind;
-            continue;
-        }
         data = match letter {
             b'a' | b'Z' => unpack_string(letter, repeat, data, values)?,
             b'H' => unpack_hex(repeat, data, values)?,

@@ -213,20 +213,28 @@ pub(super) fn split(
     };
     call.charge(cuts.len())?;
     let whole = call.value(string_position);
+    let part = |start: usize, end: usize| {
+        let string = whole.as_string();
+        match string.and_then(|string| string::part_at_once(string, start, end)) {
+            Some(part) => Ok(part),
+            None => string::slice(whole, start, end),
+        }
+    };
     let mut result = Value::array_with_capacity(cuts.len() + 1)?;
     let parts = result.array_mut()?;
     let mut start = 0;
     for cut in cuts {
-        parts.append(string::slice(whole, start, cut)?)?;
+        parts.append(part(start, cut)?)?;
         start = cut + delimiter.len();
     }
-    parts.append(string::slice(whole, start, subject.len())?)?;
+    parts.append(part(start, subject.len())?)?;
     Ok(result)
 }
 
 /// Where the first delimiters begin, at most so many. One octet is searched without preparing a search.
 fn first_cuts(subject: &[u8], delimiter: &[u8], cuts_max: usize) -> Cuts {
     match delimiter {
+        [octet] if subject.len() <= SCANNED_MAX => octet_cuts(subject, *octet, cuts_max),
         [octet] => memchr::memchr_iter(*octet, subject)
             .take(cuts_max)
             .collect(),
@@ -234,6 +242,31 @@ fn first_cuts(subject: &[u8], delimiter: &[u8], cuts_max: usize) -> Cuts {
             .take(cuts_max)
             .collect(),
     }
+}
+
+/// The longest subject that is gone through by words of octets. Words of a text are short: to begin a search for each takes
+/// more than to look at all.
+const SCANNED_MAX: usize = 512;
+
+/// [`first_cuts`] by one octet, eight at a time.
+fn octet_cuts(subject: &[u8], octet: u8, cuts_max: usize) -> Cuts {
+    const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
+    let sought = u64::from_le_bytes([octet; 8]);
+    let (words, rest) = subject.as_chunks();
+    let mut cuts = Cuts::new();
+    for (start, word) in (0..).step_by(8).zip(words) {
+        let differs = u64::from_le_bytes(*word) ^ sought;
+        // The highest bit of each octet that does not differ.
+        let mut found = !(((differs & LOW) + LOW) | differs | LOW);
+        while found != 0 {
+            cuts.push(start + found.trailing_zeros() as usize / 8);
+            found &= found - 1;
+        }
+    }
+    let behind = (subject.len() - rest.len()..).zip(rest);
+    cuts.extend(behind.filter_map(|(place, found)| (*found == octet).then_some(place)));
+    cuts.truncate(cuts_max);
+    cuts
 }
 
 /// Positions in a string; few take no memory.
@@ -412,6 +445,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn cuts_are_where_the_octet_is(
+            subject in proptest::collection::vec(prop_oneof![Just(0x20_u8), Just(0xA0), Just(0x21), any::<u8>()], 0..80),
+            octet in prop_oneof![Just(0x20_u8), Just(0xA0), any::<u8>()],
+            cuts_max in prop_oneof![Just(usize::MAX), 0..20_usize],
+        ) {
+            let expected: Vec<usize> = memchr::memchr_iter(octet, &subject).take(cuts_max).collect();
+            assert_eq!(octet_cuts(&subject, octet, cuts_max).to_vec(), expected);
+        }
+
         #[test]
         fn splitting_and_joining_gives_the_string_back(
             subject in "[ab,]{0,40}",

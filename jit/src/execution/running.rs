@@ -12,7 +12,7 @@ use super::marks::Marks;
 use super::{Ending, HostAnswer, HostRequest, Limits};
 use crate::boundary::enter::enter;
 use crate::boundary::layout::ExecutionState;
-use crate::builtins::Unwind;
+use crate::builtins::{Unwind, seen_tables};
 use crate::codegen::ENTRIES_MAX;
 use crate::error::{ErrorKind, ScriptError};
 use crate::ir::FunctionId;
@@ -75,6 +75,7 @@ impl Running {
                 constants,
                 predefined: std::ptr::null_mut(),
                 octets: octet_strings(),
+                networks: seen_tables(),
                 failed_site: 0,
                 reserved: 0,
             },

@@ -156,34 +156,60 @@ pub fn join(array: &HslArray, separator: &[u8]) -> Result<Value, ErrorKind> {
 
 /// [`join`] of strings and integers that are not long together, put in order on the stack.
 fn join_short(array: &HslArray, separator: &[u8]) -> Option<Result<Value, ErrorKind>> {
-    let mut joined = [0; JOINED_SHORT];
-    let mut length = 0;
-    let mut room = [0; number::INTEGER_OCTETS_MAX];
-    let mut put = |octets: &[u8]| -> Option<()> {
-        let room = joined.get_mut(length..length + octets.len())?;
-        if octets.len() < 4 {
-            // Fewer instructions than a call.
-            for (place, octet) in room.iter_mut().zip(octets) {
-                *place = *octet;
-            }
-        } else {
-            room.copy_from_slice(octets);
-        }
-        length += octets.len();
-        Some(())
+    let mut joined = Joined {
+        octets: [0; JOINED_SHORT],
+        length: 0,
     };
     for (position, value) in array.values().enumerate() {
         if position > 0 {
-            put(separator)?;
+            joined.put(separator)?;
         }
         if let Some(octets) = value.as_octets() {
-            put(octets)?;
-        } else {
-            let integer = number::as_integer(value.as_number()?)?;
-            put(number::write_integer(integer, &mut room))?;
+            joined.put(octets)?;
+            continue;
+        }
+        let number = value.as_number()?;
+        match number::octet_text(number) {
+            Some(text) => joined.put_octet(text)?,
+            None => {
+                let mut room = [0; number::INTEGER_OCTETS_MAX];
+                let integer = number::as_integer(number)?;
+                joined.put(number::write_integer(integer, &mut room))?;
+            }
         }
     }
-    Some(Value::string(&joined[..length]))
+    Some(Value::string(&joined.octets[..joined.length]))
+}
+
+/// A text that is put together on the stack.
+struct Joined {
+    octets: [u8; JOINED_SHORT],
+    length: usize,
+}
+
+impl Joined {
+    /// Adds octets; `None` if there is no room for them.
+    #[inline(always)] // In a loop, a few instructions for what is short.
+    fn put(&mut self, octets: &[u8]) -> Option<()> {
+        let room = self
+            .octets
+            .get_mut(self.length..self.length + octets.len())?;
+        match (room, octets) {
+            ([one], [octet]) => *one = *octet,
+            (room, octets) => room.copy_from_slice(octets),
+        }
+        self.length += octets.len();
+        Some(())
+    }
+
+    /// Adds the text of an octet with its length behind it, all of it in one word, of which the end is written over.
+    #[inline(always)] // A few instructions.
+    fn put_octet(&mut self, text: [u8; 4]) -> Option<()> {
+        let room = self.octets.get_mut(self.length..self.length + text.len())?;
+        room.copy_from_slice(&text);
+        self.length += usize::from(text[3]);
+        Some(())
+    }
 }
 
 /// The longest text that is put together on the stack.

@@ -6,7 +6,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use super::string;
+use super::string::{self, HslString};
 use super::value::Value;
 use crate::error::ErrorKind;
 
@@ -39,6 +39,16 @@ impl<'a> Key<'a> {
             return Ok(integer_like(octets).map_or(Key::String(value), Key::Integer));
         }
         Self::cast_other(value)
+    }
+
+    /// The string that a value is, if it is one that surely does not look like an integer.
+    #[inline]
+    pub(super) fn text(value: &'a Value) -> Option<&'a HslString> {
+        let string = value.as_string()?;
+        match string.octets().first() {
+            Some(b'-' | b'0'..=b'9') => None,
+            Some(_) | None => Some(string),
+        }
     }
 
     /// The key of what is not a string.
@@ -132,7 +142,7 @@ impl<'a> Key<'a> {
             Key::None => 1,
             Key::Integer(integer) => hash_integer(integer),
             Key::Octets(octets) => string::hash_octets(octets),
-            Key::String(value) => value.as_string().map_or(0, string::HslString::hash),
+            Key::String(value) => value.as_string().map_or(0, HslString::hash),
         }
     }
 

@@ -77,6 +77,9 @@ pub const STRING_DATA_OFFSET: usize = offset_of!(HslString, data);
 pub const STRING_CAPACITY_OFFSET: usize = offset_of!(HslString, capacity);
 /// Where a string keeps the hash of its octets (u32), 0 when it is not known.
 pub const STRING_HASH_OFFSET: usize = offset_of!(HslString, hash);
+/// Where a string keeps what stands for its octets beside their hash (u32), 0 when that is not known. Both are forgotten
+/// with one word.
+pub const STRING_STAMP_OFFSET: usize = offset_of!(HslString, stamp);
 /// Where a packed array keeps how many values its block has room for (u32).
 pub const ARRAY_CAPACITY_OFFSET: usize =
     offset_of!(HslArray, values) + HeapVec::<Value>::CAPACITY_OFFSET;
@@ -88,6 +91,16 @@ pub const ARRAY_VALUES_OFFSET: usize = offset_of!(HslArray, values) + HeapVec::<
 /// the value at index i.
 pub const ARRAY_PACKED_LENGTH_OFFSET: usize =
     offset_of!(HslArray, values) + HeapVec::<Value>::LENGTH_OFFSET;
+/// Where a mapped array keeps the address of its entries. Only meaningful below their number.
+pub const ARRAY_ENTRIES_OFFSET: usize = HslArray::ENTRIES_OFFSET;
+/// Where an array keeps its number of entries (u32), holes included: 0 when it is packed.
+pub const ARRAY_ENTRIES_LENGTH_OFFSET: usize = HslArray::ENTRIES_LENGTH_OFFSET;
+/// The octets of an entry.
+pub const ENTRY_OCTETS: usize = HslArray::ENTRY_OCTETS;
+/// Where an entry keeps its key: undefined in a hole.
+pub const ENTRY_KEY_OFFSET: usize = HslArray::ENTRY_KEY_OFFSET;
+/// Where an entry keeps its value.
+pub const ENTRY_VALUE_OFFSET: usize = HslArray::ENTRY_VALUE_OFFSET;
 /// Where a function keeps the address of its captured cells (an array of values tagged as cells).
 pub const FUNCTION_CELLS_OFFSET: usize =
     offset_of!(HslFunction, cells) + HeapVec::<Value>::DATA_OFFSET;
@@ -105,4 +118,5 @@ const _: () = assert!(offset_of!(HslFunction, header) == 0);
 const _: () = assert!(offset_of!(HslObject, header) == 0);
 const _: () = assert!(offset_of!(VariableCell, header) == 0);
 const _: () = assert!(size_of::<HslString>() == 32);
+const _: () = assert!(STRING_STAMP_OFFSET == STRING_HASH_OFFSET + 4);
 const _: () = assert!(TRUE == FALSE + 1 && FALSE & 1 == 0);

@@ -70,6 +70,40 @@ pub(super) fn as_integer(number: f64) -> Option<i64> {
     (number.abs() < INTEGER_MAX && integer as f64 == number).then_some(integer)
 }
 
+/// The text of a number that is an octet: its digits, and behind them how many they are.
+#[inline]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "compared with what it came from"
+)]
+#[expect(clippy::cast_sign_loss, reason = "compared with what it came from")]
+pub(super) fn octet_text(number: f64) -> Option<[u8; 4]> {
+    let octet = number as u8;
+    (f64::from(octet) == number).then(|| OCTETS[usize::from(octet)])
+}
+
+/// The digits of each octet, and how many they are.
+static OCTETS: [[u8; 4]; 256] = {
+    let mut octets = [[0; 4]; 256];
+    let mut octet = 0_u8;
+    loop {
+        let digits = [
+            octet / 100 + b'0',
+            octet / 10 % 10 + b'0',
+            octet % 10 + b'0',
+        ];
+        octets[octet as usize] = match octet {
+            0..10 => [digits[2], 0, 0, 1],
+            10..100 => [digits[1], digits[2], 0, 2],
+            100.. => [digits[0], digits[1], digits[2], 3],
+        };
+        if octet == u8::MAX {
+            break octets;
+        }
+        octet += 1;
+    }
+};
+
 /// The text of an integer, in the room given. The digits come from the last to the first.
 #[inline]
 pub(super) fn write_integer(integer: i64, digits: &mut [u8; INTEGER_OCTETS_MAX]) -> &[u8] {

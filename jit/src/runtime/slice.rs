@@ -24,6 +24,28 @@ pub struct Bounds {
     pub step: isize,
 }
 
+/// The position that a bound stands for: one that is absent, which undefined stands for, is `omitted`. `None` if it is no
+/// number.
+#[inline]
+#[must_use]
+pub fn position(bound: &Value, omitted: usize, length: usize) -> Option<usize> {
+    if bound.is_undefined() {
+        return Some(omitted);
+    }
+    Some(counted(bound.as_number()?, length))
+}
+
+/// The position that a number stands for: from the end if it is negative, and never beyond either end.
+#[inline]
+fn counted(number: f64, length: usize) -> usize {
+    let counted = if number <= -1.0 {
+        length.saturating_sub(to_count(-number))
+    } else {
+        to_count(number)
+    };
+    counted.min(length)
+}
+
 impl Bounds {
     /// The bounds of `[first:last:step]` on `length` elements. `None` is an index that was left out.
     ///
@@ -87,17 +109,9 @@ impl Bounds {
         first: Option<&Value>,
         last: Option<&Value>,
     ) -> Result<(usize, usize), ErrorKind> {
-        let position = |value: Option<&Value>, omitted: usize| {
-            let Some(value) = value else {
-                return Some(omitted);
-            };
-            let number = value.as_arithmetic()?;
-            let counted = if number <= -1.0 {
-                length.saturating_sub(to_count(-number))
-            } else {
-                to_count(number)
-            };
-            Some(counted.min(length))
+        let position = |value: Option<&Value>, omitted: usize| match value {
+            Some(value) => Some(counted(value.as_arithmetic()?, length)),
+            None => Some(omitted),
         };
         match (position(first, 0), position(last, length)) {
             (Some(start), Some(end)) => Ok((start, end.max(start))),

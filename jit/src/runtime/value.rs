@@ -369,6 +369,20 @@ impl Drop for Value {
     }
 }
 
+impl Value {
+    /// Drops it, without a call if it is the last reference to a string: for the one place where generated code gives up
+    /// what nobody else has.
+    #[inline]
+    pub fn release(self) {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: the count that the value owned is given up here, and only here.
+        if this.is_heap() && unsafe { heap::give_up(this.bits) } {
+            // SAFETY: that was the last reference.
+            unsafe { heap::destroy_here(this.bits) };
+        }
+    }
+}
+
 impl Default for Value {
     fn default() -> Self {
         Self::NONE

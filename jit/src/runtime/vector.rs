@@ -17,13 +17,16 @@ use crate::error::ErrorKind;
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct HeapVec<T> {
-    /// Invariant: with capacity 0 dangling; otherwise a block of `capacity * size_of::<T>()` bytes of heap `heap`, whose
-    /// first `length` elements are initialised.
+    /// Invariant: with capacity 0 dangling; otherwise a block of `capacity * size_of::<T>()` bytes of heap `heap`, or room
+    /// of that size in another block if `heap` is [`ELSEWHERE`]. The first `length` elements are initialised.
     data: NonNull<T>,
     length: u32,
     capacity: u32,
     heap: u32,
 }
+
+/// What stands for the heap of a vector whose elements lie in a block that is not its own. No heap has this number.
+const ELSEWHERE: u32 = 0;
 
 impl<T> HeapVec<T> {
     pub(super) const DATA_OFFSET: usize = offset_of!(Self, data);
@@ -36,6 +39,21 @@ impl<T> HeapVec<T> {
             length: 0,
             capacity: 0,
             heap: 0,
+        }
+    }
+
+    /// An empty vector whose first elements lie in room that belongs to another block.
+    ///
+    /// # Safety
+    ///
+    /// 1. There is room for `capacity` elements at `room`, aligned for them, for as long as the vector lives.
+    /// 2. Nobody else uses it.
+    pub(super) unsafe fn in_room(room: NonNull<T>, capacity: u32) -> Self {
+        Self {
+            data: room,
+            length: 0,
+            capacity,
+            heap: ELSEWHERE,
         }
     }
 
@@ -70,8 +88,12 @@ impl<T> HeapVec<T> {
             return Err(ErrorKind::ArrayLength { limit });
         }
         let new = usable_size(wanted * size_of::<T>());
-        let block = if self.capacity == 0 {
+        let block = if self.capacity == 0 || self.heap == ELSEWHERE {
             let (block, heap) = heap::allocate_block(new)?;
+            // SAFETY: the first elements are initialised; the block is new and longer.
+            unsafe {
+                ptr::copy_nonoverlapping(self.data.as_ptr(), block.cast().as_ptr(), self.len())
+            };
             self.heap = heap;
             block
         } else {
@@ -187,6 +209,9 @@ impl<T> HeapVec<T> {
         self.length = 0;
         // SAFETY: the first `length` elements were initialised, and the length no longer covers them.
         unsafe { elements.drop_in_place() };
+        if self.heap == ELSEWHERE {
+            return;
+        }
         let size = self.capacity as usize * size_of::<T>();
         // SAFETY: by the invariant the block has at least this size and is of this heap; nobody uses it any more.
         unsafe { heap::deallocate_block(self.data.cast(), size, self.heap) };

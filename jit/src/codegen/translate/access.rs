@@ -131,7 +131,7 @@ impl Translator<'_, '_> {
     }
 
     /// Goes on where a position lies within the length at an offset of an object.
-    fn proceed_within(
+    pub(super) fn proceed_within(
         &mut self,
         position: ir::Value,
         (object, length_offset): (ir::Value, usize),
@@ -235,7 +235,9 @@ impl Translator<'_, '_> {
                 let truth = self.is_kind(argument, kind);
                 self.define_truth(into, truth);
             }
-            Intrinsic::Length | Intrinsic::Ord | Intrinsic::Chr => return false,
+            Intrinsic::Length | Intrinsic::Ord | Intrinsic::Chr | Intrinsic::Includes => {
+                return false;
+            }
         }
         true
     }

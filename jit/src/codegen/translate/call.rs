@@ -5,7 +5,7 @@ use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, types};
 
 use super::{Translator, bits};
 use crate::boundary::host_calls::HostCall;
-use crate::builtins::intrinsic;
+use crate::builtins::{Intrinsic, intrinsic};
 use crate::infer::Kinds;
 use crate::ir::{FunctionId, FunctionReference, Operand, Register};
 use crate::runtime::layout::{CELL_VALUE_OFFSET, FAILED, NONE};
@@ -52,9 +52,14 @@ impl Translator<'_, '_> {
     }
 
     pub(super) fn call_builtin(&mut self, into: Register, builtin: u32, arguments: &[Operand]) {
-        if let (Some(known), [argument]) = (intrinsic(builtin), arguments)
-            && self.intrinsic(into, builtin, known, *argument)
-        {
+        let is_done = match (intrinsic(builtin), arguments) {
+            (Some(Intrinsic::Includes), [ip, network]) => {
+                self.includes(into, builtin, (*ip, *network))
+            }
+            (Some(known), [argument]) => self.intrinsic(into, builtin, known, *argument),
+            _ => false,
+        };
+        if is_done {
             return;
         }
         let value = self.builtin_by_host(builtin, arguments);

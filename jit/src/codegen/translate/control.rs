@@ -9,7 +9,10 @@ use crate::boundary::host_calls::HostCall;
 use crate::boundary::layout::{STATE_FAILED_SITE, STATE_FUEL};
 use crate::infer::{Kinds, Representation, element};
 use crate::ir::{BlockId, Operand, Register, RegisterInfo, Terminator};
-use crate::runtime::layout::{FAILED, NONE, TAG_STRING, UNDEFINED};
+use crate::runtime::layout::{
+    ARRAY_ENTRIES_LENGTH_OFFSET, ARRAY_ENTRIES_OFFSET, ENTRY_KEY_OFFSET, ENTRY_OCTETS,
+    ENTRY_VALUE_OFFSET, FAILED, NONE, TAG_STRING, UNDEFINED,
+};
 
 impl Translator<'_, '_> {
     /// The entry: variables hold nothing, cells are fetched, a function reached by value is marked as being executed.
@@ -232,9 +235,14 @@ impl Translator<'_, '_> {
         let array = self.boxed(Operand::Register(array));
         let at = self.register(position);
         if self.accesses() {
-            let host = self.builder.create_block();
-            self.next_packed((array, elements), at, (position, key, value), host);
+            let (mapped, host) = (self.builder.create_block(), self.builder.create_block());
+            let registers = (position, key, value);
+            self.next_packed((array, elements), at, registers, mapped);
             let body = self.target(body);
+            self.builder.ins().jump(body, &[]);
+            self.builder.switch_to_block(mapped);
+            let done = self.target(done);
+            self.next_mapped((array, elements), at, registers, (host, done));
             self.builder.ins().jump(body, &[]);
             self.builder.switch_to_block(host);
         }
@@ -283,6 +291,36 @@ impl Translator<'_, '_> {
         }
         let body = self.target(body);
         self.builder.ins().jump(body, &[]);
+    }
+
+    /// The next element of a mapped array; goes to `done` at the end of an array of either form, to `host` at a hole.
+    fn next_mapped(
+        &mut self,
+        (array, elements): (ir::Value, Kinds),
+        at: ir::Value,
+        (position, key, value): (Register, Option<Register>, Register),
+        (host, done): (ir::Block, ir::Block),
+    ) {
+        let array = self.pointer(array);
+        self.proceed_within(at, (array, ARRAY_ENTRIES_LENGTH_OFFSET), done);
+        let entries = self.load(types::I64, array, ARRAY_ENTRIES_OFFSET);
+        let octets = i64::try_from(ENTRY_OCTETS).expect("entries are small");
+        let offset = self.builder.ins().imul_imm_u(at, octets);
+        let entry = self.builder.ins().iadd(entries, offset);
+        let found = self.load(types::I64, entry, ENTRY_KEY_OFFSET);
+        let undefined = self.constant_bits(UNDEFINED);
+        let is_there = self.builder.ins().icmp(IntCC::NotEqual, found, undefined);
+        self.proceed_if(is_there, host);
+        let element = self.load(types::I64, entry, ENTRY_VALUE_OFFSET);
+        self.retain(element, elements);
+        let next = self.builder.ins().iadd_imm_s(at, 1);
+        self.builder
+            .def_var(self.variables[position.0 as usize], next);
+        self.define_boxed(value, element);
+        if let Some(key) = key {
+            self.retain(found, Kinds::NUMBER.or(Kinds::STRING).or(Kinds::NONE));
+            self.define_boxed(key, found);
+        }
     }
 
     /// The next element of a packed array; goes to `host` with any other, and at its end.

@@ -1,7 +1,7 @@
-//! Elements of packed arrays written by machine code, where the array is nobody else's.
+//! Elements of arrays, as places: written by machine code where the array is packed and nobody else's.
 //!
 //! In: a place one key deep in a local variable. Writing in place needs a packed array with a count of one; everything else,
-//! errors included, goes the host's way.
+//! errors included, goes the host's way, which is a short one for arrays.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, InstBuilder, types};
@@ -26,6 +26,83 @@ pub(super) struct ElementWrite {
 }
 
 impl Translator<'_, '_> {
+    /// The value itself where it is surely an array; else what the host says.
+    pub(super) fn as_array(&mut self, into: Register, from: Operand) {
+        let value = self.boxed(from);
+        if self.accesses() && self.kinds(from).is(Kinds::ARRAY) {
+            self.retain(value, Kinds::ARRAY);
+            self.define_boxed(into, value);
+        } else {
+            self.call_into(HostCall::as_array, &[value], into);
+        }
+    }
+
+    /// Reads an element without a complaint, where the place is one key deep in what may be an array: of an array the host
+    /// reads it as it reads any other. False where the place is none of this kind.
+    pub(super) fn read_quietly(
+        &mut self,
+        into: Option<Register>,
+        place: &Place,
+        action: &PlaceAction,
+    ) -> bool {
+        let (Some(into), PlaceAction::ReadQuiet, [PathStep::Key(key)]) =
+            (into, action, place.path.as_slice())
+        else {
+            return false;
+        };
+        let base = match place.root {
+            PlaceRoot::Variable(variable) => Operand::Register(variable),
+            PlaceRoot::Value(value) => value,
+            PlaceRoot::Cell(_) | PlaceRoot::Predefined(_) | PlaceRoot::Static(_) => return false,
+        };
+        let kinds = self.kinds(base);
+        if !self.accesses() || !kinds.meets(Kinds::ARRAY) {
+            return false;
+        }
+        if kinds.is(Kinds::ARRAY) {
+            self.index_value(into, base, *key, place.accessor);
+            return true;
+        }
+        let (other, done) = (self.builder.create_block(), self.builder.create_block());
+        let owner = self.boxed(base);
+        let is_array = self.has_tag(owner, TAG_ARRAY);
+        self.proceed_if(is_array, other);
+        let operand = self.boxed(*key);
+        let accessor = self.index(place.accessor);
+        self.call_into(HostCall::index, &[owner, operand, accessor], into);
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(other);
+        self.place_by_host(Some(into), place, action);
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(done);
+        true
+    }
+
+    /// Has the host write the element: of an array it needs no more than the key and the value.
+    pub(super) fn write_by_host(
+        &mut self,
+        write: ElementWrite,
+        place: &Place,
+        action: &PlaceAction,
+        done: ir::Block,
+    ) {
+        let root = Operand::Register(write.variable);
+        let owner = self.boxed(root);
+        if !self.kinds(root).is(Kinds::ARRAY) {
+            let (array, other) = (self.builder.create_block(), self.builder.create_block());
+            let is_array = self.has_tag(owner, TAG_ARRAY);
+            self.builder.ins().brif(is_array, array, &[], other, &[]);
+            self.builder.switch_to_block(other);
+            self.place_by_host(None, place, action);
+            self.builder.ins().jump(done, &[]);
+            self.builder.switch_to_block(array);
+        }
+        match write.key {
+            Some(key) => self.array_insert(write.variable, key, write.value),
+            None => self.array_push(write.variable, write.value),
+        }
+    }
+
     /// What a place is, if it is an element that machine code may write.
     pub(super) fn element_write(
         &self,

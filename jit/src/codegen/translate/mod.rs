@@ -6,11 +6,13 @@
 //! One file per family of operations; this one holds what they share.
 
 mod access;
+mod append;
 mod arithmetic;
 mod call;
 mod control;
 mod element;
 mod integer;
+mod network;
 mod place;
 mod switch;
 mod text;
@@ -158,7 +160,11 @@ impl<'a, 'b> Translator<'a, 'b> {
         let mut instructions = source.instructions.as_slice();
         while let Some((first, rest)) = instructions.split_first() {
             self.at = (index, source.instructions.len() - instructions.len());
-            instructions = match self.slice_compared(instructions) {
+            let taken = match self.slice_compared(instructions) {
+                0 => self.slice_joined(instructions),
+                taken => taken,
+            };
+            instructions = match taken {
                 0 => {
                     self.instruction(first);
                     rest
@@ -194,10 +200,7 @@ impl<'a, 'b> Translator<'a, 'b> {
                 let undefined = self.constant_bits(UNDEFINED);
                 self.define_boxed(*into, undefined);
             }
-            Operation::AsArray { into, from } => {
-                let from = self.boxed(*from);
-                self.call_into(HostCall::as_array, &[from], *into);
-            }
+            Operation::AsArray { into, from } => self.as_array(*into, *from),
             Operation::Assign { variable, from } => self.assign(*variable, *from),
             Operation::Release { register } => self.release_register(*register),
             Operation::CheckDefined { register, name } => self.check_defined(*register, name),

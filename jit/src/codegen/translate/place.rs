@@ -6,7 +6,9 @@ use super::Translator;
 use crate::boundary::host_calls::HostCall;
 use crate::codegen::tables::{PlaceShape, ShapeAction, ShapeRoot, ShapeStep};
 use crate::infer::{Kinds, Representation};
-use crate::ir::{Operand, PathStep, Place, PlaceAction, PlaceRoot, Register};
+use crate::ir::{
+    Instruction, Operand, Operation, PathStep, Place, PlaceAction, PlaceRoot, Register,
+};
 use crate::source::Span;
 
 /// So many parts are appended by machine code; each takes some dozen instructions.
@@ -38,6 +40,41 @@ impl Translator<'_, '_> {
         self.call_into(HostCall::slice, &[base, first, last, step], into);
     }
 
+    /// `(a . b)[first:last]`, without making what is sliced: the joining, the slice and the end of what was joined are one.
+    /// Gives how many instructions that were; 0 where the instructions are others.
+    pub(super) fn slice_joined(&mut self, instructions: &[Instruction]) -> usize {
+        let [joining, slicing, ending, ..] = instructions else {
+            return 0;
+        };
+        let (
+            Operation::Concatenate { into: whole, parts },
+            Operation::Slice { into, base, bounds },
+            Operation::Release { register },
+        ) = (&joining.operation, &slicing.operation, &ending.operation)
+        else {
+            return 0;
+        };
+        let whole = Operand::Register(*whole);
+        let [first, last, Operand::Absent] = *bounds else {
+            return 0;
+        };
+        let is_one = *base == whole && Operand::Register(*register) == whole;
+        if !self.accesses() || !is_one || parts.len() != 2 || [first, last].contains(&whole) {
+            return 0;
+        }
+        self.span = slicing.span;
+        let joined = self.shared.tables.site(joining.span);
+        let joined = self.index(joined);
+        let [first, last] = [first, last].map(|bound| self.boxed(bound));
+        let list = self.list(parts);
+        self.call_into(HostCall::slice_joined, &[joined, list, first, last], *into);
+        let taken = [joining, slicing, ending];
+        for instruction in taken {
+            self.pass(instruction);
+        }
+        taken.len()
+    }
+
     pub(super) fn append(&mut self, variable: Register, parts: &[Operand], joined: Option<Span>) {
         let inline = self.accesses()
             && parts.len() <= APPENDED_INLINE_MAX
@@ -67,6 +104,9 @@ impl Translator<'_, '_> {
     }
 
     pub(super) fn place(&mut self, into: Option<Register>, place: &Place, action: &PlaceAction) {
+        if self.read_quietly(into, place, action) {
+            return;
+        }
         let Some(write) = self.element_write(into, place, action) else {
             self.place_by_host(into, place, action);
             return;
@@ -76,13 +116,18 @@ impl Translator<'_, '_> {
             self.builder.ins().jump(slow, &[]);
         }
         self.builder.switch_to_block(slow);
-        self.place_by_host(into, place, action);
+        self.write_by_host(write, place, action, done);
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(done);
     }
 
     /// The place's form goes into a table; what changes from run to run goes with the call.
-    fn place_by_host(&mut self, into: Option<Register>, place: &Place, action: &PlaceAction) {
+    pub(super) fn place_by_host(
+        &mut self,
+        into: Option<Register>,
+        place: &Place,
+        action: &PlaceAction,
+    ) {
         let mut operands = Vec::new();
         let shape = shape(place, action, &mut operands);
         let shape = self.shared.tables.shape(shape);

@@ -1,30 +1,21 @@
-//! Texts compared and appended to by machine code.
+//! Texts compared by machine code.
 //!
 //! In: operands that may be strings. What is inline is bounded: a text of at most [`COMPARED_MAX`] octets that is known when
-//! compiling, a part of at most [`APPENDED_MAX`] octets put behind a string that has room for it and is nobody else's.
-//! Everything else goes the host's way, errors included.
+//! compiling. Everything else goes the host's way, errors included.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, InstBuilder, types};
-
-use cranelift_module::Module;
 
 use super::Translator;
 use crate::boundary::host_calls::HostCall;
 use crate::infer::Kinds;
 use crate::ir::{Constant, Instruction, Operand, Operation, Register};
-use crate::runtime::layout::{
-    REFCOUNT_OFFSET, STRING_CAPACITY_OFFSET, STRING_DATA_OFFSET, STRING_HASH_OFFSET,
-    STRING_LENGTH_OFFSET, TAG_STRING,
-};
+use crate::runtime::layout::{STRING_DATA_OFFSET, STRING_LENGTH_OFFSET, TAG_STRING};
 use crate::source::Span;
 use crate::syntax::ast::BinaryOperator;
 
 /// Texts up to this length are compared with a constant by machine code.
 const COMPARED_MAX: usize = 32;
-
-/// Parts up to this length are appended by machine code: less than what counts as a unit of work.
-const APPENDED_MAX: i64 = 64;
 
 /// Where the octets of a slice with known bounds begin, and which lengths of the string go with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +146,7 @@ impl Translator<'_, '_> {
         }
     }
 
-    fn short_text(&self, operand: Operand) -> Option<Vec<u8>> {
+    pub(super) fn short_text(&self, operand: Operand) -> Option<Vec<u8>> {
         let Operand::Constant(constant) = operand else {
             return None;
         };
@@ -329,122 +320,6 @@ impl Translator<'_, '_> {
             self.builder.ins().jump(done, &[truth.into()]);
         }
     }
-
-    /// Appends parts to a string that has room for them and is nobody else's; goes to `slow` with anything else.
-    pub(super) fn append_in_place(
-        &mut self,
-        variable: Register,
-        parts: &[Operand],
-        slow: ir::Block,
-    ) {
-        let value = self.boxed(Operand::Register(variable));
-        if !self.kinds(Operand::Register(variable)).is(Kinds::STRING) {
-            let is_string = self.has_tag(value, TAG_STRING);
-            self.proceed_if(is_string, slow);
-        }
-        let string = self.pointer(value);
-        let count = self.load(types::I32, string, REFCOUNT_OFFSET);
-        let unique = self.builder.ins().icmp_imm_u(IntCC::Equal, count, 1);
-        self.proceed_if(unique, slow);
-        let mut measured = Vec::new();
-        let length = self.load_length(string, STRING_LENGTH_OFFSET);
-        let mut end = length;
-        for part in parts {
-            let addend = self.addend(*part, slow);
-            end = match &addend {
-                Addend::Known(text) => {
-                    let length = i64::try_from(text.len()).expect("it is short");
-                    self.builder.ins().iadd_imm_s(end, length)
-                }
-                Addend::Part { length, .. } => self.builder.ins().iadd(end, *length),
-            };
-            measured.push(addend);
-        }
-        let capacity = self.load_length(string, STRING_CAPACITY_OFFSET);
-        let fits = self
-            .builder
-            .ins()
-            .icmp(IntCC::UnsignedLessThanOrEqual, end, capacity);
-        self.proceed_if(fits, slow);
-        let octets = self.load(types::I64, string, STRING_DATA_OFFSET);
-        let mut place = self.builder.ins().iadd(octets, length);
-        for addend in measured {
-            place = self.put(place, &addend);
-        }
-        let end = self.builder.ins().ireduce(types::I32, end);
-        let zero = self.builder.ins().iconst(types::I32, 0);
-        self.store(end, string, STRING_LENGTH_OFFSET);
-        self.store(zero, string, STRING_HASH_OFFSET);
-    }
-
-    /// A part to be appended: a short text that is known, or a value that is a short string.
-    fn addend(&mut self, part: Operand, slow: ir::Block) -> Addend {
-        if let Some(text) = self.short_text(part) {
-            return Addend::Known(text);
-        }
-        let value = self.boxed(part);
-        if !self.kinds(part).is(Kinds::STRING) {
-            let is_string = self.has_tag(value, TAG_STRING);
-            self.proceed_if(is_string, slow);
-        }
-        let string = self.pointer(value);
-        let length = self.load_length(string, STRING_LENGTH_OFFSET);
-        let short =
-            self.builder
-                .ins()
-                .icmp_imm_u(IntCC::UnsignedLessThanOrEqual, length, APPENDED_MAX);
-        self.proceed_if(short, slow);
-        let octets = self.load(types::I64, string, STRING_DATA_OFFSET);
-        Addend::Part { octets, length }
-    }
-
-    /// Writes a part to a place; the place behind it.
-    fn put(&mut self, place: ir::Value, addend: &Addend) -> ir::Value {
-        match addend {
-            Addend::Known(text) => {
-                for (offset, size) in words_over(text.len()) {
-                    let (kind, pattern) = word_of(&text[offset..offset + size]);
-                    let word = self.constant_bits(pattern);
-                    let word = if kind == types::I64 {
-                        word
-                    } else {
-                        self.builder.ins().ireduce(kind, word)
-                    };
-                    self.store(word, place, offset);
-                }
-                let length = i64::try_from(text.len()).expect("it is short");
-                self.builder.ins().iadd_imm_s(place, length)
-            }
-            Addend::Part { octets, length } => {
-                let (one, several, done) = (
-                    self.builder.create_block(),
-                    self.builder.create_block(),
-                    self.builder.create_block(),
-                );
-                let single = self.builder.ins().icmp_imm_u(IntCC::Equal, *length, 1);
-                self.builder.ins().brif(single, one, &[], several, &[]);
-                self.builder.switch_to_block(one);
-                let octet = self.load(types::I8, *octets, 0);
-                self.store(octet, place, 0);
-                self.builder.ins().jump(done, &[]);
-                self.builder.switch_to_block(several);
-                let target = self.shared.module.target_config();
-                self.builder.call_memcpy(target, place, *octets, *length);
-                self.builder.ins().jump(done, &[]);
-                self.builder.switch_to_block(done);
-                self.builder.ins().iadd(place, *length)
-            }
-        }
-    }
-}
-
-/// A part to be appended.
-enum Addend {
-    Known(Vec<u8>),
-    Part {
-        octets: ir::Value,
-        length: ir::Value,
-    },
 }
 
 /// A slice that is only compared with a text.
@@ -552,7 +427,7 @@ fn small(number: f64) -> Option<i32> {
 }
 
 /// Octets as a word of their size, lowest first.
-fn word_of(octets: &[u8]) -> (ir::Type, u64) {
+pub(super) fn word_of(octets: &[u8]) -> (ir::Type, u64) {
     let kind = match octets.len() {
         8 => types::I64,
         4 => types::I32,
@@ -565,7 +440,7 @@ fn word_of(octets: &[u8]) -> (ir::Type, u64) {
 }
 
 /// Offsets and sizes of words that cover a text: as few as there can be, overlapping at the end.
-fn words_over(length: usize) -> Vec<(usize, usize)> {
+pub(super) fn words_over(length: usize) -> Vec<(usize, usize)> {
     let mut words = Vec::new();
     let mut at = 0;
     while at < length {

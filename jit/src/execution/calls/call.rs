@@ -20,7 +20,7 @@ pub(crate) fn call_builtin(
     let builtin = &builtins::registry()[builtin as usize];
     match builtin.at_once(arguments) {
         Some(value) => Ok(value),
-        None => builtin.invoke(arguments, running),
+        None => builtin.invoke_here(&Value::NONE, arguments, running),
     }
 }
 

@@ -7,8 +7,22 @@ use crate::execution::running::Running;
 use crate::runtime::{FunctionTarget, Value, operate};
 use crate::script::ScriptInner;
 
+#[inline(always)] // In two places.
 pub(crate) fn index(
     running: &mut Running,
+    base: &Value,
+    key: &Value,
+    accessor: u32,
+) -> Result<Value, Unwind> {
+    if let Some(found) = base.as_array().and_then(|array| array.get_by_text(key)) {
+        return Ok(found.cloned().unwrap_or_default());
+    }
+    index_other(running, base, key, accessor)
+}
+
+#[inline(never)]
+fn index_other(
+    running: &Running,
     base: &Value,
     key: &Value,
     accessor: u32,

@@ -17,7 +17,7 @@ pub(crate) use member::{index, property};
 pub(crate) use operate::{
     append, array_add, array_insert, array_new, array_push, array_spread, as_array, binary,
     concatenate, echo, interpolate, iterate_begin, iterate_next, power, release, remainder, slice,
-    step, truth, unary, update,
+    slice_joined, step, truth, unary, update,
 };
 pub(crate) use place::{place, place_predefined, place_static};
 pub(crate) use process::{barrier_enter, barrier_leave, call_cached};

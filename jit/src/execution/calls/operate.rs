@@ -6,7 +6,7 @@ use crate::builtins::Unwind;
 use crate::builtins::operator::apply;
 use crate::error::ErrorKind;
 use crate::execution::running::Running;
-use crate::runtime::{Kind, Value, convert, number, operate, string};
+use crate::runtime::{Kind, Value, convert, number, operate, slice, string};
 use crate::syntax::ast::{BinaryOperator, UnaryOperator};
 
 /// The binary operators by number, as generated code passes them.
@@ -118,12 +118,21 @@ pub(crate) fn power(_: &mut Running, left: f64, right: f64) -> f64 {
 }
 
 pub(crate) fn interpolate(_: &mut Running, parts: &[Value]) -> Result<Value, Unwind> {
+    if let Some(joined) = string::all_joined_at_once(parts) {
+        return Ok(joined);
+    }
     convert::interpolate(parts).map_err(Unwind::Error)
 }
 
 pub(crate) fn concatenate(_: &mut Running, parts: &[Value]) -> Result<Value, Unwind> {
     if let [left, right] = parts {
+        if let Some(joined) = string::joined_at_once(left, right) {
+            return Ok(joined);
+        }
         return operate::concat(left, right).map_err(Unwind::Error);
+    }
+    if let Some(joined) = string::all_joined_at_once(parts) {
+        return Ok(joined);
     }
     check_parts(parts)?;
     convert::interpolate(parts).map_err(Unwind::Error)
@@ -197,7 +206,7 @@ fn check_appended(
 }
 
 pub(crate) fn release(_: &mut Running, operand: Value) {
-    drop(operand);
+    operand.release();
 }
 
 pub(crate) fn array_new(_: &mut Running, capacity: u32) -> Result<Value, Unwind> {
@@ -219,6 +228,15 @@ pub(crate) fn array_insert(
     key: &Value,
     element: &Value,
 ) -> Result<Value, Unwind> {
+    let mut array = array;
+    if array.set_by_text(key, element) {
+        return Ok(array);
+    }
+    array_insert_other(array, key, element)
+}
+
+#[inline(never)]
+fn array_insert_other(array: Value, key: &Value, element: &Value) -> Result<Value, Unwind> {
     let mut array = array;
     let key = crate::runtime::Key::cast(key).map_err(Unwind::Error)?;
     array
@@ -290,7 +308,54 @@ pub(crate) fn slice(
     last: &Value,
     step: &Value,
 ) -> Result<Value, Unwind> {
+    if let Some(part) = part_at_once(base, first, last, step) {
+        return Ok(part);
+    }
     operate::slice(base, bound(first), bound(last), bound(step)).map_err(Unwind::Error)
+}
+
+pub(crate) fn slice_joined(
+    running: &mut Running,
+    joined: u32,
+    parts: &[Value],
+    first: &Value,
+    last: &Value,
+) -> Result<Value, Unwind> {
+    if let [left, right] = parts
+        && let Some(part) = joined_part_at_once((left, right), first, last)
+    {
+        return Ok(part);
+    }
+    match concatenate(running, parts) {
+        Ok(whole) => slice(running, &whole, first, last, &Value::UNDEFINED),
+        Err(unwind) => {
+            running.state.failed_site = joined;
+            Err(unwind)
+        }
+    }
+}
+
+/// A short part of two strings as if they were one, between bounds that are numbers or absent.
+#[inline]
+fn joined_part_at_once(
+    (left, right): (&Value, &Value),
+    first: &Value,
+    last: &Value,
+) -> Option<Value> {
+    let (left, right) = (left.as_string()?, right.as_string()?);
+    let length = left.len() + right.len();
+    let start = slice::position(first, 0, length)?;
+    let end = slice::position(last, length, length)?;
+    string::joined_part_at_once(left, right, start, end.max(start))
+}
+
+/// A short part of a string between bounds that are numbers or absent: the way of most slices, without a call.
+#[inline]
+fn part_at_once(base: &Value, first: &Value, last: &Value, step: &Value) -> Option<Value> {
+    let string = base.as_string().filter(|_| step.is_undefined())?;
+    let start = slice::position(first, 0, string.len())?;
+    let end = slice::position(last, string.len(), string.len())?;
+    string::part_at_once(string, start, end.max(start))
 }
 
 pub(crate) fn iterate_begin(_: &mut Running, array: &Value) -> Result<(), Unwind> {

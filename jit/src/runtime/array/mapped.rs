@@ -5,16 +5,19 @@
 //! hole until the entries would have to grow.
 //! Does not: know of the packed form, except where it comes from it and goes back to it.
 
+use std::mem::offset_of;
+
 use super::{HslArray, check_length};
 use crate::error::ErrorKind;
 use crate::runtime::heap;
 use crate::runtime::key::Key;
-use crate::runtime::string;
+use crate::runtime::string::{self, HslString};
 use crate::runtime::value::Value;
 use crate::runtime::vector::HeapVec;
 
 /// An element of the mapped form, or the hole it left.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub(super) struct Entry {
     /// A number, a string or none; undefined in a hole.
     key: Value,
@@ -34,9 +37,33 @@ impl Entry {
         self.key.clone()
     }
 
+    #[inline(always)] // Two comparisons where the key is the same string, which is often so.
+    fn has_text(&self, key: &HslString) -> bool {
+        let stored = self.key.as_string();
+        stored.is_some_and(|stored| {
+            std::ptr::eq(stored, key) || string::same_octets(stored.octets(), key.octets())
+        })
+    }
+
     #[inline]
     pub(super) fn key(&self) -> Key<'_> {
         stored_key(&self.key)
+    }
+}
+
+impl Value {
+    /// Sets the element of an array whose key is a string, if it is there already and the array is nobody else's: the way of
+    /// most writes, without a call. Whether it did; if not, nothing has changed.
+    #[inline]
+    pub fn set_by_text(&mut self, key: &Self, value: &Self) -> bool {
+        let Some(array) = self.as_unique_array().filter(|array| !array.is_packed()) else {
+            return false;
+        };
+        let Some(position) = Key::text(key).and_then(|key| array.find_text(key)) else {
+            return false;
+        };
+        array.entries[position].value = value.clone();
+        true
     }
 }
 
@@ -52,6 +79,47 @@ fn stored_key(key: &Value) -> Key<'_> {
 }
 
 impl HslArray {
+    pub(in crate::runtime) const ENTRIES_OFFSET: usize =
+        offset_of!(Self, entries) + HeapVec::<Entry>::DATA_OFFSET;
+    pub(in crate::runtime) const ENTRIES_LENGTH_OFFSET: usize =
+        offset_of!(Self, entries) + HeapVec::<Entry>::LENGTH_OFFSET;
+    pub(in crate::runtime) const ENTRY_OCTETS: usize = size_of::<Entry>();
+    pub(in crate::runtime) const ENTRY_KEY_OFFSET: usize = offset_of!(Entry, key);
+    pub(in crate::runtime) const ENTRY_VALUE_OFFSET: usize = offset_of!(Entry, value);
+
+    /// The element whose key is a string that is no integer, or `None` if that can't be told at once: the array is packed,
+    /// or the key another. The way of most look-ups, without a call.
+    #[inline]
+    #[must_use]
+    pub fn get_by_text(&self, key: &Value) -> Option<Option<&Value>> {
+        if self.is_packed() {
+            return None;
+        }
+        let position = self.find_text(Key::text(key)?);
+        Some(position.map(|position| &self.entries[position].value))
+    }
+
+    /// The position of the entry with a string as its key.
+    #[inline(always)] // Once for reading and once for writing.
+    fn find_text(&self, key: &HslString) -> Option<usize> {
+        let hash = key.hash();
+        let Some(mask) = self.table.len().checked_sub(1) else {
+            return self.find_by(hash, |stored| {
+                let stored = stored.as_octets();
+                stored.is_some_and(|stored| string::same_octets(stored, key.octets()))
+            });
+        };
+        let mut slot = hash as usize & mask;
+        while let Some(position) = self.table[slot].checked_sub(1) {
+            let entry = &self.entries[position as usize];
+            if entry.hash == hash && entry.has_text(key) {
+                return Some(position as usize);
+            }
+            slot = (slot + 1) & mask;
+        }
+        None
+    }
+
     /// The position of the entry with this key.
     #[expect(
         clippy::cast_precision_loss,

@@ -32,6 +32,8 @@ pub struct HslArray {
     pub(super) length: u32,
     /// Whether `next` must be found anew because the entry with the highest key was removed.
     next_is_stale: bool,
+    /// How many values there is room for behind the array, in its block: `values` may lie there.
+    room: u8,
     /// The values of the packed form. Invariant: if not empty, `entries` and `table` are empty.
     pub(super) values: HeapVec<Value>,
     /// The entries of the mapped form; holes have an undefined key.
@@ -65,11 +67,17 @@ impl Value {
     /// If the capacity exceeds [`ARRAY_LENGTH_MAX`] or the heap its limit.
     pub fn array_with_capacity(capacity: usize) -> Result<Self, ErrorKind> {
         check_length(capacity)?;
+        if let Ok(room @ 1..=ROOM_MAX) = u8::try_from(capacity) {
+            let octets = capacity * size_of::<Self>();
+            return heap::make_object_with_room(octets, |header, behind| {
+                // SAFETY: the room is behind the array in its block, which is freed after the array was dropped; nothing
+                // moves its values elsewhere without copying them.
+                let values = unsafe { HeapVec::in_room(behind.cast(), u32::from(room)) };
+                HslArray::packed(header, room, values)
+            });
+        }
         let values = HeapVec::with_capacity(capacity)?;
-        heap::make_object(|header| HslArray {
-            values,
-            ..HslArray::empty(header)
-        })
+        heap::make_object(|header| HslArray::packed(header, 0, values))
     }
 
     /// A packed array of these values.
@@ -119,6 +127,9 @@ impl Value {
 /// How many entries there is room for where an array becomes a mapped one while it is built.
 const ADDED_MIN: usize = 8;
 
+/// An array that is made for at most so many values has room for them in its own block.
+const ROOM_MAX: u8 = 8;
+
 #[inline]
 fn check_length(length: usize) -> Result<(), ErrorKind> {
     if length <= ARRAY_LENGTH_MAX {
@@ -130,12 +141,15 @@ fn check_length(length: usize) -> Result<(), ErrorKind> {
 }
 
 impl HslArray {
-    fn empty(header: Header) -> Self {
+    /// An array without elements that has these values, of which there are none yet.
+    #[inline]
+    fn packed(header: Header, room: u8, values: HeapVec<Value>) -> Self {
         Self {
             header,
             length: 0,
             next_is_stale: false,
-            values: HeapVec::new(),
+            room,
+            values,
             entries: HeapVec::new(),
             table: HeapVec::new(),
             next: 0,
@@ -160,11 +174,18 @@ impl HslArray {
             header,
             length: self.length,
             next_is_stale: self.next_is_stale,
+            room: 0,
             values,
             entries,
             table,
             next: self.next,
         })
+    }
+
+    /// The octets of its block, which it was made with.
+    #[inline]
+    pub(super) fn block_octets(&self) -> usize {
+        size_of::<Self>() + usize::from(self.room) * size_of::<Value>()
     }
 
     #[inline]

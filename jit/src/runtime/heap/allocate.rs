@@ -108,6 +108,22 @@ pub(in crate::runtime) fn make_object<T: HeapObject>(
     Ok(unsafe { Value::from_bits(reference(T::TAG, block)) })
 }
 
+/// As [`make_object`], with so many octets of room behind the object, whose address `make` is given.
+#[inline]
+pub(in crate::runtime) fn make_object_with_room<T: HeapObject>(
+    room: usize,
+    make: impl FnOnce(Header, NonNull<u8>) -> T,
+) -> Result<Value, ErrorKind> {
+    let (block, header) = begin_object(size_of::<T>() + room, 0)?;
+    // SAFETY: the block is at least as long as the object.
+    let behind = unsafe { block.add(size_of::<T>()) };
+    let object = make(header, behind);
+    // SAFETY: the block is large enough, aligned to 16 (HeapObject 3) and ours; the room is behind the object.
+    unsafe { block.cast::<T>().write(object) };
+    // SAFETY: a new object of T, whose tag is T::TAG, with the one count this value owns.
+    Ok(unsafe { Value::from_bits(reference(T::TAG, block)) })
+}
+
 /// Makes the block of a string: `size` bytes of which `make` initialises the beginning. `octets` of work are recorded.
 ///
 /// # Safety

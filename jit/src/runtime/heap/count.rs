@@ -36,18 +36,29 @@ pub unsafe fn retain_bits(bits: u64) {
 /// 2. The caller owns one count of it and gives it up.
 #[inline]
 pub unsafe fn release_bits(bits: u64) {
+    // SAFETY: 1 and 2.
+    if unsafe { give_up(bits) } {
+        // SAFETY: 2: that was the last reference.
+        unsafe { destroy_bits(bits) };
+    }
+}
+
+/// Takes a reference away; whether it was the last.
+///
+/// # Safety
+///
+/// 1. As for [`release_bits`]; if it was the last, the caller destroys the object.
+#[inline]
+pub(in crate::runtime) unsafe fn give_up(bits: u64) -> bool {
     let header = header_address(bits);
     // SAFETY: 1.
     let refcount = &unsafe { header.as_ref() }.refcount;
     let count = refcount.get();
     if count & layout::REFCOUNT_IMMORTAL != 0 {
-        return;
+        return false;
     }
     refcount.set(count.wrapping_sub(1));
-    if count == 1 {
-        // SAFETY: 2: that was the last reference.
-        unsafe { destroy_bits(bits) };
-    }
+    count == 1
 }
 
 /// Destroys an object whose count has just reached zero. Generated code that counts for itself calls this.
@@ -58,6 +69,17 @@ pub unsafe fn release_bits(bits: u64) {
 /// 2. It is called once for it.
 #[inline(never)]
 pub unsafe fn destroy_bits(bits: u64) {
+    // SAFETY: 1 and 2.
+    unsafe { destroy_here(bits) };
+}
+
+/// As [`destroy_bits`], without a call for a string, for the one place where most of them go.
+///
+/// # Safety
+///
+/// 1. As for [`destroy_bits`].
+#[inline(always)] // In two places only.
+pub(in crate::runtime) unsafe fn destroy_here(bits: u64) {
     let Some(current) = current() else { return };
     // SAFETY: CURRENT owns a strong count, and destruction does not leave the heap.
     let inner = unsafe { current.as_ref() };
@@ -130,9 +152,12 @@ impl Inner {
         let object = header_address(bits);
         let size = match bits >> layout::TAG_SHIFT {
             layout::TAG_ARRAY => {
-                // SAFETY: the tag says what it is; at count zero nobody else uses it.
-                unsafe { object.cast::<HslArray>().drop_in_place() };
-                size_of::<HslArray>()
+                let array = object.cast::<HslArray>();
+                // SAFETY: the tag says what it is, and it is still initialised behind its header.
+                let size = unsafe { array.as_ref() }.block_octets();
+                // SAFETY: as above; at count zero nobody else uses it.
+                unsafe { array.drop_in_place() };
+                size
             }
             layout::TAG_FUNCTION => {
                 // SAFETY: as above.

@@ -32,9 +32,9 @@ pub use self::work::{is_work_due, take_work};
 
 pub(super) use self::allocate::{
     Header, HeapObject, allocate_block, deallocate_block, grow_string, header_address, make_object,
-    make_string, reallocate_block, reuse_string, string_value,
+    make_object_with_room, make_string, reallocate_block, reuse_string, string_value,
 };
-pub(super) use self::count::make_immortal;
+pub(super) use self::count::{destroy_here, give_up, make_immortal};
 pub(super) use self::work::{record_elements, record_octets};
 
 use super::blocks::Blocks;

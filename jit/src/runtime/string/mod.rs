@@ -39,6 +39,7 @@ const EXTEND_WORK: usize = 8;
 
 /// Slices shorter than this are copied: they cost no more than a reference, and do not keep a long string alive.
 const SHARED_LENGTH_MIN: usize = 48;
+const _: () = assert!(SHORT_MAX < SHARED_LENGTH_MIN);
 
 /// The octets lie in another string, whose value follows the header.
 const FLAG_SLICE: u8 = 1;
@@ -56,8 +57,8 @@ pub struct HslString {
     pub(super) data: NonNull<u8>,
     /// Hash of the octets, or 0 when it is not known yet.
     pub(super) hash: Cell<u32>,
-    /// What [`HslString::stamp`] gives, as long as the hash is known; otherwise left over from other octets.
-    stamp: Cell<u32>,
+    /// What [`HslString::stamp`] gives. Whoever changes the octets forgets it together with the hash.
+    pub(super) stamp: Cell<u32>,
 }
 
 const BLOCK_HEADER: usize = size_of::<HslString>();
@@ -106,8 +107,6 @@ impl HslString {
         heap::record_octets(self.len());
         let hash = hash_octets(self.octets());
         self.hash.set(hash);
-        // Whoever changes the octets forgets their hash, but not always the stamp.
-        self.stamp.set(0);
         hash
     }
 
@@ -115,16 +114,12 @@ impl HslString {
     #[must_use]
     #[inline]
     pub(crate) fn stamp(&self) -> u32 {
-        match self.hash.get() {
-            0 => 0,
-            _ => self.stamp.get(),
-        }
+        self.stamp.get()
     }
 
     /// Notes a number with the octets for as long as they stay what they are. Whoever gives out numbers gives each to one
     /// text only, so that a stamp stands for a text.
     pub(crate) fn set_stamp(&self, stamp: u32) {
-        let _ = self.hash();
         self.stamp.set(stamp);
     }
 
@@ -221,8 +216,17 @@ pub fn concat<const N: usize>(pieces: [&[u8]; N]) -> Result<Value, ErrorKind> {
 #[inline(always)] // Short when the number of pieces is known.
 fn concat_short(pieces: &[&[u8]]) -> Option<Value> {
     let length = pieces.iter().map(|piece| piece.len()).sum();
-    let (block, header) =
-        heap::reuse_string(BLOCK_HEADER + length, length + EXTEND_WORK * pieces.len())?;
+    put_short(length, pieces.len(), pieces.iter().copied())
+}
+
+/// One string of so many short pieces, which are so long together, as [`concat_short`] makes it.
+#[inline(always)] // As above.
+fn put_short<'p>(
+    length: usize,
+    count: usize,
+    pieces: impl Iterator<Item = &'p [u8]>,
+) -> Option<Value> {
+    let (block, header) = heap::reuse_string(BLOCK_HEADER + length, length + EXTEND_WORK * count)?;
     // SAFETY: the block is longer than the header.
     let data = unsafe { block.add(BLOCK_HEADER) };
     // SAFETY: behind the header there is room for all pieces, in memory that is nobody else's.
@@ -297,6 +301,7 @@ fn extend(string: &mut HslString, octets: &[u8]) {
     string.length += u32::try_from(octets.len()).unwrap_or(0);
     heap::record_octets(octets.len() + EXTEND_WORK);
     string.hash.set(0);
+    string.stamp.set(0);
 }
 
 /// Appends octets to a string value: in place if it is nobody else's, which costs amortised constant time per octet.
@@ -373,6 +378,61 @@ fn grow(value: &mut Value, capacity: usize) -> Result<(), ErrorKind> {
     string.data = unsafe { block.add(BLOCK_HEADER) };
     string.capacity = capacity_of(new);
     Ok(())
+}
+
+/// Two strings in one, if they are short and there is a block for that at hand.
+#[inline]
+#[must_use]
+pub fn joined_at_once(left: &Value, right: &Value) -> Option<Value> {
+    let pieces = [left.as_octets()?, right.as_octets()?];
+    let are_short = pieces[0].len() <= SHORT_MAX && pieces[1].len() <= SHORT_MAX;
+    are_short.then(|| concat_short(&pieces))?
+}
+
+/// Strings in one, if they are short and there is a block for that at hand.
+#[inline]
+#[must_use]
+pub fn all_joined_at_once(parts: &[Value]) -> Option<Value> {
+    let mut length = 0;
+    for part in parts {
+        let octets = part.as_string()?.len();
+        if SHORT_MAX < octets {
+            return None;
+        }
+        length += octets;
+    }
+    let pieces = parts
+        .iter()
+        .map(|part| part.as_octets().unwrap_or_default());
+    put_short(length, parts.len(), pieces)
+}
+
+/// A part of two strings as if they were one, if it is short but no single octet, and there is a block for it at hand.
+#[inline]
+#[must_use]
+pub fn joined_part_at_once(
+    left: &HslString,
+    right: &HslString,
+    start: usize,
+    end: usize,
+) -> Option<Value> {
+    if !matches!(end.checked_sub(start)?, 2..=SHORT_MAX) {
+        return None;
+    }
+    let cut = left.len();
+    let before = left.octets().get(start.min(cut)..end.min(cut))?;
+    let behind = right.octets();
+    let behind = behind.get(start.saturating_sub(cut)..end.saturating_sub(cut))?;
+    concat_short(&[before, behind])
+}
+
+/// What [`slice`] gives for a part that is short but no single octet, if there is a block for it at hand.
+#[inline]
+#[must_use]
+pub fn part_at_once(string: &HslString, start: usize, end: usize) -> Option<Value> {
+    let part = string.octets().get(start..end)?;
+    let is_copied = matches!(part.len(), 2..=SHORT_MAX) && part.len() < string.len();
+    is_copied.then(|| concat_short(&[part]))?
 }
 
 /// The octets from `start` (inclusive) to `end` (exclusive) of a string value. Long slices share the octets.
