@@ -14,5 +14,5 @@ pub use instruction::{
 };
 pub use place::{PathStep, Place, PlaceAction, PlaceRoot};
 pub use print::print;
-pub use reach::{reached_by_value, runs_alone};
+pub use reach::{entered_again, reached_by_value};
 pub use verify::verify;

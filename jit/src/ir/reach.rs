@@ -1,29 +1,73 @@
 //! Which functions a function value may point to.
 
 use super::{Function, FunctionReference, Operand, Operation, Program, RegisterInfo};
+use crate::builtins;
 use crate::infer::each_read;
 
-/// Whether a function runs from its entry to its end without code of the script in between: then it cannot be entered
-/// while it is being executed, whoever points to it.
+/// Which functions may be entered while they are being executed, which is an error of the script: those that run because a
+/// function value was called, by name from there on or directly, and call what may be one in turn. The resolver refuses what
+/// the graph of calls by name shows.
 #[must_use]
-pub fn runs_alone(function: &Function) -> bool {
+pub fn entered_again(program: &Program, reached_by_value: &[bool]) -> Vec<bool> {
+    let callees: Vec<Vec<usize>> = program.functions.iter().map(callees).collect();
+    let mut callers = vec![Vec::new(); callees.len()];
+    for (caller, callees) in callees.iter().enumerate() {
+        callees
+            .iter()
+            .for_each(|callee| callers[*callee].push(caller));
+    }
+    let calling = program.functions.iter().map(calls_by_value).collect();
+    let calling = closure(calling, &callers);
+    let called = closure(reached_by_value.to_vec(), &callees);
+    calling
+        .into_iter()
+        .zip(called)
+        .map(|(calling, called)| calling && called)
+        .collect()
+}
+
+/// Those that are marked, and what follows them.
+fn closure(mut marked: Vec<bool>, next: &[Vec<usize>]) -> Vec<bool> {
+    let numbered = marked.iter().enumerate();
+    let marks = numbered.filter_map(|(number, is)| is.then_some(number));
+    let mut pending: Vec<usize> = marks.collect();
+    while let Some(one) = pending.pop() {
+        for other in &next[one] {
+            if !std::mem::replace(&mut marked[*other], true) {
+                pending.push(*other);
+            }
+        }
+    }
+    marked
+}
+
+fn callees(function: &Function) -> Vec<usize> {
+    let instructions = function.blocks.iter().flat_map(|block| &block.instructions);
+    let callees = instructions.filter_map(|instruction| match &instruction.operation {
+        Operation::Call { function, .. } | Operation::RunModule { function } => {
+            Some(function.0 as usize)
+        }
+        _ => None,
+    });
+    callees.collect()
+}
+
+/// Whether a function may call a function value, itself or through a builtin.
+fn calls_by_value(function: &Function) -> bool {
     let mut operations = function
         .blocks
         .iter()
         .flat_map(|block| &block.instructions)
         .map(|instruction| &instruction.operation);
-    operations.all(|operation| match operation {
-        // A builtin may take a function and call it.
-        Operation::Call { .. }
-        | Operation::CallBuiltin { .. }
-        | Operation::CallHost { .. }
+    operations.any(|operation| match operation {
+        Operation::CallBuiltin { builtin, .. } => builtins::calls_back(*builtin),
+        Operation::CallHost { .. }
         | Operation::CallValue { .. }
         | Operation::CallCached { .. }
         | Operation::CallMethod { .. }
         | Operation::BarrierEnter { .. }
-        | Operation::BarrierLeave { .. }
-        | Operation::RunModule { .. } => false,
-        _ => true,
+        | Operation::BarrierLeave { .. } => true,
+        _ => false,
     })
 }
 

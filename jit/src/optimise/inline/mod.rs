@@ -2,8 +2,8 @@
 //!
 //! In: a program. Out: the same, where calls by name of small functions, or of functions that are called in one place only,
 //! are replaced by what the functions do. Fuel, spans and the order of everything stay as they were. Not inlined: functions
-//! that a function value may reach (they are marked while they are executed), that have `$this`, or that capture variables
-//! of which the caller does not show which they are.
+//! that a function value may reach, that may be entered again (they are marked while they are executed), that have `$this`,
+//! or that capture variables of which the caller does not show which they are.
 //! Callees come before their callers, so that what is inlined has its own calls inlined already; recursion is refused by the
 //! resolver, so there is such an order. How much a function may grow is bounded.
 
@@ -11,7 +11,7 @@ mod expand;
 
 use self::expand::Callee;
 use crate::infer::crossing;
-use crate::ir::{Function, Operation, Program, RegisterInfo, reached_by_value};
+use crate::ir::{Function, Operation, Program, RegisterInfo, entered_again, reached_by_value};
 
 /// A function of up to so many instructions is inlined wherever it is called.
 const SMALL_COUNT_MAX: usize = 24;
@@ -28,6 +28,7 @@ const SIZE_MAX: usize = 100_000;
 /// Inlines calls in every function; tells which functions changed.
 pub(super) fn program(program: &mut Program, tidy: &mut dyn FnMut(&mut Function)) -> Vec<bool> {
     let by_value = reached_by_value(program);
+    let marked = entered_again(program, &by_value);
     let callees: Vec<Vec<usize>> = program.functions.iter().map(callees).collect();
     let mut places = vec![0_usize; callees.len()];
     for callee in callees.iter().flatten() {
@@ -50,7 +51,7 @@ pub(super) fn program(program: &mut Program, tidy: &mut dyn FnMut(&mut Function)
             1 => ONCE_COUNT_MAX,
             _ => SMALL_COUNT_MAX,
         };
-        if is_plain && !by_value[caller] && weight(function) <= limit {
+        if is_plain && !by_value[caller] && !marked[caller] && weight(function) <= limit {
             bodies[caller] = Callee::of(function);
         }
     }
