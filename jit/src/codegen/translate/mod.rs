@@ -27,6 +27,7 @@ use cranelift_frontend::{FunctionBuilder, Variable};
 use cranelift_jit::JITModule;
 use cranelift_module::{FuncId, Module};
 
+use super::loops::in_loops;
 use super::tables::Tables;
 use crate::boundary::host_calls::{HostCall, ResultKind};
 use crate::infer::{
@@ -83,6 +84,8 @@ pub(super) struct Translator<'a, 'b> {
     span: Span,
     /// Which instruction is being translated: its block, its index.
     at: (usize, usize),
+    /// Which blocks are in a loop, if there are loops.
+    loops: Option<Vec<bool>>,
 }
 
 impl<'a, 'b> Translator<'a, 'b> {
@@ -145,6 +148,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             fuel,
             span: function.span,
             at: (0, 0),
+            loops: in_loops(function),
         }
     }
 
