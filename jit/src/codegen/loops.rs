@@ -3,7 +3,7 @@
 //! In: a function of the intermediate form. Out: per block whether control may come back to it. What stands outside of the
 //! loops of a function that has some is not worth as much machine code. Linear in the size of the function.
 
-use crate::ir::{BlockId, Function};
+use crate::ir::{BlockId, Function, followers_first};
 
 /// Per block whether it is in a loop; `None` for a function without loops.
 pub(super) fn in_loops(function: &Function) -> Option<Vec<bool>> {
@@ -17,20 +17,20 @@ pub(super) fn in_loops(function: &Function) -> Option<Vec<bool>> {
         });
     }
     // Blocks that reach each other are found by walking back from those that a walk forth leaves last (Kosaraju).
-    let mut seen = vec![false; count];
-    let left = in_order_of_leaving(&after, &mut seen);
+    let reached = followers_first(&after, [0]);
+    let mut pending = vec![false; count];
+    reached.iter().for_each(|block| pending[*block] = true);
     let mut inside = vec![false; count];
-    for root in left.into_iter().rev() {
-        if !seen[root] {
+    for root in reached.into_iter().rev() {
+        if !std::mem::replace(&mut pending[root], false) {
             continue;
         }
-        seen[root] = false;
         let mut together = vec![root];
         let mut next = 0;
         while let Some(block) = together.get(next) {
             next += 1;
             for other in &before[*block] {
-                if std::mem::replace(&mut seen[*other], false) {
+                if std::mem::replace(&mut pending[*other], false) {
                     together.push(*other);
                 }
             }
@@ -41,28 +41,6 @@ pub(super) fn in_loops(function: &Function) -> Option<Vec<bool>> {
             .for_each(|block| inside[block] = comes_back);
     }
     inside.contains(&true).then_some(inside)
-}
-
-/// The blocks in the order in which a walk in depth from the entry is done with them.
-fn in_order_of_leaving(after: &[Vec<usize>], seen: &mut [bool]) -> Vec<usize> {
-    let mut left = Vec::with_capacity(after.len());
-    let mut path = vec![(0, 0)];
-    seen[0] = true;
-    while let Some((block, taken)) = path.last_mut() {
-        match after[*block].get(*taken) {
-            Some(next) => {
-                *taken += 1;
-                if !std::mem::replace(&mut seen[*next], true) {
-                    path.push((*next, 0));
-                }
-            }
-            None => {
-                left.push(*block);
-                path.pop();
-            }
-        }
-    }
-    left
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Which functions a function value may point to.
 
+use super::graph::{callees, reached_from};
 use super::{Function, FunctionReference, Operand, Operation, Program, RegisterInfo};
 use crate::builtins;
 use crate::infer::each_read;
@@ -17,39 +18,13 @@ pub fn entered_again(program: &Program, reached_by_value: &[bool]) -> Vec<bool> 
             .for_each(|callee| callers[*callee].push(caller));
     }
     let calling = program.functions.iter().map(calls_by_value).collect();
-    let calling = closure(calling, &callers);
-    let called = closure(reached_by_value.to_vec(), &callees);
+    let calling = reached_from(calling, &callers);
+    let called = reached_from(reached_by_value.to_vec(), &callees);
     calling
         .into_iter()
         .zip(called)
         .map(|(calling, called)| calling && called)
         .collect()
-}
-
-/// Those that are marked, and what follows them.
-fn closure(mut marked: Vec<bool>, next: &[Vec<usize>]) -> Vec<bool> {
-    let numbered = marked.iter().enumerate();
-    let marks = numbered.filter_map(|(number, is)| is.then_some(number));
-    let mut pending: Vec<usize> = marks.collect();
-    while let Some(one) = pending.pop() {
-        for other in &next[one] {
-            if !std::mem::replace(&mut marked[*other], true) {
-                pending.push(*other);
-            }
-        }
-    }
-    marked
-}
-
-fn callees(function: &Function) -> Vec<usize> {
-    let instructions = function.blocks.iter().flat_map(|block| &block.instructions);
-    let callees = instructions.filter_map(|instruction| match &instruction.operation {
-        Operation::Call { function, .. } | Operation::RunModule { function } => {
-            Some(function.0 as usize)
-        }
-        _ => None,
-    });
-    callees.collect()
 }
 
 /// Whether a function may call a function value, itself or through a builtin.

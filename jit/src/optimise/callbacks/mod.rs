@@ -15,7 +15,7 @@ use crate::codegen::ENTRIES_MAX;
 use crate::infer::each_written;
 use crate::ir::{
     Function, FunctionId, FunctionReference, Operand, Operation, Program, Register, RegisterInfo,
-    reached_by_value,
+    callees, reached_by_value,
 };
 
 /// Steps through the graph of calls that are taken for one program to see that none goes round.
@@ -243,16 +243,4 @@ impl Calls {
         self.callees[caller].push(callee);
         true
     }
-}
-
-/// The functions that a function calls by name.
-fn callees(function: &Function) -> Vec<usize> {
-    let instructions = function.blocks.iter().flat_map(|block| &block.instructions);
-    let callees = instructions.filter_map(|instruction| match &instruction.operation {
-        Operation::Call { function, .. } | Operation::RunModule { function } => {
-            Some(function.0 as usize)
-        }
-        _ => None,
-    });
-    callees.collect()
 }

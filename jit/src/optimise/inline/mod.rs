@@ -11,7 +11,10 @@ mod expand;
 
 use self::expand::Callee;
 use crate::infer::crossing;
-use crate::ir::{Function, Operation, Program, RegisterInfo, entered_again, reached_by_value};
+use crate::ir::{
+    Function, Operation, Program, RegisterInfo, callees, entered_again, followers_first,
+    reached_by_value,
+};
 
 /// A function of up to so many instructions is inlined wherever it is called.
 const SMALL_COUNT_MAX: usize = 24;
@@ -36,7 +39,7 @@ pub(super) fn program(program: &mut Program, tidy: &mut dyn FnMut(&mut Function)
     }
     let mut changed = vec![false; callees.len()];
     let mut bodies: Vec<Option<Callee>> = callees.iter().map(|_| None).collect();
-    for caller in callees_first(&callees) {
+    for caller in followers_first(&callees, 0..callees.len()) {
         let wanted = callees[caller]
             .iter()
             .any(|callee| bodies[*callee].is_some());
@@ -58,16 +61,6 @@ pub(super) fn program(program: &mut Program, tidy: &mut dyn FnMut(&mut Function)
     changed
 }
 
-/// The functions called by name, as often as they are.
-fn callees(function: &Function) -> Vec<usize> {
-    let instructions = function.blocks.iter().flat_map(|block| &block.instructions);
-    let callees = instructions.filter_map(|instruction| match &instruction.operation {
-        Operation::Call { function, .. } => Some(function.0 as usize),
-        _ => None,
-    });
-    callees.collect()
-}
-
 /// Instructions that become code worth speaking of.
 fn weight(function: &Function) -> usize {
     let instructions = function.blocks.iter().flat_map(|block| &block.instructions);
@@ -81,31 +74,6 @@ fn weight(function: &Function) -> usize {
         )
     });
     weighty.count() + function.blocks.len()
-}
-
-/// All functions, each behind those it calls.
-fn callees_first(callees: &[Vec<usize>]) -> Vec<usize> {
-    let mut order = Vec::with_capacity(callees.len());
-    let mut seen = vec![false; callees.len()];
-    for root in 0..callees.len() {
-        // Depth first with a stack of its own: the graph is as deep as the script is long.
-        let mut open = vec![(root, 0_usize)];
-        while let Some((function, next)) = open.pop() {
-            if next == 0 && std::mem::replace(&mut seen[function], true) {
-                continue;
-            }
-            match callees[function].get(next) {
-                Some(callee) => {
-                    open.push((function, next + 1));
-                    if !seen[*callee] {
-                        open.push((*callee, 0));
-                    }
-                }
-                None => order.push(function),
-            }
-        }
-    }
-    order
 }
 
 /// Inlines calls in one function; tells whether it did.
