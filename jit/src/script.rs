@@ -318,8 +318,11 @@ fn translate(plain: &ir::Program, options: Options<'_>) -> Result<(ir::Program, 
             return Err(Diagnostic::error(span, message)
                 .with_expected("fewer or smaller functions that call each other"));
         }
-        // A function that took others in has a larger frame: a long chain of calls may fit without that.
-        optimisations = optimisations.without(Optimisation::Inline);
+        // A function that took others in has a larger frame, and callbacks that are called by name lengthen chains of
+        // calls: they may fit without that.
+        optimisations = optimisations
+            .without(Optimisation::Inline)
+            .without(Optimisation::Callbacks);
     }
 }
 

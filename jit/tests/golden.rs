@@ -16,7 +16,7 @@ use postern_jit::script::{Options, Script};
 use postern_jit::source::SourceMap;
 
 /// The optimisations by the words that files are named with.
-const WORDS: [(&str, Optimisation); 14] = [
+const WORDS: [(&str, Optimisation); 16] = [
     ("call-kinds", Optimisation::CallKinds),
     ("integers", Optimisation::Integers),
     ("ranges", Optimisation::Ranges),
@@ -28,7 +28,9 @@ const WORDS: [(&str, Optimisation); 14] = [
     ("fuel-register", Optimisation::FuelRegister),
     ("string-switch", Optimisation::StringSwitch),
     ("copies", Optimisation::Copies),
+    ("callbacks", Optimisation::Callbacks),
     ("inline", Optimisation::Inline),
+    ("cells", Optimisation::Cells),
     ("fold", Optimisation::Fold),
     ("dead-code", Optimisation::DeadCode),
 ];

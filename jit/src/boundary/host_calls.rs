@@ -112,6 +112,9 @@ macro_rules! for_each_host_call {
             echo(operand: borrowed) -> status;
             /// Takes new fuel, parks the script, or ends it.
             out_of_fuel() -> status;
+            /// The array with one more element, under the key of the one in front of a position of another array, of which
+            /// it will have every key (1) or not (0).
+            array_add(is_whole: index, array: owned, walked: borrowed, position: integer, element: borrowed) -> value;
         }
     };
 }

@@ -292,6 +292,15 @@ pub fn builtin(name: &str) -> Option<&'static Builtin> {
     find(name).map(|index| &REGISTRY[index])
 }
 
+/// Whether a builtin may call a function that it is given: one that is pure does not.
+#[must_use]
+pub(crate) fn calls_back(index: u32) -> bool {
+    registry().get(index as usize).is_none_or(|builtin| {
+        let mut parameters = builtin.parameters.iter();
+        !builtin.pure && parameters.any(|one| one.kinds.contains(Kind::Function))
+    })
+}
+
 /// Every chapter, in the order of the manual's subjects.
 #[must_use]
 pub fn chapters() -> &'static [Chapter] {

@@ -2,6 +2,7 @@
 //!
 //! In: a [`crate::ir::Program`]. Out: [`Code`], which can be entered and is freed when its last owner drops it.
 
+mod loops;
 mod module;
 mod stack;
 mod tables;

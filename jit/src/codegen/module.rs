@@ -24,7 +24,7 @@ use super::workers::{self, Compiled, Task};
 use crate::boundary::host_calls::{ArgumentKind, HostCall, ResultKind};
 use crate::boundary::shims::address;
 use crate::infer::{Inference, Known, infer_version, likely_strings};
-use crate::ir::{FunctionId, Operation, Program, Register, reached_by_value, runs_alone};
+use crate::ir::{FunctionId, Operation, Program, Register, entered_again, reached_by_value};
 use crate::optimise::Optimisations;
 
 /// A pointer to the uniform entry of a function: execution state, environment, pointer to the arguments.
@@ -101,14 +101,11 @@ pub(crate) fn compile(
     let host_calls = declare_host_calls(&mut module)?;
     let reached_by_value = reached_by_value(program);
     let known = Known::of(program, inference, optimisations);
-    let functions = program.functions.iter().zip(&reached_by_value);
     let declared = Declared {
         host_calls,
         functions: declare_functions(&mut module, program)?,
         entries: declare_entries(&mut module, program, &reached_by_value)?,
-        is_marked: functions
-            .map(|(function, reached)| *reached && !runs_alone(function))
-            .collect(),
+        is_marked: entered_again(program, &reached_by_value),
     };
     let versions = declare_versions(&mut module, program, &declared.is_marked, &known)?;
     let mut translation = Translation {

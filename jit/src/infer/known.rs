@@ -7,7 +7,9 @@
 
 use super::{Inference, Kinds, each_operation, infer, operand_kinds};
 use crate::builtins;
-use crate::ir::{Constant, Function, FunctionId, Operand, Operation, Program, reached_by_value};
+use crate::ir::{
+    Constant, FunctionId, Operand, Operation, Program, callees, followers_first, reached_by_value,
+};
 use crate::optimise::{Optimisation, Optimisations};
 use crate::runtime::{self, Kind};
 
@@ -238,38 +240,5 @@ fn of_runtime(kinds: runtime::Kinds) -> Kinds {
 /// The functions in an order in which every callee comes before its callers.
 fn callees_first(program: &Program) -> Vec<usize> {
     let callees: Vec<Vec<usize>> = program.functions.iter().map(callees).collect();
-    let mut order = Vec::with_capacity(callees.len());
-    let mut seen = vec![false; callees.len()];
-    for root in 0..callees.len() {
-        // A walk in depth without recursion: a function, and how many of its callees are done.
-        let mut path = vec![(root, 0)];
-        if std::mem::replace(&mut seen[root], true) {
-            continue;
-        }
-        while let Some((function, done)) = path.last_mut() {
-            match callees[*function].get(*done) {
-                Some(callee) => {
-                    *done += 1;
-                    if !std::mem::replace(&mut seen[*callee], true) {
-                        path.push((*callee, 0));
-                    }
-                }
-                None => {
-                    order.push(*function);
-                    path.pop();
-                }
-            }
-        }
-    }
-    order
-}
-
-fn callees(function: &Function) -> Vec<usize> {
-    let instructions = function.blocks.iter().flat_map(|block| &block.instructions);
-    instructions
-        .filter_map(|instruction| match &instruction.operation {
-            Operation::Call { function, .. } => Some(function.0 as usize),
-            _ => None,
-        })
-        .collect()
+    followers_first(&callees, 0..callees.len())
 }

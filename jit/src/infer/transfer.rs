@@ -53,7 +53,9 @@ pub fn transfer(function: &Function, state: &mut State, operation: &Operation, k
             place,
             action,
         } => place_kinds(state, *into, &place.root, &place.path, action, known),
-        Operation::ArrayPush { array, value } | Operation::ArrayInsert { array, value, .. } => {
+        Operation::ArrayPush { array, value }
+        | Operation::ArrayInsert { array, value, .. }
+        | Operation::ArrayAdd { array, value, .. } => {
             let element = operand_kinds(state, *value, known);
             let array = &mut state[array.0 as usize];
             *array = with_element(*array, element);
@@ -322,6 +324,7 @@ pub fn each_written(operation: &Operation, written: &mut dyn FnMut(Register)) {
         Operation::Release { .. }
         | Operation::ArrayPush { .. }
         | Operation::ArrayInsert { .. }
+        | Operation::ArrayAdd { .. }
         | Operation::ArraySpread { .. }
         | Operation::CellSet { .. }
         | Operation::StorePredefined { .. }
@@ -376,6 +379,18 @@ pub fn each_read(operation: &Operation, read: &mut dyn FnMut(Register)) {
             operand(key);
             operand(value);
             read(*array);
+        }
+        Operation::ArrayAdd {
+            array,
+            walked,
+            position,
+            value,
+            ..
+        } => {
+            operand(value);
+            read(*array);
+            read(*walked);
+            read(*position);
         }
         Operation::Index { base, key, .. } => {
             operand(base);

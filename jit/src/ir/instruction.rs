@@ -311,6 +311,20 @@ pub enum Operation {
         /// Borrowed.
         value: Operand,
     },
+    /// Adds an element to an array under construction, under the key of the element that a walk found last. The array has
+    /// none of that key, as what is built of a walk has not.
+    ArrayAdd {
+        /// A temporary of kind array that nobody else holds.
+        array: Register,
+        /// Borrowed: the array walked.
+        walked: Register,
+        /// Borrowed: the position behind the element found.
+        position: Register,
+        /// Borrowed.
+        value: Operand,
+        /// A hint: there will be as many elements as are walked.
+        is_whole: bool,
+    },
     /// Appends all elements of another array to an array under construction (`...$x`). Fails on other kinds.
     ArraySpread {
         /// A temporary of kind array that nobody else holds.
@@ -366,7 +380,7 @@ pub enum Operation {
         function: FunctionId,
         /// Consumed: temporaries.
         arguments: Vec<Register>,
-        /// `$this` of the callee.
+        /// `$this` of the callee, or the function value whose captures are the callee's.
         this: Option<Operand>,
     },
     /// `into` = the result of a builtin. May allocate, may fail, may call back into the script.

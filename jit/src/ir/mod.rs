@@ -1,6 +1,7 @@
 //! The intermediate representation between the tree and machine code.
 
 pub mod build;
+mod graph;
 mod instruction;
 mod place;
 mod print;
@@ -8,11 +9,12 @@ mod reach;
 mod verify;
 mod visit;
 
+pub use graph::{callees, followers_first};
 pub use instruction::{
     Block, BlockId, Class, Constant, ConstantId, Function, FunctionId, FunctionReference,
     Instruction, Operand, Operation, Program, Register, RegisterInfo, Terminator,
 };
 pub use place::{PathStep, Place, PlaceAction, PlaceRoot};
 pub use print::print;
-pub use reach::{reached_by_value, runs_alone};
+pub use reach::{entered_again, reached_by_value};
 pub use verify::verify;

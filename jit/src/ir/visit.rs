@@ -19,6 +19,7 @@ impl Operation {
             | Self::Echo { operand: one }
             | Self::Update { right: one, .. }
             | Self::ArrayPush { value: one, .. }
+            | Self::ArrayAdd { value: one, .. }
             | Self::ArraySpread { value: one, .. }
             | Self::BarrierEnter { name: one, .. }
             | Self::Property { base: one, .. } => found(one),
@@ -176,6 +177,16 @@ impl Operation {
             Self::Closure { into, cells, .. } => {
                 found(into);
                 cells.iter_mut().for_each(found);
+            }
+            Self::ArrayAdd {
+                array,
+                walked,
+                position,
+                ..
+            } => {
+                found(array);
+                found(walked);
+                found(position);
             }
             Self::BarrierLeave { shared } => shared.iter_mut().for_each(found),
             Self::Echo { .. } | Self::RunModule { .. } | Self::Fuel => {}

@@ -6,6 +6,8 @@
 //! code stands for an instruction are in [`crate::infer`] and `codegen`, and ask this set too.
 
 mod blocks;
+mod callbacks;
+mod cells;
 mod copies;
 mod dead_code;
 mod fold;
@@ -37,8 +39,12 @@ pub enum Optimisation {
     HeldElements,
     /// What is left of the fuel is held in a machine register between calls.
     FuelRegister,
+    /// Builtins that call a known function for each element are loops that call it by name.
+    Callbacks,
     /// Bodies of small functions stand where they are called.
     Inline,
+    /// Captured variables that nobody captures any more are variables.
+    Cells,
     /// Operators and builtins on constants are computed when compiling.
     Fold,
     /// Values are looked at where they are, not in copies.
@@ -61,7 +67,9 @@ impl Optimisation {
         Self::PlainArrays,
         Self::HeldElements,
         Self::FuelRegister,
+        Self::Callbacks,
         Self::Inline,
+        Self::Cells,
         Self::Fold,
         Self::Copies,
         Self::DeadCode,
@@ -117,6 +125,10 @@ impl fmt::Debug for Optimisations {
 
 /// Applies the passes of a set to a program.
 pub(crate) fn optimise(program: &mut Program, optimisations: Optimisations) {
+    if optimisations.has(Optimisation::Callbacks) {
+        callbacks::program(program);
+        check(program, "callbacks");
+    }
     let every = vec![true; program.functions.len()];
     tidy(program, optimisations, &every);
     if optimisations.has(Optimisation::Inline) {
@@ -126,6 +138,12 @@ pub(crate) fn optimise(program: &mut Program, optimisations: Optimisations) {
             }
         });
         check(program, "inline");
+        tidy(program, optimisations, &changed);
+    }
+    if optimisations.has(Optimisation::Cells) {
+        let functions = program.functions.iter_mut();
+        let changed: Vec<bool> = functions.map(cells::function).collect();
+        check(program, "cells");
         tidy(program, optimisations, &changed);
     }
     if optimisations.has(Optimisation::DeadCode) {

@@ -158,6 +158,7 @@ impl<'a> Key<'a> {
 
 /// A hash of an integer, the same within this thread and not to be foretold: who sends the keys must not choose where they
 /// collide. One multiplication whose halves are folded, which every bit of both operands reaches.
+#[inline]
 fn hash_integer(integer: i64) -> u32 {
     thread_local! {
         static SEEDS: [u64; 2] = {

@@ -31,6 +31,8 @@ function put($x) { $this->l[] = $x; return $this->l; }
 function twice($f) { return [$f(1), $f($this->p)]; }
 static function count($x) { C::$x += 1; return [$x, C::$x]; } }
 function static_count($x) { return C::count($x); }
+function by_name($f, $x) { if (is_function($f)) return $f($x); return $x; }
+function between($f, $x) { $y = by_name($f, $x); return $y ?? $x; }
 ";
 
 /// Another, whose functions call each other.

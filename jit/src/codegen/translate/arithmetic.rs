@@ -8,7 +8,7 @@ use cranelift_codegen::ir::{self, InstBuilder, types};
 use super::Translator;
 use super::integer::EXACT_MAX;
 use crate::boundary::host_calls::HostCall;
-use crate::infer::{Kinds, small_integer};
+use crate::infer::{Kinds, Representation, small_integer};
 use crate::ir::{Operand, Register};
 use crate::runtime::layout::{FALSE, TRUE};
 use crate::syntax::ast::{BinaryOperator, UnaryOperator};
@@ -82,8 +82,7 @@ impl Translator<'_, '_> {
                 self.define_truth(into, truth);
             }
             Numeric::Number if self.may_be_numbers(left, right) => {
-                let value = self.number_or_host(operator, left, right, HostCall::binary);
-                self.define_boxed(into, value);
+                self.number_or_host(operator, into, (left, right), HostCall::binary);
             }
             Numeric::Comparison(condition) if self.may_be_numbers(left, right) => {
                 self.compare_or_host(operator, condition, into, left, right);
@@ -121,48 +120,59 @@ impl Translator<'_, '_> {
             .expect("binary has a result")
     }
 
-    /// Both operands as tagged values, and whether both are numbers.
-    fn guard(&mut self, left: Operand, right: Operand) -> (ir::Value, ir::Value, ir::Value) {
-        let left_value = self.boxed(left);
-        let right_value = self.boxed(right);
-        let left_known = self.kinds(left).is(Kinds::NUMBER);
-        let right_known = self.kinds(right).is(Kinds::NUMBER);
-        let guard = match (left_known, right_known) {
-            (true, _) => self.is_number(right_value),
-            (false, true) => self.is_number(left_value),
-            (false, false) => {
-                let one = self.is_number(left_value);
-                let other = self.is_number(right_value);
-                self.builder.ins().band(one, other)
+    /// Whether both operands are numbers, where that is not known.
+    fn guard(&mut self, left: Operand, right: Operand) -> ir::Value {
+        let mut guard = None;
+        for operand in [left, right] {
+            if !self.kinds(operand).is(Kinds::NUMBER) {
+                let value = self.boxed(operand);
+                let is_number = self.is_number(value);
+                guard = Some(match guard {
+                    Some(other) => self.builder.ins().band(other, is_number),
+                    None => is_number,
+                });
             }
-        };
-        (left_value, right_value, guard)
+        }
+        guard.unwrap_or_else(|| self.builder.ins().iconst(types::I8, 1))
     }
 
-    /// The operator inline when both operands are numbers, else by the host; a tagged value.
+    /// The operator inline when both operands are numbers, else by the host. The result is not boxed on its way to a
+    /// register that holds a number.
     fn number_or_host(
         &mut self,
         operator: BinaryOperator,
-        left: Operand,
-        right: Operand,
+        into: Register,
+        (left, right): (Operand, Operand),
         slow: HostCall,
-    ) -> ir::Value {
-        let (left, right, guard) = self.guard(left, right);
-        self.inline_or_host(
+    ) {
+        let guard = self.guard(left, right);
+        let is_number = self.representation(into) == Representation::Number;
+        let value = self.inline_or_host(
             guard,
-            types::I64,
+            if is_number { types::F64 } else { types::I64 },
             |this| {
-                let one = this.unbox_number(left);
-                let other = this.unbox_number(right);
-                let number = this.numbers(operator, one, other);
-                this.box_number(number)
+                let number = this.numbers_of(operator, left, right);
+                match is_number {
+                    true => number,
+                    false => this.box_number(number),
+                }
             },
             |this| {
                 let operator = this.index(operator as u32);
-                this.call_host(slow, &[operator, left, right])
-                    .expect("operators have a result")
+                let (left, right) = (this.boxed(left), this.boxed(right));
+                let value = this
+                    .call_host(slow, &[operator, left, right])
+                    .expect("operators have a result");
+                match is_number {
+                    true => this.unbox_number(value),
+                    false => value,
+                }
             },
-        )
+        );
+        match is_number {
+            true => self.define_number(into, value),
+            false => self.define_boxed(into, value),
+        }
     }
 
     fn compare_or_host(
@@ -177,7 +187,7 @@ impl Translator<'_, '_> {
             let kinds = self.kinds(left).or(self.kinds(right));
             kinds.and(Kinds::STRING)
         });
-        let (left, right, guard) = self.guard(left, right);
+        let guard = self.guard(left, right);
         let (fast, slow, done) = (
             self.builder.create_block(),
             self.builder.create_block(),
@@ -189,12 +199,13 @@ impl Translator<'_, '_> {
         self.builder.append_block_param(done, types::I8);
         self.builder.ins().brif(guard, fast, &[], slow, &[]);
         self.builder.switch_to_block(fast);
-        let one = self.unbox_number(left);
-        let other = self.unbox_number(right);
+        let one = self.number(left);
+        let other = self.number(right);
         let truth = self.builder.ins().fcmp(condition, one, other);
         self.builder.ins().jump(done, &[truth.into()]);
         self.builder.switch_to_block(slow);
-        self.compare_by_host(operator, strings, (left, right), done);
+        let values = (self.boxed(left), self.boxed(right));
+        self.compare_by_host(operator, strings, values, done);
         let truth = self.builder.block_params(done)[0];
         self.define_truth(into, truth);
     }
@@ -263,12 +274,10 @@ impl Translator<'_, '_> {
         self.builder.block_params(done)[0]
     }
 
-    /// An operator on two operands that are surely numbers.
+    /// An operator on two operands that are numbers here.
     fn numbers_of(&mut self, operator: BinaryOperator, left: Operand, right: Operand) -> ir::Value {
         let one = self.number(left);
-        if let (BinaryOperator::Modulus, Operand::Number(divisor)) = (operator, right)
-            && let Some(divisor) = small_integer(divisor).filter(|divisor| 0 < *divisor)
-        {
+        if let Some(divisor) = divisor(operator, right) {
             return self.remainder_by(one, divisor);
         }
         let other = self.number(right);
@@ -493,17 +502,27 @@ impl Translator<'_, '_> {
             self.define_number(variable, number);
             return;
         }
-        let value =
-            if matches!(numeric(operator), Numeric::Number) && self.may_be_numbers(left, right) {
-                self.number_or_host(operator, left, right, HostCall::update)
-            } else {
-                let operator = self.index(operator as u32);
-                let left = self.boxed(left);
-                let right = self.boxed(right);
-                self.call_host(HostCall::update, &[operator, left, right])
-                    .expect("update has a result")
-            };
+        if matches!(numeric(operator), Numeric::Number) && self.may_be_numbers(left, right) {
+            self.number_or_host(operator, variable, (left, right), HostCall::update);
+            return;
+        }
+        let operator = self.index(operator as u32);
+        let left = self.boxed(left);
+        let right = self.boxed(right);
+        let value = self
+            .call_host(HostCall::update, &[operator, left, right])
+            .expect("update has a result");
         self.define_boxed(variable, value);
+    }
+}
+
+/// What a remainder is taken by, if that is known to be a small positive integer.
+fn divisor(operator: BinaryOperator, right: Operand) -> Option<i64> {
+    match (operator, right) {
+        (BinaryOperator::Modulus, Operand::Number(divisor)) => {
+            small_integer(divisor).filter(|divisor| 0 < *divisor)
+        }
+        _ => None,
     }
 }
 

@@ -175,6 +175,65 @@ impl Translator<'_, '_> {
         true
     }
 
+    /// Adds an element to an array under construction, under the key of the one that a walk found last.
+    pub(super) fn array_add(
+        &mut self,
+        array: Register,
+        (walked, position): (Register, Register),
+        value: Operand,
+        is_whole: bool,
+    ) {
+        let owner = self.boxed(Operand::Register(array));
+        let walked = self.boxed(Operand::Register(walked));
+        let position = self.register(position);
+        let done = self.builder.create_block();
+        if self.accesses() && !matches!(value, Operand::Function(_)) {
+            let slow = self.builder.create_block();
+            self.add_in_step((owner, walked), position, value, slow);
+            self.builder.ins().jump(done, &[]);
+            self.builder.switch_to_block(slow);
+        }
+        let element = self.boxed(value);
+        let is_whole = self.index(u32::from(is_whole));
+        let arguments = [is_whole, owner, walked, position, element];
+        self.call_into(HostCall::array_add, &arguments, array);
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(done);
+    }
+
+    /// The same where both arrays are packed, every element so far of the one walked is in the one that is built, and that
+    /// has some, and room. It gets no longer than the one walked.
+    fn add_in_step(
+        &mut self,
+        (owner, walked): (ir::Value, ir::Value),
+        position: ir::Value,
+        value: Operand,
+        slow: ir::Block,
+    ) {
+        let walked = self.pointer(walked);
+        let length = self.load_length(walked, ARRAY_PACKED_LENGTH_OFFSET);
+        let within = IntCC::UnsignedLessThanOrEqual;
+        let packed = self.builder.ins().icmp(within, position, length);
+        self.proceed_if(packed, slow);
+        let array = self.pointer(owner);
+        let count = self.load_length(array, ARRAY_PACKED_LENGTH_OFFSET);
+        let before = self.builder.ins().iadd_imm_s(position, -1);
+        let in_step = self.builder.ins().icmp(IntCC::Equal, count, before);
+        self.proceed_if(in_step, slow);
+        // What is packed and has no elements may be of the other form.
+        let some = self.builder.ins().icmp_imm_u(IntCC::NotEqual, count, 0);
+        self.proceed_if(some, slow);
+        let capacity = self.load_length(array, ARRAY_CAPACITY_OFFSET);
+        let below = IntCC::UnsignedLessThan;
+        let room = self.builder.ins().icmp(below, count, capacity);
+        self.proceed_if(room, slow);
+        let place = self.value_place(array, count);
+        self.store_counted(value, place);
+        let longer = self.builder.ins().ireduce(types::I32, position);
+        self.store(longer, array, ARRAY_PACKED_LENGTH_OFFSET);
+        self.store(longer, array, ARRAY_LENGTH_OFFSET);
+    }
+
     fn replace_element(
         &mut self,
         array: ir::Value,

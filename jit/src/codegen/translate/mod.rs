@@ -30,6 +30,8 @@ use cranelift_jit::JITModule;
 use cranelift_module::{FuncId, Module};
 
 use self::again::Again;
+
+use super::loops::in_loops;
 use super::tables::Tables;
 use crate::boundary::host_calls::{HostCall, ResultKind};
 use crate::infer::{
@@ -91,6 +93,8 @@ pub(super) struct Translator<'a, 'b> {
     span: Span,
     /// Which instruction is being translated: its block, its index.
     at: (usize, usize),
+    /// Which blocks are in a loop, if there are loops.
+    loops: Option<Vec<bool>>,
 }
 
 impl<'a, 'b> Translator<'a, 'b> {
@@ -165,6 +169,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             fuel,
             span: function.span,
             at: (0, 0),
+            loops: in_loops(function),
         }
     }
 
@@ -272,6 +277,13 @@ impl<'a, 'b> Translator<'a, 'b> {
             }
             Operation::ArrayPush { array, value } => self.array_push(*array, *value),
             Operation::ArrayInsert { array, key, value } => self.array_insert(*array, *key, *value),
+            Operation::ArrayAdd {
+                array,
+                walked,
+                position,
+                value,
+                is_whole,
+            } => self.array_add(*array, (*walked, *position), *value, *is_whole),
             Operation::ArraySpread { array, value } => self.array_spread(*array, *value),
             Operation::Index {
                 into,

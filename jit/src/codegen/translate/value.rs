@@ -277,9 +277,18 @@ impl Translator<'_, '_> {
         self.builder.ins().bxor_imm_u(immortal, 1)
     }
 
+    /// Whether what is translated stands outside of the loops of a function that has some: then it is no part of the time.
+    fn is_beside_loops(&self) -> bool {
+        self.loops.as_ref().is_some_and(|inside| !inside[self.at.0])
+    }
+
     /// Drops a reference, unless the value surely has no count. The last one is dropped by the host.
     pub(super) fn release(&mut self, value: ir::Value, kinds: Kinds) {
         if !kinds.may_be_counted() {
+            return;
+        }
+        if self.is_beside_loops() {
+            self.call_host(HostCall::release, &[value]);
             return;
         }
         let drop_one = self.builder.create_block();

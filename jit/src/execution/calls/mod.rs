@@ -15,9 +15,9 @@ pub(crate) use call::{
 };
 pub(crate) use member::{index, property};
 pub(crate) use operate::{
-    append, array_insert, array_new, array_push, array_spread, as_array, binary, concatenate, echo,
-    interpolate, iterate_begin, iterate_next, power, release, remainder, slice, slice_joined, step,
-    truth, unary, update,
+    append, array_add, array_insert, array_new, array_push, array_spread, as_array, binary,
+    concatenate, echo, interpolate, iterate_begin, iterate_next, power, release, remainder, slice,
+    slice_joined, step, truth, unary, update,
 };
 pub(crate) use place::{place, place_predefined, place_static};
 pub(crate) use process::{barrier_enter, barrier_leave, call_cached};

@@ -246,6 +246,31 @@ fn array_insert_other(array: Value, key: &Value, element: &Value) -> Result<Valu
     Ok(array)
 }
 
+pub(crate) fn array_add(
+    _: &mut Running,
+    is_whole: u32,
+    array: Value,
+    walked: &Value,
+    position: i64,
+    element: &Value,
+) -> Result<Value, Unwind> {
+    let mut array = array;
+    let position = usize::try_from(position).unwrap_or(0);
+    let Some(walked) = walked.as_array() else {
+        return Ok(array);
+    };
+    array
+        .array_mut()
+        .and_then(|array| {
+            if is_whole != 0 && array.is_empty() {
+                array.reserve_as(walked)?;
+            }
+            array.append_as(walked, position, element.clone())
+        })
+        .map_err(Unwind::Error)?;
+    Ok(array)
+}
+
 pub(crate) fn array_spread(
     _: &mut Running,
     array: Value,

@@ -106,6 +106,7 @@ fn builds(operation: &Operation, register: Register) -> bool {
         operation,
         Operation::ArrayPush { array, .. }
         | Operation::ArrayInsert { array, .. }
+        | Operation::ArrayAdd { array, .. }
         | Operation::ArraySpread { array, .. } if *array == register
     )
 }

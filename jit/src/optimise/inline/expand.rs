@@ -3,7 +3,9 @@
 //! A parameter that the callee never writes is the argument itself: the constant, the caller's variable if that is not
 //! written while arguments are evaluated, or the temporary, which is released where the callee released its parameter. Any
 //! other parameter, and every variable of the callee, becomes a variable of the caller that begins without a value each
-//! time. A return writes the result of the call and goes on behind it.
+//! time. A captured cell is the caller's cell that the function value was made with. A return writes the result of the call and goes on behind it.
+
+use std::collections::HashMap;
 
 use super::is_variable;
 use crate::infer::{crossing, each_read, each_written};
@@ -22,6 +24,8 @@ pub(super) struct Callee {
     blocks: Vec<Block>,
     registers: Vec<RegisterInfo>,
     parameters: Vec<Parameter>,
+    /// The registers of captured cells.
+    captures: Vec<Register>,
     /// What holds the result at each return, if it is made in the same block: it is the result of the call from then on.
     results: Vec<Register>,
     pub(super) instructions_count: usize,
@@ -50,7 +54,11 @@ enum Stand {
 }
 
 impl Callee {
-    pub(super) fn of(function: &Function) -> Self {
+    /// A function as it may be inlined, if it can be at all.
+    pub(super) fn of(function: &Function) -> Option<Self> {
+        if keeps_no_capture(function) {
+            return None;
+        }
         let mut parameters = vec![Parameter::default(); function.parameters_count as usize];
         for block in &function.blocks {
             for instruction in &block.instructions {
@@ -62,19 +70,31 @@ impl Callee {
                 parameter.is_bare = true;
             }
         }
-        Self {
+        Some(Self {
             results: results(function),
             instructions_count: function.instructions_count() + parameters.len(),
             crossing_count: crossing(function).len(),
             registers: function.registers.clone(),
             parameters,
+            captures: function.captures.clone(),
             blocks: function.blocks.clone(),
-        }
+        })
     }
 
     pub(super) fn blocks_count(&self) -> usize {
         self.blocks.len()
     }
+}
+
+/// Whether a captured cell does not stay the one that was captured.
+fn keeps_no_capture(function: &Function) -> bool {
+    let mut is_written = false;
+    for instruction in function.blocks.iter().flat_map(|block| &block.instructions) {
+        each_written(&instruction.operation, &mut |register| {
+            is_written |= function.captures.contains(&register);
+        });
+    }
+    is_written
 }
 
 fn note_uses(operation: &Operation, parameters: &mut [Parameter]) {
@@ -139,8 +159,10 @@ pub(super) fn calls<'c>(
     choose: &mut dyn FnMut(usize) -> Option<&'c Callee>,
 ) -> bool {
     let old = std::mem::take(&mut caller.blocks);
+    let writes = writes(caller, &old);
+    let cells = captured(&writes, &old);
     let mut expander = Expander {
-        writes: writes(caller, &old),
+        writes,
         caller,
         out: Vec::with_capacity(old.len()),
         current: Vec::new(),
@@ -155,11 +177,19 @@ pub(super) fn calls<'c>(
                 into,
                 function,
                 arguments,
-                this: None,
+                this,
             } = &instruction.operation
+                && let Some(cells) = cells_of(*this, &cells)
                 && let Some(callee) = choose(function.0 as usize)
+                && callee.captures.len() == cells.len()
             {
-                expander.expand(callee, *into, arguments, instruction.span);
+                let call = Call {
+                    into: *into,
+                    arguments,
+                    cells,
+                    span: instruction.span,
+                };
+                expander.expand(callee, call);
                 changed = true;
             } else {
                 expander.current.push(instruction);
@@ -176,6 +206,42 @@ pub(super) fn calls<'c>(
     }
     caller.blocks = out;
     changed
+}
+
+/// A call that is replaced.
+#[derive(Clone, Copy)]
+struct Call<'c> {
+    into: Register,
+    arguments: &'c [Register],
+    /// What the callee captures.
+    cells: &'c [Register],
+    span: Span,
+}
+
+/// Function values that are made once, with cells that are always the same.
+type Captured = HashMap<Register, Vec<Register>>;
+
+fn captured(writes: &[u32], blocks: &[Block]) -> Captured {
+    let is_fixed = |register: &Register| writes[register.0 as usize] <= 1;
+    let mut captured = Captured::new();
+    for instruction in blocks.iter().flat_map(|block| &block.instructions) {
+        if let Operation::Closure { into, cells, .. } = &instruction.operation
+            && is_fixed(into)
+            && cells.iter().all(is_fixed)
+        {
+            captured.insert(*into, cells.clone());
+        }
+    }
+    captured
+}
+
+/// The cells that a call passes on with a function value, if they are known.
+fn cells_of(this: Option<Operand>, captured: &Captured) -> Option<&[Register]> {
+    match this {
+        None => Some(&[]),
+        Some(Operand::Register(value)) => captured.get(&value).map(Vec::as_slice),
+        Some(_) => None,
+    }
 }
 
 /// How often each register is written.
@@ -220,8 +286,9 @@ impl Expander<'_> {
         self.current.push(Instruction { operation, span });
     }
 
-    fn expand(&mut self, callee: &Callee, into: Register, arguments: &[Register], span: Span) {
-        let stands = self.stands(callee, into, arguments, span);
+    fn expand(&mut self, callee: &Callee, call: Call<'_>) {
+        let Call { into, span, .. } = call;
+        let stands = self.stands(callee, call);
         if let [block] = callee.blocks.as_slice()
             && let Terminator::Return(result) = block.terminator
         {
@@ -249,13 +316,13 @@ impl Expander<'_> {
     }
 
     /// What stands for each register of the callee. What must be done first is done.
-    fn stands(
-        &mut self,
-        callee: &Callee,
-        into: Register,
-        arguments: &[Register],
-        span: Span,
-    ) -> Vec<Stand> {
+    fn stands(&mut self, callee: &Callee, call: Call<'_>) -> Vec<Stand> {
+        let Call {
+            into,
+            arguments,
+            cells,
+            span,
+        } = call;
         let mut stands = Vec::with_capacity(callee.registers.len());
         let mut copies = Vec::new();
         for (parameter, argument) in callee.parameters.iter().zip(arguments) {
@@ -277,12 +344,13 @@ impl Expander<'_> {
             if argument.is_some() && !matches!(stands[index], Stand::Own(_)) {
                 continue;
             }
-            if callee
-                .results
-                .iter()
-                .any(|result| result.0 as usize == index)
-            {
+            let is_it = |register: &Register| register.0 as usize == index;
+            if callee.results.iter().any(is_it) {
                 stands.push(Stand::Own(into));
+                continue;
+            }
+            if let Some(capture) = callee.captures.iter().position(is_it) {
+                stands.push(Stand::Borrowed(Operand::Register(cells[capture])));
                 continue;
             }
             let own = self.register(info.clone());

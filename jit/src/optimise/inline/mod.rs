@@ -2,7 +2,8 @@
 //!
 //! In: a program. Out: the same, where calls by name of small functions, or of functions that are called in one place only,
 //! are replaced by what the functions do. Fuel, spans and the order of everything stay as they were. Not inlined: functions
-//! that a function value may reach (they are marked while they are executed), that capture variables or that have `$this`.
+//! that a function value may reach, that may be entered again (they are marked while they are executed), that have `$this`,
+//! or that capture variables of which the caller does not show which they are.
 //! Callees come before their callers, so that what is inlined has its own calls inlined already; recursion is refused by the
 //! resolver, so there is such an order. How much a function may grow is bounded.
 
@@ -10,7 +11,10 @@ mod expand;
 
 use self::expand::Callee;
 use crate::infer::crossing;
-use crate::ir::{Function, Operation, Program, RegisterInfo, reached_by_value};
+use crate::ir::{
+    Function, Operation, Program, RegisterInfo, callees, entered_again, followers_first,
+    reached_by_value,
+};
 
 /// A function of up to so many instructions is inlined wherever it is called.
 const SMALL_COUNT_MAX: usize = 24;
@@ -27,6 +31,7 @@ const SIZE_MAX: usize = 100_000;
 /// Inlines calls in every function; tells which functions changed.
 pub(super) fn program(program: &mut Program, tidy: &mut dyn FnMut(&mut Function)) -> Vec<bool> {
     let by_value = reached_by_value(program);
+    let marked = entered_again(program, &by_value);
     let callees: Vec<Vec<usize>> = program.functions.iter().map(callees).collect();
     let mut places = vec![0_usize; callees.len()];
     for callee in callees.iter().flatten() {
@@ -34,7 +39,7 @@ pub(super) fn program(program: &mut Program, tidy: &mut dyn FnMut(&mut Function)
     }
     let mut changed = vec![false; callees.len()];
     let mut bodies: Vec<Option<Callee>> = callees.iter().map(|_| None).collect();
-    for caller in callees_first(&callees) {
+    for caller in followers_first(&callees, 0..callees.len()) {
         let wanted = callees[caller]
             .iter()
             .any(|callee| bodies[*callee].is_some());
@@ -43,27 +48,17 @@ pub(super) fn program(program: &mut Program, tidy: &mut dyn FnMut(&mut Function)
             changed[caller] = true;
         }
         let function = &program.functions[caller];
-        let is_plain = function.captures.is_empty() && function.this.is_none();
+        let is_plain = function.this.is_none();
         let limit = match places[caller] {
             0 => continue,
             1 => ONCE_COUNT_MAX,
             _ => SMALL_COUNT_MAX,
         };
-        if is_plain && !by_value[caller] && weight(function) <= limit {
-            bodies[caller] = Some(Callee::of(function));
+        if is_plain && !by_value[caller] && !marked[caller] && weight(function) <= limit {
+            bodies[caller] = Callee::of(function);
         }
     }
     changed
-}
-
-/// The functions called by name, as often as they are.
-fn callees(function: &Function) -> Vec<usize> {
-    let instructions = function.blocks.iter().flat_map(|block| &block.instructions);
-    let callees = instructions.filter_map(|instruction| match &instruction.operation {
-        Operation::Call { function, .. } => Some(function.0 as usize),
-        _ => None,
-    });
-    callees.collect()
 }
 
 /// Instructions that become code worth speaking of.
@@ -79,31 +74,6 @@ fn weight(function: &Function) -> usize {
         )
     });
     weighty.count() + function.blocks.len()
-}
-
-/// All functions, each behind those it calls.
-fn callees_first(callees: &[Vec<usize>]) -> Vec<usize> {
-    let mut order = Vec::with_capacity(callees.len());
-    let mut seen = vec![false; callees.len()];
-    for root in 0..callees.len() {
-        // Depth first with a stack of its own: the graph is as deep as the script is long.
-        let mut open = vec![(root, 0_usize)];
-        while let Some((function, next)) = open.pop() {
-            if next == 0 && std::mem::replace(&mut seen[function], true) {
-                continue;
-            }
-            match callees[function].get(next) {
-                Some(callee) => {
-                    open.push((function, next + 1));
-                    if !seen[*callee] {
-                        open.push((*callee, 0));
-                    }
-                }
-                None => order.push(function),
-            }
-        }
-    }
-    order
 }
 
 /// Inlines calls in one function; tells whether it did.

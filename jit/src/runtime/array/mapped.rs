@@ -22,7 +22,7 @@ pub(super) struct Entry {
     /// A number, a string or none; undefined in a hole.
     key: Value,
     pub(super) value: Value,
-    hash: u32,
+    pub(super) hash: u32,
 }
 
 impl Entry {
@@ -165,6 +165,7 @@ impl HslArray {
     }
 
     /// Adds an entry whose key is not there yet, in the mapped form. Nothing changes if that fails.
+    #[inline]
     pub(super) fn insert(
         &mut self,
         key: Key<'_>,
@@ -173,14 +174,8 @@ impl HslArray {
     ) -> Result<usize, ErrorKind> {
         check_length(self.len() + 1)?;
         let key_value = key.to_value()?;
-        if self.entries.is_full() && (self.entries.len() - self.len()) * 2 > self.entries.len() {
-            self.compact();
-        }
-        self.entries.reserve(1)?;
-        let count = self.entries.len() + 1;
-        if count > SEARCHED_MAX && count * 4 > self.table.len() * 3 {
-            self.table = HeapVec::filled((count * 2).next_power_of_two(), &0)?;
-            self.fill_table();
+        if self.entries.is_full() || self.is_table_short() {
+            self.make_room()?;
         }
         let position = self.entries.len();
         self.entries.push(Entry {
@@ -199,6 +194,28 @@ impl HslArray {
             self.next_is_stale = false;
         }
         Ok(position)
+    }
+
+    /// Whether one more entry needs a larger table.
+    #[inline]
+    fn is_table_short(&self) -> bool {
+        let count = self.entries.len() + 1;
+        count > SEARCHED_MAX && count * 4 > self.table.len() * 3
+    }
+
+    /// Makes room for one more entry.
+    #[inline(never)]
+    fn make_room(&mut self) -> Result<(), ErrorKind> {
+        if self.entries.is_full() && (self.entries.len() - self.len()) * 2 > self.entries.len() {
+            self.compact();
+        }
+        self.entries.reserve(1)?;
+        if self.is_table_short() {
+            let count = self.entries.len() + 1;
+            self.table = HeapVec::filled((count * 2).next_power_of_two(), &0)?;
+            self.fill_table();
+        }
+        Ok(())
     }
 
     /// Makes the entry at this position a hole. Without elements the array is packed again.

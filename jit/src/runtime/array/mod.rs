@@ -109,11 +109,23 @@ impl Value {
             return Err(ErrorKind::NotAnArray { got: self.kind() });
         };
         if !array.is_unique() {
-            *self = array.copy()?;
+            self.unshare()?;
         }
         Ok(self.as_unique_array().expect("a copy is nobody else's"))
     }
+
+    /// An array that others see, too, becomes a copy.
+    #[inline(never)]
+    fn unshare(&mut self) -> Result<(), ErrorKind> {
+        if let Some(array) = self.as_array() {
+            *self = array.copy()?;
+        }
+        Ok(())
+    }
 }
+
+/// How many entries there is room for where an array becomes a mapped one while it is built.
+const ADDED_MIN: usize = 8;
 
 /// An array that is made for at most so many values has room for them in its own block.
 const ROOM_MAX: u8 = 8;
@@ -305,6 +317,53 @@ impl HslArray {
         }
         let key = Key::Integer(self.next);
         self.insert(key, key.hash(), value).map(|_| ())
+    }
+
+    /// Makes room for as many elements as another array has, if both are packed.
+    ///
+    /// # Errors
+    ///
+    /// If the heap exceeds its limit.
+    pub fn reserve_as(&mut self, other: &Self) -> Result<(), ErrorKind> {
+        if self.is_packed() && other.is_packed() {
+            self.values.reserve(other.len())?;
+        }
+        Ok(())
+    }
+
+    /// Adds a value at the end, under the key of the element in front of a position of another array that [`Self::next`]
+    /// gave. No element may have that key yet. Without an element there, nothing is added.
+    ///
+    /// # Errors
+    ///
+    /// If the array exceeds [`ARRAY_LENGTH_MAX`] or the heap its limit.
+    pub fn append_as(
+        &mut self,
+        walked: &Self,
+        position: usize,
+        value: Value,
+    ) -> Result<(), ErrorKind> {
+        let before = position.wrapping_sub(1);
+        let (key, hash) = if walked.is_packed() {
+            if self.is_packed() && before == self.len() {
+                return self.append(value);
+            }
+            let key = Key::at(before);
+            (key, key.hash())
+        } else {
+            match walked.entries.get(before) {
+                Some(entry) => (entry.key(), entry.hash),
+                None => return Ok(()),
+            }
+        };
+        if self.is_packed() {
+            if key.position() == Some(self.len()) {
+                return self.append(value);
+            }
+            self.unpack()?;
+            self.entries.reserve(ADDED_MIN)?;
+        }
+        self.insert(key, hash, value).map(|_| ())
     }
 
     /// The place of the last element.
