@@ -369,6 +369,34 @@ fn inlining_never_makes_a_script_need_too_much_stack() {
 }
 
 #[test]
+fn second_versions_never_make_a_script_need_too_much_stack() {
+    // Each of many functions reached by value may call the whole chain, and each of the chain may wait for its version.
+    let (levels, starts) = (34, 40);
+    let mut text = String::new();
+    for level in 0..levels {
+        let next = match level + 1 < levels {
+            true => format!(
+                "if ($n == 17) return f{0}($s . 1, $n); return f{0}($s, $n);",
+                level + 1
+            ),
+            false => "return $n;".to_owned(),
+        };
+        text += &format!(
+            "function f{level}($s, $n) {{ for ($i = 0; $i < length($s); $i++) if ($s[$i] == \"a\") $n++; {next} }}\n"
+        );
+    }
+    let mut all = Vec::new();
+    for start in 0..starts {
+        text += &format!("function s{start}($s) {{ return f0($s, {start}); }}\n");
+        all.push(format!("s{start}"));
+    }
+    let all = all.join(", ");
+    text +=
+        &format!("$all = [{all}]; foreach ([\"ab\", [1]] as $x) {{ $f = $all[1]; echo $f($x); }}");
+    assert_eq!(outcome(&text).output, [b"35".to_vec(), b"1".to_vec()]);
+}
+
+#[test]
 fn inference_changes_nothing_but_speed() {
     let text = "$s = 0; for ($i = 0; $i < 1000; $i++) { if ($i % 3 == 0) $s += $i; else $s = $s - 1; } echo $s;\
                 $t = \"\"; foreach ([1, \"a\", true] as $k => $v) $t .= \"$k$v\" . ($v == 1 ? \"y\" : \"n\"); echo $t;";
