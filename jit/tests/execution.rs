@@ -8,7 +8,7 @@ use postern_jit::execution::{
     Ending, Execution, HostAnswer, Input, Limits, Outcome, ScriptInstance, Step,
 };
 use postern_jit::infer::Inference;
-use postern_jit::optimise::Optimisations;
+use postern_jit::optimise::{Optimisation, Optimisations};
 use postern_jit::resolve::{
     Arity, Environment, HostFunction, LoadError, LoadedFile, Loader, NoFiles, PredefinedVariable,
 };
@@ -394,6 +394,24 @@ fn second_versions_never_make_a_script_need_too_much_stack() {
     text +=
         &format!("$all = [{all}]; foreach ([\"ab\", [1]] as $x) {{ $f = $all[1]; echo $f($x); }}");
     assert_eq!(outcome(&text).output, [b"35".to_vec(), b"1".to_vec()]);
+}
+
+#[test]
+fn loops_for_callbacks_never_make_a_function_too_large() {
+    // Each loop has blocks and registers of its own; compiling takes time and memory for their product.
+    let mut text = "function f($x) { return $x; } $l = [1];".to_owned();
+    text += &"$l = array_filter(f, $l);\n".repeat(400);
+    let octets = |optimisations| {
+        let options = Options {
+            optimisations,
+            ..Options::default()
+        };
+        let script = compile_with(&text, options);
+        script.expect("it compiles").code_bytes()
+    };
+    let with = octets(Optimisations::ALL);
+    let without = octets(Optimisations::ALL.without(Optimisation::Callbacks));
+    assert!(with < without * 2, "{with} and {without} octets");
 }
 
 #[test]
