@@ -415,6 +415,33 @@ fn loops_for_callbacks_never_make_a_function_too_large() {
 }
 
 #[test]
+fn ranges_that_take_long_to_find_are_given_up() {
+    // Each round of the loop hands what is known of one variable on to the next one only.
+    let count = 180;
+    let names: Vec<String> = (0..count).map(|number| format!("$a{number}")).collect();
+    let mut text = format!("function f($l) {{ {} = 0; ", names.join(" = 0; "));
+    text += "foreach ($l as $x) {\n";
+    for pair in names.windows(2).rev() {
+        text += &format!("if ($x) {} = {};\n", pair[1], pair[0]);
+    }
+    text += "$a0 += 1; if ($a0 > 10000000) $a0 = 0; } ";
+    text += &format!(
+        "return {}; }} echo f([1, 2]); echo f([]);",
+        names.join(" + ")
+    );
+    let octets = |optimisations| {
+        let options = Options {
+            optimisations,
+            ..Options::default()
+        };
+        let script = compile_with(&text, options);
+        script.expect("it compiles").code_bytes()
+    };
+    let without = octets(Optimisations::ALL.without(Optimisation::Ranges));
+    assert_eq!(octets(Optimisations::ALL), without);
+}
+
+#[test]
 fn inference_changes_nothing_but_speed() {
     let text = "$s = 0; for ($i = 0; $i < 1000; $i++) { if ($i % 3 == 0) $s += $i; else $s = $s - 1; } echo $s;\
                 $t = \"\"; foreach ([1, \"a\", true] as $k => $v) $t .= \"$k$v\" . ($v == 1 ? \"y\" : \"n\"); echo $t;";
