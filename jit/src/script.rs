@@ -297,6 +297,14 @@ pub(crate) struct Built {
     pub(crate) resolved: Resolved,
 }
 
+/// What makes chains of calls need more stack, so that a script may fit without it: a function that took others in has a
+/// larger frame, callbacks that are called by name lengthen the chains, and a function waits for its second version.
+const STACK_TAKERS: [Optimisation; 3] = [
+    Optimisation::Inline,
+    Optimisation::Callbacks,
+    Optimisation::Versions,
+];
+
 /// The machine code of a program, and the program that it was made of.
 fn translate(plain: &ir::Program, options: Options<'_>) -> Result<(ir::Program, Code), Diagnostic> {
     let span = plain.functions[0].span;
@@ -310,7 +318,7 @@ fn translate(plain: &ir::Program, options: Options<'_>) -> Result<(ir::Program, 
         if code.stack_bytes <= STACK_BYTES as u64 {
             return Ok((program, code));
         }
-        if !optimisations.has(Optimisation::Inline) {
+        if STACK_TAKERS.iter().all(|one| !optimisations.has(*one)) {
             let message = format!(
                 "this script may need {} octets of stack and {STACK_BYTES} is the limit",
                 code.stack_bytes
@@ -318,11 +326,9 @@ fn translate(plain: &ir::Program, options: Options<'_>) -> Result<(ir::Program, 
             return Err(Diagnostic::error(span, message)
                 .with_expected("fewer or smaller functions that call each other"));
         }
-        // A function that took others in has a larger frame, and callbacks that are called by name lengthen chains of
-        // calls: they may fit without that.
-        optimisations = optimisations
-            .without(Optimisation::Inline)
-            .without(Optimisation::Callbacks);
+        optimisations = STACK_TAKERS
+            .iter()
+            .fold(optimisations, |some, one| some.without(*one));
     }
 }
 

@@ -8,7 +8,7 @@ use postern_jit::execution::{
     Ending, Execution, HostAnswer, Input, Limits, Outcome, ScriptInstance, Step,
 };
 use postern_jit::infer::Inference;
-use postern_jit::optimise::Optimisations;
+use postern_jit::optimise::{Optimisation, Optimisations};
 use postern_jit::resolve::{
     Arity, Environment, HostFunction, LoadError, LoadedFile, Loader, NoFiles, PredefinedVariable,
 };
@@ -366,6 +366,79 @@ fn inlining_never_makes_a_script_need_too_much_stack() {
     text += "echo f119(1);";
     let script = compile_with(&text, Options::default());
     assert!(script.is_ok(), "{script:?}");
+}
+
+#[test]
+fn second_versions_never_make_a_script_need_too_much_stack() {
+    // Each of many functions reached by value may call the whole chain, and each of the chain may wait for its version.
+    let (levels, starts) = (34, 40);
+    let mut text = String::new();
+    for level in 0..levels {
+        let next = match level + 1 < levels {
+            true => format!(
+                "if ($n == 17) return f{0}($s . 1, $n); return f{0}($s, $n);",
+                level + 1
+            ),
+            false => "return $n;".to_owned(),
+        };
+        text += &format!(
+            "function f{level}($s, $n) {{ for ($i = 0; $i < length($s); $i++) if ($s[$i] == \"a\") $n++; {next} }}\n"
+        );
+    }
+    let mut all = Vec::new();
+    for start in 0..starts {
+        text += &format!("function s{start}($s) {{ return f0($s, {start}); }}\n");
+        all.push(format!("s{start}"));
+    }
+    let all = all.join(", ");
+    text +=
+        &format!("$all = [{all}]; foreach ([\"ab\", [1]] as $x) {{ $f = $all[1]; echo $f($x); }}");
+    assert_eq!(outcome(&text).output, [b"35".to_vec(), b"1".to_vec()]);
+}
+
+#[test]
+fn loops_for_callbacks_never_make_a_function_too_large() {
+    // Each loop has blocks and registers of its own; compiling takes time and memory for their product.
+    let mut text = "function f($x) { return $x; } $l = [1];".to_owned();
+    text += &"$l = array_filter(f, $l);\n".repeat(400);
+    let octets = |optimisations| {
+        let options = Options {
+            optimisations,
+            ..Options::default()
+        };
+        let script = compile_with(&text, options);
+        script.expect("it compiles").code_bytes()
+    };
+    let with = octets(Optimisations::ALL);
+    let without = octets(Optimisations::ALL.without(Optimisation::Callbacks));
+    assert!(with < without * 2, "{with} and {without} octets");
+}
+
+#[test]
+fn ranges_that_take_long_to_find_are_given_up() {
+    // Each round of the loop hands what is known of one variable on to the next one only.
+    let count = 180;
+    let names: Vec<String> = (0..count).map(|number| format!("$a{number}")).collect();
+    let mut text = format!("function f($l) {{ {} = 0; ", names.join(" = 0; "));
+    text += "foreach ($l as $x) {\n";
+    for pair in names.windows(2).rev() {
+        text += &format!("if ($x) {} = {};\n", pair[1], pair[0]);
+    }
+    text += "$a0 += 1; if ($a0 > 10000000) $a0 = 0; } ";
+    text += &format!(
+        "return {}; }} echo f([1, 2]); echo f([]);",
+        names.join(" + ")
+    );
+    let octets = |optimisations| {
+        let options = Options {
+            optimisations,
+            ..Options::default()
+        };
+        let script = compile_with(&text, options);
+        script.expect("it compiles").code_bytes()
+    };
+    let without = octets(Optimisations::ALL.without(Optimisation::Ranges));
+    assert_eq!(octets(Optimisations::ALL), without);
 }
 
 #[test]

@@ -68,27 +68,40 @@ pub(super) fn compile_all(
     produce: impl FnOnce(&mut dyn FnMut(Task)),
 ) -> Result<Vec<Compiled>, CompileFailure> {
     if threads < 2 {
-        let mut context = Context::new();
-        let mut results = Vec::new();
-        produce(&mut |task| results.push(compile_one(isa, &mut context, task)));
-        return results.into_iter().collect();
+        return compile_here(isa, produce);
     }
     let (hand_over, tasks) = sync_channel(threads * QUEUED_PER_THREAD);
     let (give_back, results) = channel();
     // The threads own it: were there no thread left, nobody would wait for one.
     let tasks = Arc::new(Mutex::new(tasks));
-    let mut numbered = thread::scope(|scope| {
-        for _ in 0..threads {
+    thread::scope(|scope| {
+        let started = (0..threads).map_while(|_| {
             let (tasks, give_back) = (Arc::clone(&tasks), give_back.clone());
-            scope.spawn(move || work(isa, &tasks, &give_back));
+            let working = move || work(isa, &tasks, &give_back);
+            thread::Builder::new().spawn_scoped(scope, working).ok()
+        });
+        // The system may have no more threads to give: then those that there are do the work.
+        if started.count() == 0 {
+            return compile_here(isa, produce);
         }
         drop((tasks, give_back));
         hand_over_all(&hand_over, produce);
         drop(hand_over);
-        results.iter().collect::<Vec<_>>()
-    });
-    numbered.sort_unstable_by_key(|(number, _)| *number);
-    numbered.into_iter().map(|(_, result)| result).collect()
+        let mut numbered: Vec<_> = results.iter().collect();
+        numbered.sort_unstable_by_key(|(number, _)| *number);
+        numbered.into_iter().map(|(_, result)| result).collect()
+    })
+}
+
+/// The same on this thread alone.
+fn compile_here(
+    isa: &dyn TargetIsa,
+    produce: impl FnOnce(&mut dyn FnMut(Task)),
+) -> Result<Vec<Compiled>, CompileFailure> {
+    let mut context = Context::new();
+    let mut results = Vec::new();
+    produce(&mut |task| results.push(compile_one(isa, &mut context, task)));
+    results.into_iter().collect()
 }
 
 type Numbered<T> = (usize, T);

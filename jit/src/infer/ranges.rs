@@ -3,7 +3,7 @@
 //! In: a function and the representation of its registers. Out: the instructions whose sum or difference is at most 2^53 in
 //! size whenever they run. A forward data-flow analysis over least and greatest values: comparisons that lead into a block
 //! bound what they compared (`$i < 10` in a loop), and a bound that keeps growing is widened to the next of a few, so that
-//! it ends soon.
+//! it ends soon. Where it does not, as in a loop that hands values on from one of many variables to the next, it is given up.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -17,6 +17,9 @@ const EXACT_MAX: i64 = 1 << 53;
 
 /// Blocks times integers of a function that is looked at: larger ones keep their checks.
 const SIZE_MAX: usize = 1 << 20;
+
+/// Integers and instructions that are gone through in all before a function keeps its checks.
+const EFFORT_MAX: usize = 1 << 22;
 
 /// How often a block is entered with other values before its bounds are widened.
 const PATIENCE: u32 = 2;
@@ -97,8 +100,10 @@ pub(super) fn exact_sums(function: &Function, representation: &[Representation])
     if analysis.integers == 0 || SIZE_MAX < function.blocks.len() * analysis.integers {
         return ExactSums::default();
     }
-    let entry = analysis.flow();
     let mut exact = ExactSums::default();
+    let Some(entry) = analysis.flow() else {
+        return exact;
+    };
     for (number, (block, state)) in function.blocks.iter().zip(entry).enumerate() {
         let Some(mut state) = state else { continue };
         for (index, instruction) in block.instructions.iter().enumerate() {
@@ -136,9 +141,10 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// Per block: the ranges when control enters it; none for a block that is never entered.
-    fn flow(&self) -> Vec<Option<State>> {
+    /// Per block: the ranges when control enters it; none for a block that is never entered. `None` if that takes too long.
+    fn flow(&self) -> Option<Vec<Option<State>>> {
         let count = self.function.blocks.len();
+        let mut effort = EFFORT_MAX;
         let mut entry: Vec<Option<State>> = vec![None; count];
         let mut entered = vec![0_u32; count];
         entry[0] = Some(vec![Range::ANY; self.integers]);
@@ -147,6 +153,7 @@ impl<'a> Analysis<'a> {
             let Some(state) = &entry[index] else { continue };
             let mut state = state.clone();
             let block = &self.function.blocks[index];
+            effort = effort.checked_sub(self.integers + block.instructions.len())?;
             for instruction in &block.instructions {
                 self.step(&mut state, &instruction.operation);
             }
@@ -158,7 +165,7 @@ impl<'a> Analysis<'a> {
                 }
             });
         }
-        entry
+        Some(entry)
     }
 
     /// Calls back for each block that may come next, with what is known there.

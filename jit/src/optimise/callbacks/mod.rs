@@ -6,13 +6,15 @@
 //! takes one unit for each element, and so does the loop. The array is held while it is walked, so a callback that writes to
 //! the variable it came from copies it. What is no array goes to the builtin, whose complaint it is.
 //! Does not: touch programs whose calls by value may reach the bound on how many are nested, since a call by name is not
-//! counted; nor make calls by name that go round in a circle; nor touch sessions, whose functions others may replace.
+//! counted; nor make calls by name that go round in a circle; nor touch sessions, whose functions others may replace; nor let
+//! a function grow beyond what inlining may make of it.
 
 mod walk;
 
 use self::walk::Walk;
+use super::inline::SIZE_MAX;
 use crate::codegen::ENTRIES_MAX;
-use crate::infer::each_written;
+use crate::infer::{crossing, each_written};
 use crate::ir::{
     Function, FunctionId, FunctionReference, Operand, Operation, Program, Register, RegisterInfo,
     callees, reached_by_value,
@@ -76,7 +78,7 @@ fn modules_count(program: &Program) -> usize {
 fn candidates(program: &Program, caller: usize, calls: &mut Calls) -> Vec<Candidate> {
     let function = &program.functions[caller];
     let mut found = Vec::new();
-    let mut values = None;
+    let mut known = None;
     for (block, content) in function.blocks.iter().enumerate() {
         for (place, instruction) in content.instructions.iter().enumerate() {
             let Operation::CallBuiltin {
@@ -88,11 +90,14 @@ fn candidates(program: &Program, caller: usize, calls: &mut Calls) -> Vec<Candid
             let Some(walk) = Walk::of(*builtin, arguments.len()) else {
                 continue;
             };
-            let values = values.get_or_insert_with(|| Values::of(function));
+            let of_function = || (Values::of(function), Growth::of(function));
+            let (values, growth) = known.get_or_insert_with(of_function);
             if let Some((callee, value)) = values.function(arguments[0])
                 && let Some(callback) = callback(program, callee, value, walk)
+                && let Some(grown) = growth.with_loop()
                 && calls.add(caller, callee.0 as usize)
             {
+                *growth = grown;
                 found.push(Candidate {
                     block,
                     place,
@@ -129,6 +134,31 @@ fn callback(
             .to_vec(),
         is_variadic: callee.variadic,
     })
+}
+
+/// What inference takes time and memory for in a function, which is the product of both.
+#[derive(Clone, Copy)]
+struct Growth {
+    blocks: usize,
+    /// Those that live across blocks.
+    registers: usize,
+}
+
+impl Growth {
+    fn of(function: &Function) -> Self {
+        Self {
+            blocks: function.blocks.len(),
+            registers: crossing(function).len(),
+        }
+    }
+
+    /// The same with one more loop, if the function does not get too large by it.
+    fn with_loop(self) -> Option<Self> {
+        let blocks = self.blocks + Walk::BLOCKS_MAX;
+        let registers = self.registers + Walk::REGISTERS_MAX;
+        let fits = blocks.saturating_mul(registers) <= SIZE_MAX;
+        fits.then_some(Self { blocks, registers })
+    }
 }
 
 /// What the registers of a function are written with, if that is one thing only.

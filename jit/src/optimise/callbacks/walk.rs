@@ -26,6 +26,12 @@ pub(super) enum Walk {
 }
 
 impl Walk {
+    /// How many blocks a loop adds to a function at most.
+    pub(super) const BLOCKS_MAX: usize = 8;
+    /// How many registers that live across blocks a loop adds to a function at most: the array, the position, the element and
+    /// the result.
+    pub(super) const REGISTERS_MAX: usize = 4;
+
     /// What a builtin does that is called with so many arguments.
     pub(super) fn of(builtin: u32, arguments_count: usize) -> Option<Self> {
         let builtin = builtins::registry().get(builtin as usize)?;

@@ -26,7 +26,7 @@ const ONCE_COUNT_MAX: usize = 150;
 const GROWTH_COUNT: usize = 1_000;
 
 /// Blocks times registers that live across blocks that a function may grow to.
-const SIZE_MAX: usize = 100_000;
+pub(super) const SIZE_MAX: usize = 100_000;
 
 /// Inlines calls in every function; tells which functions changed.
 pub(super) fn program(program: &mut Program, tidy: &mut dyn FnMut(&mut Function)) -> Vec<bool> {
