@@ -426,7 +426,7 @@ pub fn joined_part_at_once(
     concat_short(&[before, behind])
 }
 
-/// What [`slice`] gives for a part that is short but no single octet, if there is a block for it at hand.
+/// What [`slice()`] gives for a part that is short but no single octet, if there is a block for it at hand.
 #[inline]
 #[must_use]
 pub fn part_at_once(string: &HslString, start: usize, end: usize) -> Option<Value> {
