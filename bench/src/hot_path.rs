@@ -15,7 +15,7 @@ use postern::smtp::command::Command;
 use postern::smtp::line::{LineScanner, Scan};
 use postern::smtp::reply::Replies;
 use postern::smtp::session::{
-    AcceptDomains, ClientFacts, Relay, Session, SessionLimits, SessionOptions, Step,
+    AcceptDomains, ClientFacts, Session, SessionLimits, SessionOptions, Step,
 };
 
 use crate::failure::Failure;
@@ -104,17 +104,14 @@ impl Core {
         let accept_domains = AcceptDomains::new(["example.com"])
             .map_err(|error| Failure(format!("pattern {} is no domain", error.index)))?;
         let options = SessionOptions {
-            hostname: "mx.example.com".into(),
             accept_domains,
             limits: SessionLimits {
                 idle_commands_max: u32::MAX,
                 ..SessionLimits::default()
             },
+            ..SessionOptions::new("mx.example.com")
         };
-        let client = ClientFacts {
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            relay: Relay::Denied,
-        };
+        let client = ClientFacts::new(IpAddr::V4(Ipv4Addr::LOCALHOST));
         Ok(Self {
             scanner: LineScanner::new(),
             session: Session::new(Arc::new(options), client),

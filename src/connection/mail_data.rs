@@ -74,7 +74,7 @@ enum Failure {
 /// Reads up to the end of mail data.
 async fn read(
     connection: &mut Connection,
-    message: &mut IncomingMessage<'_>,
+    message: &mut IncomingMessage,
 ) -> Result<Result<u64, MailDataError>, ConnectionError> {
     let mut reader = connection.session.mail_data_reader();
     let mut rate = Rate {
@@ -112,7 +112,7 @@ async fn read(
 async fn take(
     connection: &mut Connection,
     reader: &mut MailDataReader,
-    message: &mut IncomingMessage<'_>,
+    message: &mut IncomingMessage,
     rate: &mut Rate,
 ) -> Option<Result<u64, MailDataError>> {
     while !connection.receive_buffer.is_empty() {

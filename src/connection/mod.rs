@@ -8,6 +8,7 @@
 //! Reading order: `pump.rs`, `script.rs`, `mail_data.rs`, `farewell.rs`, `transport.rs`, `receive_buffer.rs`, `watch.rs`.
 //! RFC 5321 §3.1 (greeting), §3.8 (loss of connection), §4.5.3.2 (time-outs).
 
+mod decision;
 mod farewell;
 mod mail_data;
 mod pump;
@@ -71,7 +72,7 @@ pub struct Served {
     /// What the operator decided.
     pub profile: Arc<Profile>,
     /// Where messages go.
-    pub destination: Destination,
+    pub destination: Rc<Destination>,
     /// The scripts that decide.
     pub hooks: Hooks,
 }

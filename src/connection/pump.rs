@@ -11,11 +11,11 @@
 
 use super::script::{self, Verdict};
 use super::transport::ConnectionError;
-use super::{Connection, mail_data};
+use super::{Connection, decision, mail_data};
 use crate::limits;
 use crate::smtp::command::{Command, ForeignProtocol, SyntaxError};
 use crate::smtp::line::Scan;
-use crate::smtp::session::Step;
+use crate::smtp::session::{Phase, Step};
 
 /// Why the lines of a batch are not answered any further.
 enum Pause {
@@ -25,6 +25,8 @@ enum Pause {
     TurnOver,
     /// A script decides about the line at the front of the receive buffer, of so many octets with its CRLF.
     ScriptDecides(usize),
+    /// Somebody else decides about the command.
+    Decision(Phase),
     /// What follows is mail data.
     MailDataComes,
     /// The session has ended.
@@ -37,6 +39,7 @@ impl Pause {
         match step {
             Step::Continue => None,
             Step::ReceiveMailData => Some(Self::MailDataComes),
+            Step::Decide(phase) => Some(Self::Decision(phase)),
             Step::Close => Some(Self::Closing),
         }
     }
@@ -48,18 +51,24 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
         Verdict::Greet(text) => connection.greet(text.as_deref()).await?,
         Verdict::Refused => return connection.send_replies().await,
     }
-    loop {
+    'batches: loop {
         let mut pause = answer_lines(connection);
-        if let Pause::ScriptDecides(line_octets) = pause {
-            let step = script::proxy(connection, line_octets).await?;
-            let Some(next) = Pause::after(step) else {
-                glommio::executor().yield_if_needed().await;
-                continue;
+        while let Pause::ScriptDecides(_) | Pause::Decision(_) = pause {
+            let step = match pause {
+                Pause::ScriptDecides(line_octets) => script::proxy(connection, line_octets).await?,
+                Pause::Decision(phase) => decision::decide(connection, phase).await?,
+                _ => break,
             };
-            pause = next;
+            match Pause::after(step) {
+                Some(next) => pause = next,
+                None => {
+                    glommio::executor().yield_if_needed().await;
+                    continue 'batches;
+                }
+            }
         }
         match pause {
-            Pause::ScriptDecides(_) => {}
+            Pause::ScriptDecides(_) | Pause::Decision(_) => {}
             Pause::OctetsNeeded => {
                 connection.send_replies().await?;
                 connection.receive_command().await?;

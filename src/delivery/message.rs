@@ -10,21 +10,23 @@
 //! costs no memory and `commit` tells why. One of `commit` and `abandon` must be called; a value that is merely dropped
 //! (the shard is falling) leaves a file in `tmp/` that the next start removes.
 
+use std::rc::Rc;
+
 use super::maildir::unique_name;
 use super::writer::{Action, Job, JobSender, StoreError};
-use super::{Destination, ShardDestination, Tickets};
+use super::{Destination, Kind, Tickets};
 
 /// The message of one transaction on its way to the profile's destination.
 #[derive(Debug)]
-pub struct IncomingMessage<'shard> {
-    destination: &'shard Destination,
+pub struct IncomingMessage {
+    destination: Rc<Destination>,
     /// Its file; none where nothing is kept.
-    file: Option<MessageFile<'shard>>,
+    file: Option<MessageFile>,
 }
 
 #[derive(Debug)]
-struct MessageFile<'shard> {
-    writers: &'shard JobSender,
+struct MessageFile {
+    writers: Rc<JobSender>,
     number: u64,
     name: String,
     content: Vec<u8>,
@@ -33,23 +35,23 @@ struct MessageFile<'shard> {
     failure: Option<StoreError>,
 }
 
-impl<'shard> IncomingMessage<'shard> {
+impl IncomingMessage {
     /// Begins a message in the second `unix_seconds`. `head` writes the trace header fields; it is not called for a
     /// destination that keeps nothing.
     pub fn begin(
-        destination: &'shard Destination,
+        destination: &Rc<Destination>,
         unix_seconds: i64,
         head: impl FnOnce(&mut Vec<u8>),
     ) -> Self {
         let file = match &destination.kind {
-            ShardDestination::Discard => None,
-            ShardDestination::Maildir(writers) => {
+            Kind::Discard => None,
+            Kind::Maildir(writers) => {
                 let mut content = destination.tickets.buffer();
                 head(&mut content);
                 let number = destination.tickets.next_file();
                 let name = unique_name(unix_seconds, writers.shard, number, &writers.host);
                 Some(MessageFile {
-                    writers,
+                    writers: Rc::clone(writers),
                     number,
                     name,
                     content,
@@ -58,7 +60,10 @@ impl<'shard> IncomingMessage<'shard> {
                 })
             }
         };
-        Self { destination, file }
+        Self {
+            destination: Rc::clone(destination),
+            file,
+        }
     }
 
     /// Adds content.
@@ -122,7 +127,7 @@ impl<'shard> IncomingMessage<'shard> {
     }
 }
 
-impl MessageFile<'_> {
+impl MessageFile {
     /// Has the writers do one thing with the content, and takes its memory back.
     async fn run(&mut self, tickets: &Tickets, action: Action) -> Result<(), StoreError> {
         let ticket = tickets.take().await;

@@ -67,14 +67,25 @@ pub enum ShardDestination {
 /// A destination with what the connections of a shard share to use it.
 #[derive(Debug)]
 pub struct Destination {
-    kind: ShardDestination,
+    kind: Kind,
     tickets: Rc<Tickets>,
+}
+
+/// The same as [`ShardDestination`], to be held by many messages at once.
+#[derive(Debug)]
+enum Kind {
+    Discard,
+    Maildir(Rc<JobSender>),
 }
 
 impl Destination {
     /// A destination whose connections wait in `tickets`.
     #[must_use]
     pub fn new(kind: ShardDestination, tickets: Rc<Tickets>) -> Self {
+        let kind = match kind {
+            ShardDestination::Discard => Kind::Discard,
+            ShardDestination::Maildir(writers) => Kind::Maildir(Rc::new(writers)),
+        };
         Self { kind, tickets }
     }
 }

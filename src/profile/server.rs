@@ -58,9 +58,9 @@ pub(super) fn server(
     let budget = table.budget();
     table.finish();
     let session = Arc::new(SessionOptions {
-        hostname: surroundings.hostname.into(),
         accept_domains,
         limits: session_limits,
+        ..SessionOptions::new(surroundings.hostname)
     });
     Profile {
         id,

@@ -162,7 +162,7 @@ impl Shard {
             Ok(Served {
                 hooks: hooks.map_err(failed)?,
                 profile,
-                destination: Destination::new(kind, Rc::clone(&tickets)),
+                destination: Rc::new(Destination::new(kind, Rc::clone(&tickets))),
             })
         });
         let served = served.collect::<Result<_, String>>()?;

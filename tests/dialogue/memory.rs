@@ -163,7 +163,8 @@ impl Server {
     fn step(&mut self, line: Result<Command<'_>, SyntaxError>) {
         self.first = false;
         match self.session.step(line, &mut self.replies) {
-            Step::Continue => {}
+            // Nobody decides here.
+            Step::Continue | Step::Decide(_) => {}
             Step::ReceiveMailData => {
                 self.content.clear();
                 self.reader = Some(self.session.mail_data_reader());

@@ -29,12 +29,12 @@ pub(crate) enum Destination {
 pub(crate) fn profile(name: &str) -> Option<Profile> {
     let mut profile = Profile {
         options: SessionOptions {
-            hostname: "mx.example.org".into(),
             accept_domains: domains(&["example.org", "*.example.net"]),
             limits: SessionLimits {
                 idle_commands_max: 5_000,
                 ..SessionLimits::default()
             },
+            ..SessionOptions::new("mx.example.org")
         },
         relay: Relay::Denied,
         destination: Destination::Stores,

@@ -16,6 +16,7 @@ mod parse;
 
 pub use foreign_protocol::ForeignProtocol;
 pub use parameter::{Parameter, Parameters};
+pub(super) use parse::number;
 
 use super::address::{ForwardPath, PathError, ReversePath};
 
@@ -44,6 +45,14 @@ pub enum Command<'line> {
     Help(&'line [u8]),
     /// QUIT.
     Quit,
+    /// STARTTLS (RFC 3207 §4).
+    StartTls,
+    /// AUTH.
+    Auth(Auth<'line>),
+    /// BDAT.
+    Bdat(Chunk),
+    /// XCLIENT and its attributes, not empty.
+    XClient(&'line [u8]),
     /// A verb that postern does not know, as sent; not empty.
     Unknown(&'line [u8]),
 }
@@ -64,12 +73,16 @@ impl Command<'_> {
             Self::Expn(_) => Verb::Expn,
             Self::Help(_) => Verb::Help,
             Self::Quit => Verb::Quit,
+            Self::StartTls => Verb::StartTls,
+            Self::Auth(_) => Verb::Auth,
+            Self::Bdat(_) => Verb::Bdat,
+            Self::XClient(_) => Verb::XClient,
             Self::Unknown(_) => Verb::Unknown,
         }
     }
 }
 
-/// The verbs, in the order of RFC 5321 §4.1.1.
+/// The verbs: those of RFC 5321 §4.1.1 in its order, then those of extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
     /// HELO (RFC 5321 §4.1.1.1).
@@ -94,13 +107,21 @@ pub enum Verb {
     Noop,
     /// QUIT (RFC 5321 §4.1.1.10).
     Quit,
+    /// STARTTLS (RFC 3207 §4).
+    StartTls,
+    /// AUTH (RFC 4954 §4).
+    Auth,
+    /// BDAT (RFC 3030 §2).
+    Bdat,
+    /// XCLIENT (Postfix, XCLIENT_README).
+    XClient,
     /// Any other word.
     Unknown,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::Helo,
         Self::Ehlo,
         Self::Mail,
@@ -112,6 +133,10 @@ impl Verb {
         Self::Help,
         Self::Noop,
         Self::Quit,
+        Self::StartTls,
+        Self::Auth,
+        Self::Bdat,
+        Self::XClient,
         Self::Unknown,
     ];
 
@@ -130,6 +155,10 @@ impl Verb {
             Self::Help => "HELP",
             Self::Noop => "NOOP",
             Self::Quit => "QUIT",
+            Self::StartTls => "STARTTLS",
+            Self::Auth => "AUTH",
+            Self::Bdat => "BDAT",
+            Self::XClient => "XCLIENT",
             Self::Unknown => "unknown command",
         }
     }
@@ -190,6 +219,48 @@ impl<'line> Rcpt<'line> {
     }
 }
 
+/// The argument of AUTH.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Auth<'line> {
+    mechanism: &'line [u8],
+    initial_response: Option<&'line [u8]>,
+}
+
+impl<'line> Auth<'line> {
+    /// The name of the mechanism as sent, in any case; not empty, not checked.
+    #[must_use]
+    pub const fn mechanism(&self) -> &'line [u8] {
+        self.mechanism
+    }
+
+    /// The initial response, in base64 or `=`, not checked; none if it was not sent.
+    #[must_use]
+    pub const fn initial_response(&self) -> Option<&'line [u8]> {
+        self.initial_response
+    }
+}
+
+/// The argument of BDAT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chunk {
+    octets: u64,
+    is_last: bool,
+}
+
+impl Chunk {
+    /// Octets of mail data that follow the line; `u64::MAX` stands for every larger number, too.
+    #[must_use]
+    pub const fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// Whether mail data ends with it.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        self.is_last
+    }
+}
+
 /// Why a line is no command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SyntaxError {
@@ -220,4 +291,6 @@ pub enum SyntaxError {
     ForwardPath(PathError),
     /// What follows the path is no list of parameters.
     ParameterMalformed(Verb),
+    /// What follows BDAT is no size, or something else than LAST follows the size.
+    ChunkSize,
 }

@@ -10,7 +10,9 @@
 //! Deviation: HELO and EHLO take any word of the octets that names and literals have: what clients
 //! call themselves often is no domain, and nothing is decided on it.
 
-use super::{Command, ForeignProtocol, HeloDomain, Mail, Parameters, Rcpt, SyntaxError, Verb};
+use super::{
+    Auth, Chunk, Command, ForeignProtocol, HeloDomain, Mail, Parameters, Rcpt, SyntaxError, Verb,
+};
 use crate::limits;
 use crate::smtp::address::{forward_path, reverse_path};
 
@@ -43,6 +45,10 @@ impl<'line> Command<'line> {
             Verb::Help => Ok(Self::Help(trim_start(argument))),
             Verb::Noop => Ok(Self::Noop),
             Verb::Quit => no_argument(verb, argument, Self::Quit),
+            Verb::StartTls => no_argument(verb, argument, Self::StartTls),
+            Verb::Auth => auth(argument).map(Self::Auth),
+            Verb::Bdat => bdat(argument).map(Self::Bdat),
+            Verb::XClient => some_argument(verb, argument).map(Self::XClient),
             Verb::Unknown => match ForeignProtocol::of_line(line) {
                 Some(protocol) => Err(SyntaxError::ForeignProtocol(protocol)),
                 None => Ok(Self::Unknown(word)),
@@ -51,10 +57,10 @@ impl<'line> Command<'line> {
     }
 }
 
-/// The verb of a word; every known one has four letters.
+/// The verb of a word; almost every known one has four letters.
 fn verb(word: &[u8]) -> Verb {
     let Ok(mut word) = <[u8; 4]>::try_from(word) else {
-        return Verb::Unknown;
+        return longer_verb(word);
     };
     word.make_ascii_uppercase();
     match &word {
@@ -69,7 +75,19 @@ fn verb(word: &[u8]) -> Verb {
         b"HELP" => Verb::Help,
         b"NOOP" => Verb::Noop,
         b"QUIT" => Verb::Quit,
+        b"AUTH" => Verb::Auth,
+        b"BDAT" => Verb::Bdat,
         _ => Verb::Unknown,
+    }
+}
+
+fn longer_verb(word: &[u8]) -> Verb {
+    if word.eq_ignore_ascii_case(b"STARTTLS") {
+        Verb::StartTls
+    } else if word.eq_ignore_ascii_case(b"XCLIENT") {
+        Verb::XClient
+    } else {
+        Verb::Unknown
     }
 }
 
@@ -122,6 +140,53 @@ fn after_keyword<'line>(
     }
 }
 
+/// `mechanism [SP initial-response]` (RFC 4954 §4).
+fn auth(argument: &[u8]) -> Result<Auth<'_>, SyntaxError> {
+    let (mechanism, rest) = word(some_argument(Verb::Auth, argument)?);
+    let (initial_response, rest) = word(rest);
+    if !rest.is_empty() {
+        return Err(SyntaxError::ArgumentUnexpected(Verb::Auth));
+    }
+    Ok(Auth {
+        mechanism,
+        initial_response: (!initial_response.is_empty()).then_some(initial_response),
+    })
+}
+
+/// `chunk-size [SP "LAST"]` (RFC 3030 §2).
+fn bdat(argument: &[u8]) -> Result<Chunk, SyntaxError> {
+    let (size, rest) = word(some_argument(Verb::Bdat, argument)?);
+    let (last, rest) = word(rest);
+    let is_last = last.eq_ignore_ascii_case(b"LAST");
+    if !rest.is_empty() || !(is_last || last.is_empty()) {
+        return Err(SyntaxError::ChunkSize);
+    }
+    let octets = number(size).ok_or(SyntaxError::ChunkSize)?;
+    Ok(Chunk { octets, is_last })
+}
+
+/// A number in digits; one past 64 bits is larger than every limit, and so is `u64::MAX`.
+pub(in crate::smtp) fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |number, digit| match digit {
+        b'0'..=b'9' => Some(
+            number
+                .saturating_mul(10)
+                .saturating_add(u64::from(digit - b'0')),
+        ),
+        _ => None,
+    })
+}
+
+/// The first word, and what follows the white space behind it.
+fn word(octets: &[u8]) -> (&[u8], &[u8]) {
+    let length = octets.iter().position(|octet| is_space(*octet));
+    let (word, rest) = octets.split_at(length.unwrap_or(octets.len()));
+    (word, trim_start(rest))
+}
+
 fn some_argument(verb: Verb, argument: &[u8]) -> Result<&[u8], SyntaxError> {
     match trim_start(argument) {
         [] => Err(SyntaxError::ArgumentMissing(verb)),
@@ -163,12 +228,12 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    use super::{Command, SyntaxError, Verb};
+    use super::{Chunk, Command, SyntaxError, Verb};
     use crate::smtp::command::ForeignProtocol;
 
     #[test]
     fn verbs_are_found_in_any_case() {
-        let cases: [(&[u8], Verb); 13] = [
+        let cases: [(&[u8], Verb); 17] = [
             (b"helo a", Verb::Helo),
             (b"EhLo a", Verb::Ehlo),
             (b"MAIL FROM:<>", Verb::Mail),
@@ -181,7 +246,11 @@ mod tests {
             (b"noop a b c", Verb::Noop),
             (b"quit", Verb::Quit),
             (b"quits", Verb::Unknown),
-            (b"STARTTLS", Verb::Unknown),
+            (b"startTLS", Verb::StartTls),
+            (b"auth PLAIN", Verb::Auth),
+            (b"Bdat 5", Verb::Bdat),
+            (b"xclient NAME=a", Verb::XClient),
+            (b"STARTTLSX", Verb::Unknown),
         ];
         for (line, verb) in cases {
             assert_eq!(Command::parse(line).map(|command| command.verb()), Ok(verb));
@@ -208,6 +277,43 @@ mod tests {
         for (line, error) in cases {
             assert_eq!(Command::parse(line), Err(error), "{}", line.escape_ascii());
         }
+    }
+
+    #[test]
+    fn chunks_have_a_size_and_may_be_the_last() {
+        let chunk = |octets, is_last| Ok(Command::Bdat(Chunk { octets, is_last }));
+        let cases: [(&[u8], _); 9] = [
+            (b"BDAT 0", chunk(0, false)),
+            (b"bdat 0086  last ", chunk(86, true)),
+            (b"BDAT 99999999999999999999 LAST", chunk(u64::MAX, true)),
+            (b"BDAT", Err(SyntaxError::ArgumentMissing(Verb::Bdat))),
+            (b"BDAT LAST", Err(SyntaxError::ChunkSize)),
+            (b"BDAT -5", Err(SyntaxError::ChunkSize)),
+            (b"BDAT +5", Err(SyntaxError::ChunkSize)),
+            (b"BDAT 5 LASTS", Err(SyntaxError::ChunkSize)),
+            (b"BDAT 5 LAST LAST", Err(SyntaxError::ChunkSize)),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(Command::parse(line), expected, "{}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn auth_has_a_mechanism_and_may_have_a_response() {
+        let parts = |line| match Command::parse(line) {
+            Ok(Command::Auth(auth)) => Ok((auth.mechanism(), auth.initial_response())),
+            Ok(_) => Err(SyntaxError::VerbMissing),
+            Err(error) => Err(error),
+        };
+        assert_eq!(parts(b"AUTH PLAIN"), Ok((&b"PLAIN"[..], None)));
+        assert_eq!(
+            parts(b"AUTH plain  ="),
+            Ok((&b"plain"[..], Some(&b"="[..])))
+        );
+        let missing = SyntaxError::ArgumentMissing(Verb::Auth);
+        assert_eq!(parts(b"AUTH "), Err(missing));
+        let unexpected = SyntaxError::ArgumentUnexpected(Verb::Auth);
+        assert_eq!(parts(b"AUTH PLAIN a b"), Err(unexpected));
     }
 
     #[test]

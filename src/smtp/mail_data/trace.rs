@@ -157,22 +157,17 @@ mod tests {
     use crate::smtp::command::Command;
     use crate::smtp::reply::Replies;
     use crate::smtp::session::{
-        AcceptDomains, ClientFacts, Relay, Session, SessionLimits, SessionOptions, TransactionId,
+        AcceptDomains, ClientFacts, Session, SessionOptions, TransactionId,
     };
 
     /// The trace header of a session that said these lines.
     fn header(hostname: &str, lines: &[&str], date: &str) -> Option<String> {
         let options = SessionOptions {
-            hostname: hostname.into(),
             accept_domains: AcceptDomains::new(["*"]).ok()?,
-            limits: SessionLimits::default(),
+            ..SessionOptions::new(hostname)
         };
         let address = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
-        let client = ClientFacts {
-            address,
-            relay: Relay::Denied,
-        };
-        let mut session = Session::new(Arc::new(options), client);
+        let mut session = Session::new(Arc::new(options), ClientFacts::new(address));
         let mut replies = Replies::new();
         for line in lines {
             let _ = session.step(Command::parse(line.as_bytes()), &mut replies);

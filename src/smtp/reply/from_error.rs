@@ -45,6 +45,7 @@ pub fn from_syntax_error(error: SyntaxError) -> Reply<'static> {
         SyntaxError::ReversePath(error) => path(error, EnhancedCode::of(1, 7)),
         SyntaxError::ForwardPath(error) => path(error, EnhancedCode::of(1, 3)),
         SyntaxError::ParameterMalformed(_) => argument("Parameter is not KEYWORD or KEYWORD=value"),
+        SyntaxError::ChunkSize => argument("Syntax: BDAT size [LAST]"),
     };
     Reply::new(code, enhanced, ReplyText::Fixed(text))
 }
@@ -57,6 +58,7 @@ pub fn from_order_error(error: OrderError) -> Reply<'static> {
         OrderError::MailMissing => "Send MAIL first",
         OrderError::RecipientMissing => "No valid recipients, send RCPT first",
         OrderError::MailGivenAlready => "Sender already given, send RSET to begin anew",
+        OrderError::ChunksBegun => "Mail data comes in chunks, send the last one or RSET",
         OrderError::InMailData => "Mail data expected",
         OrderError::Closing => "Session is over",
     };
@@ -128,6 +130,9 @@ const fn argument_missing_text(verb: Verb) -> &'static str {
         Verb::Ehlo => "Syntax: EHLO domain",
         Verb::Mail => "Syntax: MAIL FROM:<address>",
         Verb::Rcpt => "Syntax: RCPT TO:<address>",
+        Verb::Auth => "Syntax: AUTH mechanism [initial-response]",
+        Verb::Bdat => "Syntax: BDAT size [LAST]",
+        Verb::XClient => "Syntax: XCLIENT attribute=value ...",
         Verb::Data
         | Verb::Rset
         | Verb::Vrfy
@@ -135,6 +140,7 @@ const fn argument_missing_text(verb: Verb) -> &'static str {
         | Verb::Help
         | Verb::Noop
         | Verb::Quit
+        | Verb::StartTls
         | Verb::Unknown => "Argument missing",
     }
 }

@@ -8,7 +8,7 @@
 //! RFC 5321 §4.2.2 and §4.3.2 (codes per command); RFC 3463 §3 (enhanced codes).
 
 use super::{EnhancedCode, Piece, Reply, ReplyCode, ReplyText};
-use crate::smtp::command::{HeloDomain, Verb};
+use crate::smtp::command::Verb;
 use crate::smtp::extension::Extensions;
 use crate::smtp::session::TransactionId;
 
@@ -23,11 +23,8 @@ pub fn greeting<'text>(hostname: &'text str, text: Option<&'text [u8]>) -> Reply
 
 /// The reply to HELO.
 #[must_use]
-pub fn helo<'text>(hostname: &'text str, client: HeloDomain<'text>) -> Reply<'text> {
-    let (hostname, client) = (
-        Piece::Octets(hostname.as_bytes()),
-        Piece::Octets(client.as_octets()),
-    );
+pub fn helo<'text>(hostname: &'text str, client: &'text [u8]) -> Reply<'text> {
+    let (hostname, client) = (Piece::Octets(hostname.as_bytes()), Piece::Octets(client));
     let text = ReplyText::Pieces([hostname, Piece::Words(" greets "), client, Piece::Nothing]);
     Reply::without_enhanced_code(ReplyCode::OK, text)
 }
@@ -36,13 +33,13 @@ pub fn helo<'text>(hostname: &'text str, client: HeloDomain<'text>) -> Reply<'te
 #[must_use]
 pub fn ehlo<'text>(
     hostname: &'text str,
-    client: HeloDomain<'text>,
+    client: &'text [u8],
     extensions: Extensions,
 ) -> Reply<'text> {
     let hostname = hostname.as_bytes();
     let text = ReplyText::Offer {
         hostname,
-        client: client.as_octets(),
+        client,
         extensions,
     };
     Reply::without_enhanced_code(ReplyCode::OK, text)
@@ -146,7 +143,11 @@ pub fn not_offered(verb: Verb) -> Reply<'static> {
         | Verb::Expn
         | Verb::Help
         | Verb::Noop
-        | Verb::Quit => (ReplyCode::NOT_IMPLEMENTED, "Command not implemented"),
+        | Verb::Quit
+        | Verb::StartTls
+        | Verb::Auth
+        | Verb::Bdat
+        | Verb::XClient => (ReplyCode::NOT_IMPLEMENTED, "Command not implemented"),
     };
     Reply::new(code, EnhancedCode::of(5, 1), ReplyText::Fixed(text))
 }

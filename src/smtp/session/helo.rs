@@ -2,14 +2,15 @@
 //!
 //! In: what the client calls itself. Out: a greeting; after EHLO, the extensions that may be used
 //! from now on.
-//! Guarantees: the transaction is cleared as by RSET.
+//! Guarantees: the transaction is cleared as by RSET; what is announced is what may be used.
 //! Does not: check the name against DNS or the client's address (RFC 5321 §4.1.4 forbids to refuse
 //! mail for that).
 //!
 //! RFC 5321 §4.1.1.1, §4.1.4.
 
-use super::{Session, State, Step};
+use super::{Phase, Session, State, Step};
 use crate::smtp::command::HeloDomain;
+use crate::smtp::extension::Extensions;
 use crate::smtp::reply::{self, Replies};
 
 /// How the client greeted.
@@ -21,15 +22,16 @@ pub enum HeloVerb {
     Ehlo,
 }
 
-/// What the client said last about itself.
+/// What the client said last about itself, and what it was offered.
 #[derive(Debug)]
 pub(super) struct Helo {
     pub(super) verb: HeloVerb,
     pub(super) domain: Vec<u8>,
+    pub(super) extensions: Extensions,
 }
 
 impl Session {
-    pub(super) fn greet_back(
+    pub(super) fn hello(
         &mut self,
         verb: HeloVerb,
         domain: HeloDomain<'_>,
@@ -39,12 +41,33 @@ impl Session {
         let mut kept = self.helo.take().map(|helo| helo.domain).unwrap_or_default();
         kept.clear();
         kept.extend_from_slice(domain.as_octets());
-        self.helo = Some(Helo { verb, domain: kept });
+        self.helo = Some(Helo {
+            verb,
+            domain: kept,
+            extensions: match verb {
+                HeloVerb::Helo => Extensions::none(),
+                HeloVerb::Ehlo => self.offered(),
+            },
+        });
         self.state = State::Greeted;
+        self.ask(Phase::Helo, replies)
+    }
+
+    /// The extensions that EHLO would offer now.
+    #[must_use]
+    pub fn offered(&self) -> Extensions {
+        self.options.extensions()
+    }
+
+    /// Says who is here and what is offered.
+    pub(super) fn greet_back(&mut self, replies: &mut Replies) -> Step {
+        let Some(helo) = &self.helo else {
+            return Step::Continue;
+        };
         let hostname = &self.options.hostname;
-        replies.push(&match verb {
-            HeloVerb::Helo => reply::helo(hostname, domain),
-            HeloVerb::Ehlo => reply::ehlo(hostname, domain, self.options.extensions()),
+        replies.push(&match helo.verb {
+            HeloVerb::Helo => reply::helo(hostname, &helo.domain),
+            HeloVerb::Ehlo => reply::ehlo(hostname, &helo.domain, helo.extensions),
         });
         Step::Continue
     }

@@ -8,8 +8,8 @@
 //! RFC 5321 §4.1.1.2, §4.1.1.11 (unknown parameters: 555); RFC 1870 §6.1 (SIZE); RFC 6152 §2
 //! (BODY).
 
-use super::{BodyType, MailParameters, Session, State, Step, Transaction};
-use crate::smtp::command::{Mail, Parameter, Parameters};
+use super::{BodyType, MailParameters, Phase, Session, State, Step, Transaction};
+use crate::smtp::command::{Mail, Parameter, Parameters, number};
 use crate::smtp::extension::{Extension, Extensions};
 use crate::smtp::reply::{self, Replies};
 
@@ -47,7 +47,7 @@ impl Session {
             parameters,
         ));
         self.state = State::MailGiven;
-        self.answer(&reply::sender_ok(), replies)
+        self.ask(Phase::Mail, replies)
     }
 }
 
@@ -90,13 +90,7 @@ fn size_value(parameter: &Parameter<'_>) -> Option<u64> {
     if SIZE_DIGITS_MAX < digits.len() {
         return None;
     }
-    digits.iter().try_fold(0_u64, |size, digit| match digit {
-        b'0'..=b'9' => Some(
-            size.saturating_mul(10)
-                .saturating_add(u64::from(digit - b'0')),
-        ),
-        _ => None,
-    })
+    number(digits)
 }
 
 /// `body-value = "7BIT" / "8BITMIME"` (RFC 6152 §2), in any case.

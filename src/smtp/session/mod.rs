@@ -15,6 +15,7 @@
 //! Continue:   the next line           Close: send the replies, close
 //! ReceiveMailData: send the replies, read with session.mail_data_reader() until its end, then
 //!                  session.mail_data_finished(outcome, &mut replies), a step again
+//! Decide: whoever decides says so with session.decide(decision, &mut replies), a step again
 //! ```
 
 mod accept_domains;
@@ -24,6 +25,7 @@ mod mail;
 mod options;
 pub mod order;
 mod other;
+mod phase;
 mod rcpt;
 mod state;
 #[cfg(test)]
@@ -41,8 +43,9 @@ pub use accept_domains::{AcceptDomains, PatternError};
 pub use data::MailDataOutcome;
 pub use helo::HeloVerb;
 pub use mail::ParameterError;
-pub use options::{ClientFacts, Relay, SessionLimits, SessionOptions};
+pub use options::{Channel, ClientFacts, Relay, SessionLimits, SessionOptions};
 pub use order::OrderError;
+pub use phase::{Decision, Phase, Phases};
 pub use state::State;
 pub use transaction::{Address, BodyType, MailParameters, Transaction};
 pub use transaction_id::TransactionId;
@@ -58,6 +61,8 @@ pub enum Step {
     Continue,
     /// Send the replies, then read mail data until its end.
     ReceiveMailData,
+    /// Have somebody decide about the command, which is not answered yet.
+    Decide(Phase),
     /// Send the replies, then close the connection.
     Close,
 }
@@ -67,8 +72,11 @@ pub enum Step {
 pub struct Session {
     options: Arc<SessionOptions>,
     client: ClientFacts,
+    channel: Channel,
     state: State,
     helo: Option<Helo>,
+    /// What [`Step::Decide`] asked about.
+    deciding: Option<Phase>,
     /// Invariant: some in `MailGiven`, `RecipientsGiven` and `InMailData`, none otherwise.
     transaction: Option<Transaction>,
     /// Memory that the last transaction left.
@@ -97,8 +105,10 @@ impl Session {
         Self {
             options,
             client,
+            channel: Channel::Plain,
             state: State::Connected,
             helo: None,
+            deciding: None,
             transaction: None,
             envelope: Envelope::default(),
             transaction_id: None,
@@ -132,14 +142,19 @@ impl Session {
             return step;
         }
         match command {
-            Command::Helo(domain) => self.greet_back(HeloVerb::Helo, domain, replies),
-            Command::Ehlo(domain) => self.greet_back(HeloVerb::Ehlo, domain, replies),
+            Command::Helo(domain) => self.hello(HeloVerb::Helo, domain, replies),
+            Command::Ehlo(domain) => self.hello(HeloVerb::Ehlo, domain, replies),
             Command::Mail(mail) => self.mail(&mail, replies),
             Command::Rcpt(rcpt) => self.rcpt(&rcpt, replies),
             Command::Data => self.data(replies),
             Command::Rset => self.rset(replies),
             Command::Vrfy(_) => self.answer(&reply::vrfy(), replies),
-            Command::Expn(_) | Command::Unknown(_) => self.not_offered(verb, replies),
+            Command::Expn(_)
+            | Command::Unknown(_)
+            | Command::StartTls
+            | Command::Auth(_)
+            | Command::Bdat(_)
+            | Command::XClient(_) => self.not_offered(verb, replies),
             Command::Help(_) => self.answer(&reply::help(), replies),
             Command::Noop => self.answer(&reply::ok(), replies),
             Command::Quit => self.quit(replies),
@@ -190,17 +205,15 @@ impl Session {
     /// The extensions the client may use: those announced, none after HELO.
     #[must_use]
     pub fn extensions(&self) -> Extensions {
-        match &self.helo {
-            Some(Helo {
-                verb: HeloVerb::Ehlo,
-                ..
-            }) => self.options.extensions(),
-            Some(Helo {
-                verb: HeloVerb::Helo,
-                ..
-            })
-            | None => Extensions::none(),
-        }
+        self.helo
+            .as_ref()
+            .map_or_else(Extensions::none, |helo| helo.extensions)
+    }
+
+    /// How the octets of the connection travel.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        self.channel
     }
 
     /// The transaction, from an accepted MAIL until its end.
@@ -280,4 +293,4 @@ impl Session {
 
 /// Idle sessions are counted in ten thousands: this is what each of them takes, besides its
 /// buffers.
-const _: () = assert!(size_of::<Session>() <= 288);
+const _: () = assert!(size_of::<Session>() <= 320);

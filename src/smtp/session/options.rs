@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 
-use super::AcceptDomains;
+use super::{AcceptDomains, Phases};
 use crate::limits;
 use crate::smtp::extension::Extensions;
 
@@ -18,15 +18,38 @@ pub struct SessionOptions {
     pub hostname: Box<str>,
     /// The domains that mail is accepted for from everybody.
     pub accept_domains: AcceptDomains,
+    /// The points at which somebody else decides.
+    pub asks: Phases,
     /// Sizes and counts.
     pub limits: SessionLimits,
 }
 
 impl SessionOptions {
-    /// The extensions that EHLO offers.
+    /// What a profile gets that says nothing: mail is accepted for nobody.
+    #[must_use]
+    pub fn new(hostname: &str) -> Self {
+        Self {
+            hostname: hostname.into(),
+            accept_domains: AcceptDomains::default(),
+            asks: Phases::default(),
+            limits: SessionLimits::default(),
+        }
+    }
+
+    /// The extensions that EHLO offers to every client.
     #[must_use]
     pub fn extensions(&self) -> Extensions {
-        Extensions::all(self.limits.message_octets_max)
+        let SessionLimits {
+            message_octets_max,
+            messages_per_connection_max,
+            recipients_per_message_max,
+            ..
+        } = self.limits;
+        Extensions::unconditional(
+            message_octets_max,
+            messages_per_connection_max,
+            recipients_per_message_max,
+        )
     }
 }
 
@@ -69,6 +92,27 @@ pub struct ClientFacts {
     pub address: IpAddr,
     /// Whether it may send to any domain.
     pub relay: Relay,
+}
+
+impl ClientFacts {
+    /// A client of which nothing but its address is known.
+    #[must_use]
+    pub const fn new(address: IpAddr) -> Self {
+        Self {
+            address,
+            relay: Relay::Denied,
+        }
+    }
+}
+
+/// How the octets of a connection travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Channel {
+    /// As they are.
+    #[default]
+    Plain,
+    /// Over TLS.
+    Tls,
 }
 
 /// Whether a client may send to domains the profile is not responsible for.

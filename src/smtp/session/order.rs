@@ -21,6 +21,8 @@ pub enum OrderError {
     RecipientMissing,
     /// There is a transaction already.
     MailGivenAlready,
+    /// Mail data has begun to come in chunks.
+    ChunksBegun,
     /// Mail data is expected, not a command.
     InMailData,
     /// The session is over.
@@ -39,6 +41,7 @@ pub const fn permit(state: State, verb: Verb) -> Result<(), OrderError> {
         State::Greeted => row.greeted,
         State::MailGiven => row.mail_given,
         State::RecipientsGiven => row.recipients_given,
+        State::InChunks => row.in_chunks,
         State::InMailData => Err(OrderError::InMailData),
         State::Closing => Err(OrderError::Closing),
     }
@@ -56,6 +59,7 @@ struct Row {
     greeted: Cell,
     mail_given: Cell,
     recipients_given: Cell,
+    in_chunks: Cell,
     kind: Kind,
 }
 
@@ -78,21 +82,26 @@ const fn row(verb: Verb) -> &'static Row {
     const MAIL: Cell = Err(OrderError::MailMissing);
     const RCPT: Cell = Err(OrderError::RecipientMissing);
     const TWICE: Cell = Err(OrderError::MailGivenAlready);
+    const CHUNK: Cell = Err(OrderError::ChunksBegun);
     use Kind::{Idle, Other};
     match verb {
-        //                                Connected Greeted MailGiven RecipientsGiven
-        Verb::Helo    => const { &Row::of(OK,       OK,     OK,       OK,    Idle) },
-        Verb::Ehlo    => const { &Row::of(OK,       OK,     OK,       OK,    Idle) },
-        Verb::Mail    => const { &Row::of(HELO,     OK,     TWICE,    TWICE, Other) },
-        Verb::Rcpt    => const { &Row::of(HELO,     MAIL,   OK,       OK,    Other) },
-        Verb::Data    => const { &Row::of(HELO,     MAIL,   RCPT,     OK,    Other) },
-        Verb::Rset    => const { &Row::of(OK,       OK,     OK,       OK,    Idle) },
-        Verb::Vrfy    => const { &Row::of(OK,       OK,     OK,       OK,    Idle) },
-        Verb::Expn    => const { &Row::of(OK,       OK,     OK,       OK,    Idle) },
-        Verb::Help    => const { &Row::of(OK,       OK,     OK,       OK,    Idle) },
-        Verb::Noop    => const { &Row::of(OK,       OK,     OK,       OK,    Idle) },
-        Verb::Quit    => const { &Row::of(OK,       OK,     OK,       OK,    Other) },
-        Verb::Unknown => const { &Row::of(OK,       OK,     OK,       OK,    Idle) },
+        //                                 Connected Greeted MailGiven RecipientsGiven InChunks
+        Verb::Helo     => const { &Row::of(OK,       OK,     OK,       OK,    OK,    Idle) },
+        Verb::Ehlo     => const { &Row::of(OK,       OK,     OK,       OK,    OK,    Idle) },
+        Verb::Mail     => const { &Row::of(HELO,     OK,     TWICE,    TWICE, TWICE, Other) },
+        Verb::Rcpt     => const { &Row::of(HELO,     MAIL,   OK,       OK,    CHUNK, Other) },
+        Verb::Data     => const { &Row::of(HELO,     MAIL,   RCPT,     OK,    CHUNK, Other) },
+        Verb::Rset     => const { &Row::of(OK,       OK,     OK,       OK,    OK,    Idle) },
+        Verb::Vrfy     => const { &Row::of(OK,       OK,     OK,       OK,    OK,    Idle) },
+        Verb::Expn     => const { &Row::of(OK,       OK,     OK,       OK,    OK,    Idle) },
+        Verb::Help     => const { &Row::of(OK,       OK,     OK,       OK,    OK,    Idle) },
+        Verb::Noop     => const { &Row::of(OK,       OK,     OK,       OK,    OK,    Idle) },
+        Verb::Quit     => const { &Row::of(OK,       OK,     OK,       OK,    OK,    Other) },
+        Verb::StartTls => const { &Row::of(HELO,     OK,     OK,       OK,    OK,    Idle) },
+        Verb::Auth     => const { &Row::of(HELO,     OK,     TWICE,    TWICE, TWICE, Idle) },
+        Verb::Bdat     => const { &Row::of(HELO,     MAIL,   RCPT,     OK,    OK,    Other) },
+        Verb::XClient  => const { &Row::of(OK,       OK,     TWICE,    TWICE, TWICE, Idle) },
+        Verb::Unknown  => const { &Row::of(OK,       OK,     OK,       OK,    OK,    Idle) },
     }
 }
 
@@ -102,6 +111,7 @@ impl Row {
         greeted: Cell,
         mail_given: Cell,
         recipients_given: Cell,
+        in_chunks: Cell,
         kind: Kind,
     ) -> Self {
         Self {
@@ -109,6 +119,7 @@ impl Row {
             greeted,
             mail_given,
             recipients_given,
+            in_chunks,
             kind,
         }
     }
@@ -120,22 +131,26 @@ mod tests {
     use crate::smtp::command::Verb;
     use crate::smtp::session::State;
 
-    /// The table of RFC 5321 §4.1.4, written a second time: + allowed, h HELO first, m MAIL first,
-    /// r RCPT first, t MAIL twice, d mail data expected, c closing. Then i for commands that bring
-    /// no message nearer.
-    const TABLE: [(Verb, &str); 12] = [
-        (Verb::Helo, "++++dc i"),
-        (Verb::Ehlo, "++++dc i"),
-        (Verb::Mail, "h+ttdc -"),
-        (Verb::Rcpt, "hm++dc -"),
-        (Verb::Data, "hmr+dc -"),
-        (Verb::Rset, "++++dc i"),
-        (Verb::Vrfy, "++++dc i"),
-        (Verb::Expn, "++++dc i"),
-        (Verb::Help, "++++dc i"),
-        (Verb::Noop, "++++dc i"),
-        (Verb::Quit, "++++dc -"),
-        (Verb::Unknown, "++++dc i"),
+    /// The table of RFC 5321 §4.1.4 and of the extensions, written a second time: + allowed, h HELO
+    /// first, m MAIL first, r RCPT first, t MAIL twice, k chunks begun, d mail data expected,
+    /// c closing. Then i for commands that bring no message nearer.
+    const TABLE: [(Verb, &str); 16] = [
+        (Verb::Helo, "+++++dc i"),
+        (Verb::Ehlo, "+++++dc i"),
+        (Verb::Mail, "h+tttdc -"),
+        (Verb::Rcpt, "hm++kdc -"),
+        (Verb::Data, "hmr+kdc -"),
+        (Verb::Rset, "+++++dc i"),
+        (Verb::Vrfy, "+++++dc i"),
+        (Verb::Expn, "+++++dc i"),
+        (Verb::Help, "+++++dc i"),
+        (Verb::Noop, "+++++dc i"),
+        (Verb::Quit, "+++++dc -"),
+        (Verb::StartTls, "h++++dc i"),
+        (Verb::Auth, "h+tttdc i"),
+        (Verb::Bdat, "hmr++dc -"),
+        (Verb::XClient, "++tttdc i"),
+        (Verb::Unknown, "+++++dc i"),
     ];
 
     #[test]
@@ -149,6 +164,7 @@ mod tests {
                     'm' => Err(OrderError::MailMissing),
                     'r' => Err(OrderError::RecipientMissing),
                     't' => Err(OrderError::MailGivenAlready),
+                    'k' => Err(OrderError::ChunksBegun),
                     'd' => Err(OrderError::InMailData),
                     _ => Err(OrderError::Closing),
                 };

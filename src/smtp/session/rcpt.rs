@@ -8,7 +8,7 @@
 //! RFC 5321 §4.1.1.3, §3.6.2 (relaying), §4.5.3.1.10 (too many recipients: 452).
 
 use super::mail::ParameterError;
-use super::{Relay, Session, State, Step};
+use super::{Phase, Relay, Session, State, Step};
 use crate::smtp::address::{Domain, ForwardPath};
 use crate::smtp::command::Rcpt;
 use crate::smtp::reply::{self, Replies};
@@ -31,7 +31,7 @@ impl Session {
             transaction.add_recipient(rcpt.forward_path(), rcpt.parameters());
         }
         self.state = State::RecipientsGiven;
-        self.answer(&reply::recipient_ok(), replies)
+        self.ask(Phase::Rcpt, replies)
     }
 
     /// Whether mail for `forward_path` is taken from this client.

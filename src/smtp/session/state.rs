@@ -28,6 +28,8 @@ pub enum State {
     MailGiven,
     /// A recipient has been accepted.
     RecipientsGiven,
+    /// A chunk of mail data has been accepted, the last one has not.
+    InChunks,
     /// DATA has been answered 354, mail data is coming.
     InMailData,
     /// The last reply has been given.
@@ -36,11 +38,12 @@ pub enum State {
 
 impl State {
     /// Every state, in the order of the diagram.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Connected,
         Self::Greeted,
         Self::MailGiven,
         Self::RecipientsGiven,
+        Self::InChunks,
         Self::InMailData,
         Self::Closing,
     ];

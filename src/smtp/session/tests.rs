@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::{
-    AcceptDomains, BodyType, ClientFacts, HeloVerb, MailDataOutcome, Relay, Session, SessionLimits,
+    AcceptDomains, BodyType, ClientFacts, HeloVerb, MailDataOutcome, Relay, Session,
     SessionOptions, State, Step, TransactionId, order,
 };
 use crate::smtp::command::{Command, SyntaxError, Verb};
@@ -15,20 +15,12 @@ use crate::smtp::reply::{EnhancedCode, Replies, Reply, ReplyCode, ReplyText};
 
 fn session() -> Session {
     let accept_domains = AcceptDomains::new(["example.org"]).unwrap_or_default();
-    let limits = SessionLimits::default();
     let options = SessionOptions {
-        hostname: "mx.example.org".into(),
         accept_domains,
-        limits,
+        ..SessionOptions::new("mx.example.org")
     };
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    Session::new(
-        Arc::new(options),
-        ClientFacts {
-            address,
-            relay: Relay::Denied,
-        },
-    )
+    Session::new(Arc::new(options), ClientFacts::new(address))
 }
 
 /// The last step after these lines, and all the replies.
@@ -65,7 +57,7 @@ fn in_state(state: State) -> Session {
         State::RecipientsGiven => TO_IN_MAIL_DATA
             .split_last()
             .map_or(&[], |(_, before)| before),
-        State::InMailData => &TO_IN_MAIL_DATA,
+        State::InMailData | State::InChunks => &TO_IN_MAIL_DATA,
         State::Closing => &["QUIT"],
     };
     let _ = play(&mut session, lines);
@@ -86,6 +78,10 @@ fn line_of(verb: Verb) -> &'static str {
         Verb::Help => "HELP",
         Verb::Noop => "NOOP",
         Verb::Quit => "QUIT",
+        Verb::StartTls => "STARTTLS",
+        Verb::Auth => "AUTH PLAIN",
+        Verb::Bdat => "BDAT 5",
+        Verb::XClient => "XCLIENT NAME=g",
         Verb::Unknown => "XYZZY",
     }
 }
@@ -100,13 +96,24 @@ fn next_state(state: State, verb: Verb) -> State {
         Verb::Rset if state == State::Connected => State::Connected,
         Verb::Rset => State::Greeted,
         Verb::Quit => State::Closing,
-        Verb::Vrfy | Verb::Expn | Verb::Help | Verb::Noop | Verb::Unknown => state,
+        Verb::Vrfy
+        | Verb::Expn
+        | Verb::Help
+        | Verb::Noop
+        | Verb::StartTls
+        | Verb::Auth
+        | Verb::Bdat
+        | Verb::XClient
+        | Verb::Unknown => state,
     }
 }
 
 #[test]
 fn every_verb_in_every_state_does_what_the_table_says() {
-    for state in State::ALL {
+    for state in State::ALL
+        .into_iter()
+        .filter(|state| *state != State::InChunks)
+    {
         for verb in Verb::ALL {
             let mut session = in_state(state);
             let (step, reply) = play(&mut session, &[line_of(verb)]);

@@ -76,6 +76,13 @@ impl Transaction {
         self.envelope.recipients.push(entry);
     }
 
+    /// Takes the recipient accepted last back.
+    pub(super) fn remove_last_recipient(&mut self) {
+        if let Some(entry) = self.envelope.recipients.pop() {
+            self.envelope.text.truncate(entry.start as usize);
+        }
+    }
+
     /// Gives the memory back for the next transaction.
     pub(super) fn into_envelope(self) -> Envelope {
         self.envelope
