@@ -34,10 +34,31 @@ pub const SIZE_COMMAND_LINE_OCTETS: usize = 26;
 /// What 8BITMIME adds to the MAIL command line, in octets (RFC 6152 §2).
 pub const EIGHT_BIT_MIME_COMMAND_LINE_OCTETS: usize = 17;
 
-/// Longest command line in octets, CRLF included. The extensions raise the limit of MAIL only; one
-/// number for every verb costs 43 octets and spares the scanner from knowing verbs.
-pub const COMMAND_LINE_OCTETS_MAX: usize =
-    BASIC_COMMAND_LINE_OCTETS_MAX + SIZE_COMMAND_LINE_OCTETS + EIGHT_BIT_MIME_COMMAND_LINE_OCTETS;
+/// What SMTPUTF8 adds to the MAIL command line, in octets: its keyword and a space.
+pub const SMTPUTF8_COMMAND_LINE_OCTETS: usize = 9;
+
+/// Longest envelope identifier in octets as sent, in xtext (RFC 3461 §4.4).
+pub const ENVID_OCTETS_MAX: usize = 100;
+
+/// Longest original recipient in octets as sent, type included (RFC 3461 §4.2).
+pub const ORCPT_OCTETS_MAX: usize = 500;
+
+/// What DSN adds to the RCPT command line, in octets; to MAIL it adds less: ORCPT, and NOTIFY with everything it may ask
+/// for.
+pub const DSN_COMMAND_LINE_OCTETS: usize =
+    " ORCPT=".len() + ORCPT_OCTETS_MAX + " NOTIFY=SUCCESS,FAILURE,DELAY".len();
+
+/// Longest command line in octets, CRLF included. The extensions raise the limits of MAIL and RCPT only; one number for
+/// every verb spares the scanner from knowing verbs.
+pub const COMMAND_LINE_OCTETS_MAX: usize = BASIC_COMMAND_LINE_OCTETS_MAX
+    + SIZE_COMMAND_LINE_OCTETS
+    + EIGHT_BIT_MIME_COMMAND_LINE_OCTETS
+    + SMTPUTF8_COMMAND_LINE_OCTETS
+    + DSN_COMMAND_LINE_OCTETS;
+
+/// Octets over the message limit that BDAT may announce and that are read only to be thrown away, so that the session
+/// can go on. A client that announces more is let go.
+pub const CHUNK_OCTETS_SKIPPED_MAX: u64 = 1 << 30;
 
 /// Longest reply line in octets, code and CRLF included (RFC 5321 §4.5.3.1.5). Longer text goes on
 /// in a further line.

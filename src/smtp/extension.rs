@@ -56,11 +56,16 @@ impl Extension {
     ];
 
     /// Those that depend neither on the client nor on the channel.
-    const UNCONDITIONAL: [Self; 4] = [
+    const UNCONDITIONAL: [Self; 9] = [
         Self::Pipelining,
         Self::Size,
         Self::EightBitMime,
         Self::EnhancedStatusCodes,
+        Self::Chunking,
+        Self::BinaryMime,
+        Self::SmtpUtf8,
+        Self::Dsn,
+        Self::Limits,
     ];
 
     /// The EHLO keyword.

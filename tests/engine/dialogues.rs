@@ -111,6 +111,7 @@ pub(crate) fn dialogues(folder: &str) -> Vec<Dialogue> {
 fn server_of(profile: &str) -> Server {
     let domains = match profile {
         "sink" => "accept_domains = [\"*\"]",
+        "international" => "accept_domains = [\"xn--bcher-kva.example\"]",
         _ => "accept_domains = [\"example.org\", \"*.example.net\"]",
     };
     let relay = if profile == "relay" {
@@ -129,7 +130,7 @@ fn server_of(profile: &str) -> Server {
     let server = format!("{domains}\n{relay}\ndestination = \"maildir:mail\"");
     let server = Server::start(&configuration(&server, limits));
     match profile {
-        "plain" | "small" | "sink" | "relay" => {}
+        "plain" | "small" | "sink" | "international" | "relay" => {}
         // Without its directory no file can be made.
         "failing" => fs::remove_dir(server.path("mail/tmp")).expect("it is empty"),
         other => panic!("no server is known for the profile `{other}`"),

@@ -169,11 +169,20 @@ fn count_of(path: &Path) -> u64 {
         .unwrap_or_else(|| panic!("strange name {name}"))
 }
 
+/// How the lines of the trace header begin.
+const TRACE_FIELDS: [&str; 5] = [
+    "Return-Path:",
+    "X-Original-To:",
+    "Received:",
+    "X-Envelope-Parameters:",
+    " ",
+];
+
 /// The content of a stored message, without the trace header fields in front.
 pub(crate) fn content(message: &[u8]) -> &[u8] {
     let mut rest = message;
     loop {
-        let is_trace = ["Return-Path:", "X-Original-To:", "Received:", " "]
+        let is_trace = TRACE_FIELDS
             .iter()
             .any(|start| rest.starts_with(start.as_bytes()));
         let Some(end) = rest

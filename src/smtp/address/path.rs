@@ -89,13 +89,18 @@ fn source_route(octets: &[u8]) -> Result<&[u8], PathError> {
 }
 
 /// What follows `">"`, when the path that starts `octets` and ends before `rest` is no longer than
-/// allowed.
+/// allowed, and text.
 fn closed<'line>(octets: &[u8], rest: &'line [u8]) -> Result<&'line [u8], PathError> {
     let [b'>', after @ ..] = rest else {
         return Err(PathError::ClosingBracketMissing);
     };
-    if octets.len() - after.len() > limits::PATH_OCTETS_MAX {
+    let length = octets.len() - after.len();
+    if length > limits::PATH_OCTETS_MAX {
         return Err(PathError::TooLong);
+    }
+    let path = octets.get(..length).unwrap_or_default();
+    if !path.is_ascii() && std::str::from_utf8(path).is_err() {
+        return Err(PathError::NotUtf8);
     }
     Ok(after)
 }

@@ -15,11 +15,15 @@
 //! Continue:   the next line           Close: send the replies, close
 //! ReceiveMailData: send the replies, read with session.mail_data_reader() until its end, then
 //!                  session.mail_data_finished(outcome, &mut replies), a step again
+//! ReceiveChunk: consume the octets of session.coming_chunk(), then session.chunk_received(...), .chunk_skipped(...) or,
+//!                  after the last, .mail_data_finished(...), a step again
 //! Decide: whoever decides says so with session.decide(decision, &mut replies), a step again
 //! ```
 
 mod accept_domains;
+mod bdat;
 mod data;
+mod dsn;
 mod helo;
 mod mail;
 mod options;
@@ -40,6 +44,7 @@ use super::extension::Extensions;
 use super::reply::{self, Replies, Reply, ReplyClass, ReplyCode};
 
 pub use accept_domains::{AcceptDomains, PatternError};
+pub use bdat::{ChunkFate, ChunkRefusal, ComingChunk};
 pub use data::MailDataOutcome;
 pub use helo::HeloVerb;
 pub use mail::ParameterError;
@@ -61,6 +66,8 @@ pub enum Step {
     Continue,
     /// Send the replies, then read mail data until its end.
     ReceiveMailData,
+    /// Consume the octets of [`Session::coming_chunk`].
+    ReceiveChunk,
     /// Have somebody decide about the command, which is not answered yet.
     Decide(Phase),
     /// Send the replies, then close the connection.
@@ -77,6 +84,8 @@ pub struct Session {
     helo: Option<Helo>,
     /// What [`Step::Decide`] asked about.
     deciding: Option<Phase>,
+    /// What [`Step::ReceiveChunk`] announced.
+    coming_chunk: Option<ComingChunk>,
     /// Invariant: some in `MailGiven`, `RecipientsGiven` and `InMailData`, none otherwise.
     transaction: Option<Transaction>,
     /// Memory that the last transaction left.
@@ -109,6 +118,7 @@ impl Session {
             state: State::Connected,
             helo: None,
             deciding: None,
+            coming_chunk: None,
             transaction: None,
             envelope: Envelope::default(),
             transaction_id: None,
@@ -132,6 +142,10 @@ impl Session {
             }
             Err(error) => return self.answer(&reply::from_syntax_error(error), replies),
         };
+        if let Command::Bdat(chunk) = command {
+            // Its octets come whatever it is answered.
+            return self.bdat(chunk, replies);
+        }
         let verb = command.verb();
         if let Err(error) = order::permit(self.state, verb) {
             return self.answer(&reply::from_order_error(error), replies);
@@ -262,9 +276,14 @@ impl Session {
     /// Pushes the last reply.
     fn close(&mut self, reply: &Reply<'_>, replies: &mut Replies) -> Step {
         replies.push(reply);
+        self.end();
+        Step::Close
+    }
+
+    /// Nothing more is answered.
+    fn end(&mut self) {
         self.clear_transaction();
         self.state = State::Closing;
-        Step::Close
     }
 
     fn close_foreign(&mut self, protocol: ForeignProtocol, replies: &mut Replies) -> Step {

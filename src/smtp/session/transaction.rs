@@ -16,7 +16,7 @@ use crate::limits;
 use crate::smtp::address::{Domain, ForwardPath, LocalPart, Mailbox, ReversePath};
 use crate::smtp::command::Parameters;
 
-/// What MAIL said about the encoding of the mail data (RFC 6152 §3).
+/// What MAIL said about the encoding of the mail data (RFC 6152 §3, RFC 3030 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum BodyType {
     /// Nothing, or `7BIT`.
@@ -24,6 +24,8 @@ pub enum BodyType {
     SevenBit,
     /// `8BITMIME`.
     EightBitMime,
+    /// `BINARYMIME` (RFC 3030 §3).
+    BinaryMime,
 }
 
 /// What MAIL declared besides the reverse-path.
@@ -33,6 +35,8 @@ pub struct MailParameters {
     pub body_type: BodyType,
     /// SIZE in octets (RFC 1870 §6); none and 0 both mean that the client does not know.
     pub declared_octets: Option<u64>,
+    /// Whether addresses and header fields may be UTF-8 (RFC 6531 §3.4).
+    pub is_utf8: bool,
 }
 
 /// A mail transaction, from MAIL on.
