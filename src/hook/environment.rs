@@ -189,61 +189,9 @@ impl Hook {
                 Variable::Connection,
                 Variable::Transaction,
             ],
-            Self::Helo => &[
-                Variable::SenderHelo,
-                Variable::SenderHeloType,
-                Variable::SenderIp,
-                Variable::SenderPort,
-                Variable::ServerIp,
-                Variable::ServerPort,
-                Variable::ServerId,
-                Variable::TlsStarted,
-                Variable::SaslAuthed,
-                Variable::SaslUsername,
-                Variable::Context,
-                Variable::Arguments,
-                Variable::Connection,
-                Variable::Transaction,
-            ],
-            Self::MailFrom => &[
-                Variable::Sender,
-                Variable::SenderLocalPart,
-                Variable::SenderDomain,
-                Variable::SenderParams,
-                Variable::SenderIp,
-                Variable::SenderPort,
-                Variable::ServerIp,
-                Variable::ServerPort,
-                Variable::ServerId,
-                Variable::SenderHelo,
-                Variable::TlsStarted,
-                Variable::SaslAuthed,
-                Variable::SaslUsername,
-                Variable::Context,
-                Variable::Arguments,
-                Variable::Connection,
-                Variable::Transaction,
-            ],
-            Self::RcptTo => &[
-                Variable::Recipient,
-                Variable::RecipientLocalPart,
-                Variable::RecipientDomain,
-                Variable::RecipientParams,
-                Variable::TransportId,
-                Variable::SenderIp,
-                Variable::SenderPort,
-                Variable::ServerIp,
-                Variable::ServerPort,
-                Variable::ServerId,
-                Variable::SenderHelo,
-                Variable::TlsStarted,
-                Variable::SaslAuthed,
-                Variable::SaslUsername,
-                Variable::Context,
-                Variable::Arguments,
-                Variable::Connection,
-                Variable::Transaction,
-            ],
+            Self::Helo => &HELO_VARIABLES,
+            Self::MailFrom => &MAIL_FROM_VARIABLES,
+            Self::RcptTo => &RCPT_TO_VARIABLES,
         }
     }
 
@@ -320,6 +268,67 @@ fn elsewhere(here: Option<Hook>) -> Vec<(String, String)> {
         })
         .collect()
 }
+
+/// Those of `helo`.
+const HELO_VARIABLES: [Variable; 14] = [
+    Variable::SenderHelo,
+    Variable::SenderHeloType,
+    Variable::SenderIp,
+    Variable::SenderPort,
+    Variable::ServerIp,
+    Variable::ServerPort,
+    Variable::ServerId,
+    Variable::TlsStarted,
+    Variable::SaslAuthed,
+    Variable::SaslUsername,
+    Variable::Context,
+    Variable::Arguments,
+    Variable::Connection,
+    Variable::Transaction,
+];
+
+/// Those of `mailfrom`.
+const MAIL_FROM_VARIABLES: [Variable; 17] = [
+    Variable::Sender,
+    Variable::SenderLocalPart,
+    Variable::SenderDomain,
+    Variable::SenderParams,
+    Variable::SenderIp,
+    Variable::SenderPort,
+    Variable::ServerIp,
+    Variable::ServerPort,
+    Variable::ServerId,
+    Variable::SenderHelo,
+    Variable::TlsStarted,
+    Variable::SaslAuthed,
+    Variable::SaslUsername,
+    Variable::Context,
+    Variable::Arguments,
+    Variable::Connection,
+    Variable::Transaction,
+];
+
+/// Those of `rcptto`.
+const RCPT_TO_VARIABLES: [Variable; 18] = [
+    Variable::Recipient,
+    Variable::RecipientLocalPart,
+    Variable::RecipientDomain,
+    Variable::RecipientParams,
+    Variable::TransportId,
+    Variable::SenderIp,
+    Variable::SenderPort,
+    Variable::ServerIp,
+    Variable::ServerPort,
+    Variable::ServerId,
+    Variable::SenderHelo,
+    Variable::TlsStarted,
+    Variable::SaslAuthed,
+    Variable::SaslUsername,
+    Variable::Context,
+    Variable::Arguments,
+    Variable::Connection,
+    Variable::Transaction,
+];
 
 #[cfg(test)]
 mod tests {

@@ -89,8 +89,8 @@ impl Accept {
             withheld: Vec::new(),
         };
         for (index, line) in wanted.iter().enumerate() {
-            let is_same = |other: &Box<[u8]>| keyword(other).eq_ignore_ascii_case(keyword(line));
-            if wanted[..index].iter().any(is_same) {
+            let is_same = |other: &[u8]| keyword(other).eq_ignore_ascii_case(keyword(line));
+            if wanted[..index].iter().any(|other| is_same(other)) {
                 continue;
             }
             match Extension::of_keyword(keyword(line)) {
