@@ -20,6 +20,7 @@ use postern::hook::{
 };
 use postern::limits::SHARED_OCTETS_MAX;
 use postern::profile::{Diagnostic, ScriptDirectory};
+use postern::smtp::address::Charset;
 use postern::smtp::session::SessionOptions;
 use postern_jit::error::ErrorKind;
 use postern_jit::execution::{
@@ -250,10 +251,10 @@ pub(super) fn action(hook: Option<Hook>, ending: Ending) -> Result<Option<Value>
         (Some(Hook::Proxy), ending) => proxy::action(ending).map(|action| Some(relay(&action))),
         (Some(Hook::Helo), ending) => helo::action(ending).map(|action| Some(welcome(action))),
         (Some(Hook::MailFrom), ending) => {
-            mailfrom::action(ending).map(|action| Some(accept_sender(action)))
+            mailfrom::action(ending, Charset::Utf8).map(|action| Some(accept_sender(action)))
         }
         (Some(Hook::RcptTo), ending) => {
-            rcptto::action(ending).map(|action| Some(accept_recipient(action)))
+            rcptto::action(ending, Charset::Utf8).map(|action| Some(accept_recipient(action)))
         }
         (None, Ending::Error(error)) => Err(error.into()),
         (None, Ending::Implicit | Ending::Action { .. }) => Ok(None),

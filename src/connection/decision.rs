@@ -13,11 +13,11 @@ use super::transport::ConnectionError;
 use super::{Connection, script};
 use crate::hook::{CommandAction, Failure, Hook, Refusal, helo, mailfrom, rcptto};
 use crate::log::Level;
-use crate::smtp::address::{ForwardPath, ReversePath};
+use crate::smtp::address::{Charset, ForwardPath, ReversePath};
 use crate::smtp::command::HeloDomain;
 use crate::smtp::extension::Extension;
 use crate::smtp::reply::{EightBitText, Reply, ReplyCode, ReplyText};
-use crate::smtp::session::{Decision, HeloVerb, Phase, Step};
+use crate::smtp::session::{Decision, HeloVerb, Phase, Step, Transaction};
 
 /// Has whoever decides about `phase` do so.
 pub(super) async fn decide(
@@ -60,25 +60,39 @@ async fn helo(connection: &mut Connection) -> Result<Step, ConnectionError> {
 }
 
 async fn mailfrom(connection: &mut Connection) -> Result<Step, ConnectionError> {
-    let accept = match ask(connection, Hook::MailFrom, mailfrom::action).await? {
+    let charset = connection.charset();
+    let accept = match ask(connection, Hook::MailFrom, |ending| {
+        mailfrom::action(ending, charset)
+    })
+    .await?
+    {
         Ok(accept) => accept,
         Err(refusal) => return Ok(connection.refuse(Hook::MailFrom, &refusal)),
     };
-    if let Some(path) = accept.sender.as_deref().and_then(ReversePath::of_address) {
+    if let Some(path) = accept
+        .sender
+        .as_deref()
+        .and_then(|sender| ReversePath::of_address(sender, charset))
+    {
         connection.session.replace_reverse_path(path);
     }
     Ok(connection.accept(Hook::MailFrom, accept.to_reply()))
 }
 
 async fn rcptto(connection: &mut Connection) -> Result<Step, ConnectionError> {
-    let accept = match ask(connection, Hook::RcptTo, rcptto::action).await? {
+    let charset = connection.charset();
+    let accept = match ask(connection, Hook::RcptTo, |ending| {
+        rcptto::action(ending, charset)
+    })
+    .await?
+    {
         Ok(accept) => accept,
         Err(refusal) => return Ok(connection.refuse(Hook::RcptTo, &refusal)),
     };
     if let Some(path) = accept
         .recipient
         .as_deref()
-        .and_then(ForwardPath::of_address)
+        .and_then(|recipient| ForwardPath::of_address(recipient, charset))
     {
         connection.session.replace_recipient(path);
     }
@@ -109,6 +123,12 @@ async fn ask<Accept: Default>(
 }
 
 impl Connection {
+    /// What the addresses of the transaction may be written in.
+    fn charset(&self) -> Charset {
+        let transaction = self.session.transaction();
+        transaction.map_or(Charset::Ascii, Transaction::charset)
+    }
+
     /// Has the session accept the command, with this reply if there is one.
     fn accept(&mut self, hook: Hook, reply: Option<Reply<'_>>) -> Step {
         self.settle(hook, Decision::Accept(reply))

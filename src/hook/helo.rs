@@ -291,6 +291,14 @@ mod tests {
     }
 
     #[test]
+    fn what_an_extension_needs_must_be_there() {
+        let (_, withheld) = lines(&["BINARYMIME", "SMTPUTF8", "CHUNKING"]);
+        assert_eq!(withheld, [Extension::BinaryMime, Extension::SmtpUtf8]);
+        let (_, withheld) = lines(&["BINARYMIME", "SMTPUTF8", "CHUNKING", "8BITMIME"]);
+        assert!(withheld.is_empty());
+    }
+
+    #[test]
     fn parameters_are_those_of_the_session() {
         let (lines, _) = lines(&["SIZE 5"]);
         assert_eq!(lines[1], "SIZE 67108864");

@@ -11,7 +11,7 @@ use postern_jit::execution::Ending;
 use super::arguments::{OptionNames, Options};
 use super::command::{self, CommandAction};
 use super::{Failure, Hook, ScriptedReply};
-use crate::smtp::address::ReversePath;
+use crate::smtp::address::{Charset, ReversePath};
 use crate::smtp::reply::{EnhancedCode, Reply};
 
 /// What a `mailfrom` script decided.
@@ -35,19 +35,21 @@ impl Accept {
     }
 }
 
-/// The action a script ended with.
+/// The action a script ended with; `charset` is that of the addresses it may name.
 ///
 /// # Errors
 ///
 /// The script failed, or called a function with arguments it does not take.
-pub fn action(ending: Ending) -> Result<Action, Failure> {
-    command::action(Hook::MailFrom, ending, ACCEPT_OPTIONS, accept)
+pub fn action(ending: Ending, charset: Charset) -> Result<Action, Failure> {
+    command::action(Hook::MailFrom, ending, ACCEPT_OPTIONS, |options| {
+        accept(options, charset)
+    })
 }
 
-fn accept(options: Options<'_>) -> Result<Accept, ErrorKind> {
+fn accept(options: Options<'_>, charset: Charset) -> Result<Accept, ErrorKind> {
     let sender = options.mailbox("sender")?;
     if let Some(sender) = &sender
-        && ReversePath::of_address(sender).is_none()
+        && ReversePath::of_address(sender, charset).is_none()
     {
         return Err(options.wrong("sender", "an address, or empty for the null reverse-path"));
     }

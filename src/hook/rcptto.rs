@@ -13,7 +13,7 @@ use super::arguments::{OptionNames, Options};
 use super::command::{self, CommandAction};
 use super::{Failure, Hook, ScriptedReply};
 use crate::limits;
-use crate::smtp::address::ForwardPath;
+use crate::smtp::address::{Charset, ForwardPath};
 use crate::smtp::reply::{EnhancedCode, Reply};
 
 /// What a `rcptto` script decided.
@@ -39,19 +39,21 @@ impl Accept {
     }
 }
 
-/// The action a script ended with.
+/// The action a script ended with; `charset` is that of the addresses it may name.
 ///
 /// # Errors
 ///
 /// The script failed, or called a function with arguments it does not take.
-pub fn action(ending: Ending) -> Result<Action, Failure> {
-    command::action(Hook::RcptTo, ending, ACCEPT_OPTIONS, accept)
+pub fn action(ending: Ending, charset: Charset) -> Result<Action, Failure> {
+    command::action(Hook::RcptTo, ending, ACCEPT_OPTIONS, |options| {
+        accept(options, charset)
+    })
 }
 
-fn accept(options: Options<'_>) -> Result<Accept, ErrorKind> {
+fn accept(options: Options<'_>, charset: Charset) -> Result<Accept, ErrorKind> {
     let recipient = options.mailbox("recipient")?;
     if let Some(recipient) = &recipient
-        && ForwardPath::of_address(recipient).is_none()
+        && ForwardPath::of_address(recipient, charset).is_none()
     {
         return Err(options.wrong("recipient", "an address"));
     }

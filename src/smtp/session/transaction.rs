@@ -13,7 +13,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::limits;
-use crate::smtp::address::{Domain, ForwardPath, LocalPart, Mailbox, ReversePath};
+use crate::smtp::address::{Charset, Domain, ForwardPath, LocalPart, Mailbox, ReversePath};
 use crate::smtp::command::Parameters;
 
 /// What MAIL said about the encoding of the mail data (RFC 6152 §3, RFC 3030 §3).
@@ -152,6 +152,16 @@ impl Transaction {
     #[must_use]
     pub fn recipients_count(&self) -> usize {
         self.envelope.recipients.len()
+    }
+
+    /// What its addresses may be written in.
+    #[must_use]
+    pub fn charset(&self) -> Charset {
+        if self.mail_parameters.is_utf8 {
+            Charset::Utf8
+        } else {
+            Charset::Ascii
+        }
     }
 
     /// What MAIL declared.
