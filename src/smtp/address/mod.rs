@@ -19,6 +19,15 @@ pub use domain::{Domain, domain, domain_in_ascii};
 pub use mailbox::{LocalPart, Mailbox, mailbox};
 pub use path::{ForwardPath, ReversePath, forward_path, reverse_path};
 
+/// What an address may be written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Charset {
+    /// ASCII.
+    Ascii,
+    /// UTF-8, in a transaction with SMTPUTF8 (RFC 6531 §3.4).
+    Utf8,
+}
+
 /// Why a path is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PathError {
