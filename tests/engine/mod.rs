@@ -9,5 +9,6 @@ mod descriptors;
 pub(crate) mod dialogues;
 mod limits;
 mod log;
+pub(crate) mod privilege;
 pub(crate) mod server;
 mod stopping;
