@@ -270,11 +270,15 @@ fn give_up_privileges(configuration: &Configuration) -> Result<Confinement, Refu
         .as_ref()
         .filter(|_| privilege::is_root())
         .map(|identity| (identity.user(), identity.group()));
-    Destinations::make_directories(&configuration.profiles, owner)
-        .map_err(Refusal::configuration)?;
+    let profiles = &configuration.profiles;
+    if owner.is_some() {
+        // Root of a container may not be allowed to make things where the user is.
+        let _ = Destinations::make_directories(profiles, owner);
+    }
     if let Some(identity) = &identity {
         privilege::become_identity(identity).map_err(Refusal::machine)?;
     }
+    Destinations::make_directories(profiles, None).map_err(Refusal::configuration)?;
     privilege::shed(configuration.confine == Confine::Off).map_err(Refusal::machine)?;
     privilege::confine(configuration.confine, &needs(configuration)).map_err(Refusal::machine)
 }

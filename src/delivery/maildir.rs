@@ -28,11 +28,19 @@ pub(super) struct Maildir {
 
 /// Makes the directories of a Maildir, as far as they do not exist, for `owner` if it is another than this process.
 pub(super) fn make(path: &Path, owner: Option<(Uid, Gid)>) -> io::Result<()> {
-    for name in ["tmp", "new", "cur"] {
-        make_directory(&path.join(name), owner)?;
+    let mut made = Vec::new();
+    let result = ["tmp", "new", "cur"]
+        .into_iter()
+        .try_for_each(|name| make_directory(&path.join(name), &mut made))
+        // A process that was killed may have made them without this.
+        .and_then(|()| Ok(fsync(&directory(path)?)?));
+    if let Some((user, group)) = owner {
+        // Not before: root without CAP_DAC_OVERRIDE can make nothing in a directory of another.
+        for directory in made {
+            fchown(directory, Some(user), Some(group))?;
+        }
     }
-    // A process that was killed may have made them without this.
-    Ok(fsync(&directory(path)?)?)
+    result
 }
 
 impl Maildir {
@@ -183,9 +191,8 @@ fn is_dead(pid: i32) -> bool {
 }
 
 /// Makes a directory and those above it, as far as they do not exist, and makes the names of new ones durable: a power
-/// cut must not take the directory away that has synced messages in it. What is made here, and nothing else, is given
-/// to `owner`.
-fn make_directory(path: &Path, owner: Option<(Uid, Gid)>) -> io::Result<()> {
+/// cut must not take the directory away that has synced messages in it. What is made, and nothing else, is in `made`.
+fn make_directory(path: &Path, made: &mut Vec<OwnedFd>) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
@@ -193,15 +200,12 @@ fn make_directory(path: &Path, owner: Option<(Uid, Gid)>) -> io::Result<()> {
         Some(above) if !above.as_os_str().is_empty() => above,
         _ => Path::new("."),
     };
-    make_directory(above, owner)?;
+    make_directory(above, made)?;
     match std::fs::create_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        made => {
-            made?;
-            if let Some((user, group)) = owner {
-                // By descriptor: the directory that was made, not what a link in its place leads to.
-                fchown(made_directory(path)?, Some(user), Some(group))?;
-            }
+        result => {
+            result?;
+            made.push(made_directory(path)?);
         }
     }
     match directory(above) {
@@ -211,7 +215,7 @@ fn make_directory(path: &Path, owner: Option<(Uid, Gid)>) -> io::Result<()> {
     }
 }
 
-/// Opens a directory that was made a moment ago; a link is none.
+/// Opens a directory that was made a moment ago: that one, not what a link in its place leads to.
 fn made_directory(path: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(CWD, path, flags, Mode::empty())

@@ -57,7 +57,7 @@ pub fn confine(wish: Confine, needs: &Needs) -> Result<Confinement, Refusal> {
         (RulesetStatus::NotEnforced, LandlockStatus::NotEnabled) => {
             Confinement::None("not-enabled")
         }
-        (RulesetStatus::NotEnforced, _) => Confinement::None("kernel-too-old"),
+        (RulesetStatus::NotEnforced, _) => Confinement::None("not-available"),
         (_, LandlockStatus::Available { effective_abi, .. }) => {
             Confinement::Landlock((effective_abi as u32).min(LATEST as u32))
         }
@@ -125,8 +125,13 @@ const ALWAYS_READ: &[&str] = &[
     "/dev/urandom",
 ];
 
-/// Read to find a next hop and to trust it.
+/// Read to find a next hop, for which the C library may load parts of itself, and to trust it.
 const READ_TO_CONNECT: &[&str] = &[
+    "/etc/ld.so.cache",
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
     "/etc/resolv.conf",
     "/etc/hosts",
     "/etc/host.conf",

@@ -5,6 +5,7 @@
 
 mod configuration;
 mod delivery;
+mod deployment;
 mod descriptors;
 pub(crate) mod dialogues;
 mod limits;
