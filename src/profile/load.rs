@@ -15,7 +15,7 @@ use super::cores::{Cores, CoresError};
 use super::diagnostic::{Diagnostic, SourceText};
 use super::server::{Surroundings, server};
 use super::source::{Report, Section, Spanned};
-use super::{Configuration, Profile};
+use super::{Configuration, Confine, Profile};
 
 /// The configuration of `postern serve` without `--config`. Every client of a loopback address is this machine, so
 /// that the per-client limit would only limit the operator's own tests.
@@ -37,6 +37,8 @@ pub struct Overrides {
     pub data_dir: Option<PathBuf>,
     /// `--listen`: replaces the addresses of the first profile.
     pub listen: Vec<SocketAddr>,
+    /// `--user`: replaces `engine.user`.
+    pub user: Option<String>,
 }
 
 /// Loads the file at `path`.
@@ -57,7 +59,9 @@ pub fn load_file(path: &Path, overrides: Overrides) -> Result<Configuration, Vec
         name: path.display().to_string(),
         text,
     };
-    load_text(&source, &directory, overrides)
+    let mut configuration = load_text(&source, &directory, overrides)?;
+    configuration.files.push(path.to_owned());
+    Ok(configuration)
 }
 
 /// Loads [`EMBEDDED_CONFIGURATION`].
@@ -96,7 +100,7 @@ pub fn load_text(
 
     let engine = engine(&mut root, directory, overrides, &mut report);
     let scripts_directory = scripts(&mut root, directory, &mut report);
-    let certificates = certificates(&mut root, &mut report);
+    let (certificates, files) = certificates(&mut root, directory, &mut report);
     let surroundings = Surroundings {
         directory,
         data_dir: &engine.data_dir,
@@ -139,7 +143,11 @@ pub fn load_text(
     Ok(Configuration {
         cores: engine.cores,
         data_dir: engine.data_dir,
+        user: engine.user,
+        group: engine.group,
+        confine: engine.confine,
         scripts_directory,
+        files,
         profiles: profiles.into_iter().map(Arc::new).collect(),
         warnings: report.warnings,
     })
@@ -150,6 +158,9 @@ struct Engine {
     data_dir: PathBuf,
     hostname: String,
     listen: Vec<SocketAddr>,
+    user: Option<String>,
+    group: Option<String>,
+    confine: Confine,
 }
 
 fn engine(
@@ -167,6 +178,9 @@ fn engine(
     let cores = text("cores");
     let data_dir = text("data_dir").map(|path| directory.join(path.value));
     let hostname = text("hostname");
+    let user = text("user").map(|text| text.value);
+    let group = text("group").map(|text| text.value);
+    let confine = text("confine");
     if let Some(section) = section {
         section.finish(report);
     }
@@ -182,7 +196,20 @@ fn engine(
         }
         None => system_hostname(),
     };
+    let confine = confine.map_or_else(Confine::default, |text| match text.value.as_str() {
+        "auto" => Confine::Auto,
+        "off" => Confine::Off,
+        "required" => Confine::Required,
+        other => {
+            let message = format!("`{other}` is no value of `confine`");
+            report.error(text.span, message, "\"auto\", \"off\" or \"required\"");
+            Confine::Auto
+        }
+    });
     Engine {
+        user: overrides.user.or(user),
+        group,
+        confine,
         cores: cores_of(overrides.cores, cores, report),
         data_dir: overrides
             .data_dir
@@ -226,9 +253,14 @@ fn scripts(root: &mut Section<'_>, directory: &Path, report: &mut Report<'_>) ->
     path
 }
 
-/// Ids of the `[[certificate]]` tables. The files are not opened: no profile can use them before TLS exists.
-fn certificates(root: &mut Section<'_>, report: &mut Report<'_>) -> Vec<String> {
+/// Ids of the `[[certificate]]` tables, and their files. These are not opened: no profile can use them before TLS exists.
+fn certificates(
+    root: &mut Section<'_>,
+    directory: &Path,
+    report: &mut Report<'_>,
+) -> (Vec<String>, Vec<PathBuf>) {
     let mut ids = Vec::new();
+    let mut files = Vec::new();
     for mut section in root.tables("certificate", report) {
         let id = section.string("id", report);
         let chain = section.string("chain", report);
@@ -241,9 +273,11 @@ fn certificates(root: &mut Section<'_>, report: &mut Report<'_>) -> Vec<String> 
             );
         }
         ids.extend(id.map(|id| id.value));
+        let of_certificate = chain.into_iter().chain(key);
+        files.extend(of_certificate.map(|path| directory.join(path.value)));
         section.finish(report);
     }
-    ids
+    (ids, files)
 }
 
 /// The system's name when it can stand in a greeting, `localhost` when it cannot.

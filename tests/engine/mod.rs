@@ -5,9 +5,11 @@
 
 mod configuration;
 mod delivery;
+mod deployment;
 mod descriptors;
 pub(crate) mod dialogues;
 mod limits;
 mod log;
+pub(crate) mod privilege;
 pub(crate) mod server;
 mod stopping;

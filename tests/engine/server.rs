@@ -215,6 +215,15 @@ impl Client {
         Self { stream, received }
     }
 
+    /// Connects to a server that may be gone or about to go.
+    pub(crate) fn try_connect(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
+        stream.set_nodelay(true).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        let received = BufReader::new(stream.try_clone().ok()?);
+        Some(Self { stream, received })
+    }
+
     /// A second client of the same connection, for another thread to read with.
     pub(crate) fn split(&self) -> Self {
         let stream = self.stream.try_clone().expect("descriptors are left");

@@ -19,6 +19,7 @@ const WRAPPED: &[(&str, &[&str])] = &[
         ],
     ),
     ("io_uring", &["src/shard/placement.rs"]),
+    ("landlock", &["src/privilege/confine.rs"]),
     ("rustls", &["src/tls/"]),
     ("cranelift_codegen", &["jit/src/codegen/"]),
     ("cranelift_frontend", &["jit/src/codegen/"]),
@@ -71,6 +72,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["limits", "smtp", "hook", "tls", "profile"],
     ),
     ("src/metrics/", &["metrics"]),
+    ("src/privilege/", &["privilege", "profile"]),
 ];
 
 #[test]
