@@ -83,6 +83,19 @@ pub const REPLY_BUFFER_BYTES_KEPT: usize = 4_096;
 /// Longest parameter of HELO and EHLO kept, in octets: a domain with room for an address literal.
 pub const HELO_DOMAIN_OCTETS_MAX: usize = DOMAIN_OCTETS_MAX;
 
+/// Longest name of a transport in octets: scripts give them to recipients.
+pub const TRANSPORT_OCTETS_MAX: usize = 255;
+
+/// Most extensions that a script may have EHLO announce.
+pub const EHLO_EXTENSIONS_COUNT_MAX: usize = 32;
+
+/// Longest extension that a script may have EHLO announce, with its parameters, in octets.
+pub const EHLO_EXTENSION_OCTETS_MAX: usize = 110;
+
+/// Longest first line that a script may have EHLO and HELO answer with, in octets. It must not go on in a second one,
+/// which clients would take for an extension.
+pub const EHLO_GREETING_OCTETS_MAX: usize = 500;
+
 /// Longest transaction id in octets. A UUID in text has 36.
 pub const TRANSACTION_ID_OCTETS_MAX: usize = 40;
 
@@ -210,8 +223,16 @@ const _: () = {
     );
     assert!(
         RECIPIENTS_PER_MESSAGE_CEILING_COUNT as usize
-            <= u32::MAX as usize / COMMAND_LINE_OCTETS_MAX,
-        "an envelope is addressed with 32 bits"
+            <= u32::MAX as usize
+                / (PATH_OCTETS_MAX + COMMAND_LINE_OCTETS_MAX + TRANSPORT_OCTETS_MAX),
+        "an envelope is addressed with 32 bits, whatever scripts put into it"
+    );
+    assert!(
+        EHLO_EXTENSION_OCTETS_MAX * EHLO_EXTENSIONS_COUNT_MAX + EHLO_GREETING_OCTETS_MAX
+            <= REPLY_TEXT_OCTETS_MAX
+            && EHLO_EXTENSIONS_COUNT_MAX < REPLY_LINES_MAX
+            && "250-".len() + EHLO_GREETING_OCTETS_MAX + "\r\n".len() <= REPLY_LINE_OCTETS_MAX,
+        "what a script has EHLO announce must be sent as it is"
     );
     assert!(
         MESSAGE_OCTETS_MAX_DEFAULT >= 65_536,

@@ -107,6 +107,8 @@ struct Connection {
     commands_count: u64,
     /// By when the transaction must be complete.
     transaction_due_ms: u64,
+    /// Commands that scripts have refused.
+    refusals_count: u32,
     /// What the last script of the connection left for the next.
     context: Option<Box<StoredContext>>,
     /// The message whose chunks are coming.
@@ -167,6 +169,7 @@ impl Connection {
             command_due_ms: NEVER_MS,
             commands_count: u64::MAX,
             transaction_due_ms: NEVER_MS,
+            refusals_count: 0,
             context: None,
             chunks: None,
             commons,

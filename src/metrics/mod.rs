@@ -34,6 +34,8 @@ pub struct Counters {
     pub connections: Counter,
     /// Connections refused by a limit, or because no descriptor was left.
     pub connections_refused: Counter,
+    /// Commands that a script has refused, for now or for good.
+    pub commands_refused: Counter,
     /// Connections closed because the client took too long.
     pub timeouts: Counter,
     /// Messages acknowledged.
@@ -50,6 +52,7 @@ impl Counters {
         [
             ("connections", &self.connections),
             ("connections_refused", &self.connections_refused),
+            ("commands_refused", &self.commands_refused),
             ("timeouts", &self.timeouts),
             ("messages", &self.messages),
             ("message_octets", &self.message_octets),

@@ -248,6 +248,23 @@ impl Extensions {
         }
     }
 
+    /// Those that are in `wanted` too, with the parameters they have here; AUTH with the mechanisms in both.
+    #[must_use]
+    pub fn narrowed_to(self, wanted: Self) -> Self {
+        let mechanisms = self.mechanisms.iter();
+        let mechanisms = mechanisms.filter(|mechanism| wanted.mechanisms.has(*mechanism));
+        let mechanisms = mechanisms.fold(Mechanisms::default(), Mechanisms::with);
+        let both = Self {
+            bits: self.bits & wanted.bits,
+            ..self
+        };
+        if both.offers(Extension::Auth) {
+            both.without(Extension::Auth).with_auth(mechanisms)
+        } else {
+            both
+        }
+    }
+
     /// Whether the set has `extension`.
     #[must_use]
     pub const fn offers(self, extension: Extension) -> bool {

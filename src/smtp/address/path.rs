@@ -2,7 +2,7 @@
 //!
 //! In: octets that start with `<`. Out: the path and the octets after `>`.
 //! Guarantees: a source route is checked and dropped, so that nobody later can act on it.
-//! Does not: accept a path without brackets, or one of more than 256 octets.
+//! Does not: accept a path without brackets from a client, or one of more than 256 octets.
 //!
 //! RFC 5321 §4.1.2 (Reverse-path, Forward-path, A-d-l), §4.1.1.3 (`<Postmaster>`; source routes are
 //! ignored), §4.5.3.1.3 (256 octets).
@@ -20,6 +20,18 @@ pub enum ReversePath<'line> {
     Mailbox(Mailbox<'line>),
 }
 
+impl<'text> ReversePath<'text> {
+    /// The path of an address that stands without angle brackets, as scripts write it; empty is `<>`. None if it is no
+    /// address.
+    #[must_use]
+    pub fn of_address(address: &'text [u8]) -> Option<Self> {
+        if address.is_empty() {
+            return Some(Self::Null);
+        }
+        whole_mailbox(address).map(Self::Mailbox)
+    }
+}
+
 /// The argument of RCPT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ForwardPath<'line> {
@@ -27,6 +39,30 @@ pub enum ForwardPath<'line> {
     Postmaster(LocalPart<'line>),
     /// A recipient.
     Mailbox(Mailbox<'line>),
+}
+
+impl<'text> ForwardPath<'text> {
+    /// The path of an address that stands without angle brackets, as scripts write it. None if it is no address.
+    #[must_use]
+    pub fn of_address(address: &'text [u8]) -> Option<Self> {
+        match local_part(address) {
+            Ok((local_part, [])) if local_part.is_postmaster() => {
+                Some(Self::Postmaster(local_part))
+            }
+            _ => whole_mailbox(address).map(Self::Mailbox),
+        }
+    }
+}
+
+/// A mailbox that a path could hold, and nothing behind it.
+fn whole_mailbox(address: &[u8]) -> Option<Mailbox<'_>> {
+    if limits::PATH_OCTETS_MAX < address.len() + BRACKETS_OCTETS {
+        return None;
+    }
+    match mailbox(address) {
+        Ok((mailbox, [])) => Some(mailbox),
+        _ => None,
+    }
 }
 
 /// `Reverse-path = Path / "<>"`.
@@ -103,4 +139,45 @@ fn closed<'line>(octets: &[u8], rest: &'line [u8]) -> Result<&'line [u8], PathEr
         return Err(PathError::NotUtf8);
     }
     Ok(after)
+}
+
+/// What stands around a path.
+const BRACKETS_OCTETS: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::{ForwardPath, ReversePath};
+
+    #[test]
+    fn addresses_without_brackets_are_whole() {
+        for right in ["a@b", "\"a b\"@c.example", "a@[192.0.2.1]"] {
+            assert!(
+                ReversePath::of_address(right.as_bytes()).is_some(),
+                "{right}"
+            );
+            assert!(
+                ForwardPath::of_address(right.as_bytes()).is_some(),
+                "{right}"
+            );
+        }
+        for wrong in [
+            "a", "@b", "a@", "a b@c", "<a@b>", "@r:a@b", "a@b ", "a@b>", "a@b\r\nX", "a@\u{e9}",
+        ] {
+            assert_eq!(ReversePath::of_address(wrong.as_bytes()), None, "{wrong}");
+            assert_eq!(ForwardPath::of_address(wrong.as_bytes()), None, "{wrong}");
+        }
+        assert_eq!(ReversePath::of_address(b""), Some(ReversePath::Null));
+        assert_eq!(ForwardPath::of_address(b""), None);
+        assert_eq!(ReversePath::of_address(b"postmaster"), None);
+        assert!(matches!(
+            ForwardPath::of_address(b"Postmaster"),
+            Some(ForwardPath::Postmaster(_))
+        ));
+        let labels = "d".repeat(63) + "." + &"d".repeat(63) + "." + &"d".repeat(62);
+        let longest = "a".repeat(61) + "@" + &labels;
+        assert_eq!(longest.len(), 252);
+        let longest = longest + ".d";
+        assert!(ReversePath::of_address(longest.as_bytes()).is_some());
+        assert!(ReversePath::of_address(("a".to_owned() + &longest).as_bytes()).is_none());
+    }
 }

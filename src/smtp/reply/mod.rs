@@ -51,6 +51,8 @@ impl ReplyCode {
     pub const START_MAIL_INPUT: Self = Self(354);
     /// The connection is about to be closed by the server.
     pub const SERVICE_NOT_AVAILABLE: Self = Self(421);
+    /// Refused for now: by policy, or the mailbox is busy.
+    pub const MAILBOX_BUSY: Self = Self(450);
     /// A failure of ours that may pass.
     pub const LOCAL_ERROR: Self = Self(451);
     /// Too much of something, for now.

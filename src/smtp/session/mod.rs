@@ -56,6 +56,7 @@ pub use transaction::{Address, BodyType, MailParameters, Transaction};
 pub use transaction_id::TransactionId;
 
 use helo::Helo;
+use phase::Former;
 use transaction::Envelope;
 
 /// What the pump does after a line.
@@ -86,6 +87,8 @@ pub struct Session {
     deciding: Option<Phase>,
     /// What [`Step::ReceiveChunk`] announced.
     coming_chunk: Option<ComingChunk>,
+    /// What the command that is being decided about found.
+    former: Option<Box<Former>>,
     /// Invariant: some in `MailGiven`, `RecipientsGiven` and `InMailData`, none otherwise.
     transaction: Option<Transaction>,
     /// Memory that the last transaction left.
@@ -119,6 +122,7 @@ impl Session {
             helo: None,
             deciding: None,
             coming_chunk: None,
+            former: None,
             transaction: None,
             envelope: Envelope::default(),
             transaction_id: None,
@@ -312,4 +316,4 @@ impl Session {
 
 /// Idle sessions are counted in ten thousands: this is what each of them takes, besides its
 /// buffers.
-const _: () = assert!(size_of::<Session>() <= 320);
+const _: () = assert!(size_of::<Session>() <= 336);
