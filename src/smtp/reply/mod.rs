@@ -12,6 +12,7 @@
 mod from_error;
 mod of_connection;
 mod of_session;
+mod read;
 mod write;
 
 use std::fmt;
@@ -29,6 +30,7 @@ pub use of_session::{
     start_mail_input, too_many_errors, too_many_idle_commands, too_many_messages,
     too_many_recipients, vrfy,
 };
+pub use read::{ReceivedReply, ReplyError, ReplyReader};
 pub use write::{EightBitText, Replies};
 
 /// A reply code: three digits, the first of them 2 to 5, the second 0 to 5 where RFC 5321 defines
