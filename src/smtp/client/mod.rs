@@ -341,6 +341,16 @@ impl ClientSession {
         Ok(())
     }
 
+    /// Expects a last reply to a message that could not be sent to its end, such as one that the next hop refused
+    /// while it came.
+    pub fn message_cut(&mut self) {
+        self.is_closing = true;
+        self.awaited.clear();
+        self.awaited.push_back(Awaited::Message);
+        self.outcome = None;
+        self.replies_left_count = 1;
+    }
+
     fn command(&mut self, awaited: Awaited, line: &[u8]) {
         self.output.extend_from_slice(line);
         self.awaited.push_back(awaited);
@@ -355,11 +365,12 @@ impl ClientSession {
             return Err(ClientError::Unsolicited(code));
         };
         let class = code.class();
-        let is_expected = match awaited {
-            Awaited::Data => class != ReplyClass::Completed,
-            _ => class != ReplyClass::Intermediate,
+        let never = if awaited == Awaited::Data {
+            ReplyClass::Completed
+        } else {
+            ReplyClass::Intermediate
         };
-        if !is_expected {
+        if class == never {
             return Err(ClientError::Unexpected(code));
         }
         match awaited {

@@ -47,12 +47,6 @@ impl Outcome {
         &self.reply
     }
 
-    /// The reply for the client, by value.
-    #[must_use]
-    pub fn into_reply(self) -> ReceivedReply {
-        self.reply
-    }
-
     /// Whether some replies are 2yz and others are not.
     #[must_use]
     pub fn is_mixed(&self) -> bool {
