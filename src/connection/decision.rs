@@ -127,6 +127,15 @@ async fn ask<Accept: Default>(
     })
 }
 
+/// Has the next hop, if the destination is one, expect the content that comes in chunks. If it does not want it, the last
+/// chunk is answered so: its client sends the next chunk without waiting for leave, as it is entitled to.
+pub(super) async fn begin_chunks(connection: &mut Connection) {
+    if let Some(transfer) = &mut connection.transfer {
+        Box::pin(transfer.insist_on_data()).await;
+        connection.commons.clock.refresh();
+    }
+}
+
 impl Connection {
     /// Has the session accept the command, with this reply if there is one.
     fn accept(&mut self, hook: Hook, reply: Option<Reply<'_>>) -> Step {

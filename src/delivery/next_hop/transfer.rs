@@ -192,7 +192,7 @@ impl Transfer {
         }
     }
 
-    /// Asks for leave to send the content. Asked at the latest by what sends it.
+    /// Asks for leave to send the content, without which none may be written.
     ///
     /// # Errors
     ///
@@ -227,8 +227,25 @@ impl Transfer {
         Ok(())
     }
 
+    /// The same, for content that comes whether there is leave or not: a refusal is that of the message.
+    pub async fn insist_on_data(&mut self) {
+        if let Err(refusal) = self.data().await {
+            if let Some(link) = self.link.take() {
+                self.hop.give_back(link);
+            }
+            self.refusal = Some(refusal);
+        }
+    }
+
     /// Adds content, to be sent with [`Transfer::send`].
     pub fn write(&mut self, content: &[u8]) {
+        // Before leave was given it would go out as commands.
+        if self.state == State::Envelope {
+            if self.refusal.is_none() {
+                self.refuse(Failure::Closed.into());
+            }
+            return;
+        }
         if let Some(link) = &mut self.link
             && link.session.write(content).is_err()
         {
