@@ -11,5 +11,6 @@ mod fake_next_hop;
 mod limits;
 mod log;
 mod next_hop;
+mod next_hop_traffic;
 pub(crate) mod server;
 mod stopping;

@@ -1,28 +1,31 @@
 //! Messages passed on to a next hop: whatever it says or does, the client hears the truth.
 
+use std::net::SocketAddr;
+
 use super::fake_next_hop::{
     Act, Close, Drone, FakeNextHop, Hear, HearEnd, HearMailData, HearRest, OFFER, opened, say,
 };
 use super::server::{Client, MAILDIR, Server, configuration, content};
 
 /// A postern that passes messages on to `destination`.
-fn relay(destination: &str, next_hop: &str) -> Server {
+pub(super) fn relay(destination: &str, next_hop: &str) -> Server {
     let server = format!("accept_domains = [\"example.org\"]\ndestination = \"{destination}\"");
     let table = format!("[server.next_hop]\n{next_hop}");
     Server::start(&configuration(&server, &format!("{table}\n")))
 }
 
-/// A postern in front of `hop`.
-fn before(hop: &FakeNextHop, next_hop: &str) -> Server {
-    relay(&format!("smtp://{}", hop.address()), next_hop)
+/// A postern in front of a next hop at `address`.
+pub(super) fn before(address: SocketAddr, next_hop: &str) -> Server {
+    relay(&format!("smtp://{address}"), next_hop)
 }
 
-fn script(acts: &[&[Act]]) -> Vec<Act> {
+/// Several acts after another.
+pub(super) fn script(acts: &[&[Act]]) -> Vec<Act> {
     acts.concat()
 }
 
 /// MAIL and one RCPT accepted, then DATA.
-fn envelope() -> Vec<Act> {
+pub(super) fn envelope() -> Vec<Act> {
     vec![
         Hear("MAIL FROM:<a@client.example>"),
         Hear("RCPT TO:<b@example.org>\r\n"),
@@ -31,7 +34,7 @@ fn envelope() -> Vec<Act> {
 }
 
 /// A whole message, taken.
-fn message() -> Vec<Act> {
+pub(super) fn message() -> Vec<Act> {
     let mut acts = envelope();
     acts.extend([
         Hear("DATA\r\n"),
@@ -43,7 +46,7 @@ fn message() -> Vec<Act> {
 }
 
 /// Says MAIL and RCPT and hears the reply to RCPT.
-fn mail_and_rcpt(client: &mut Client, reply: &str) {
+pub(super) fn mail_and_rcpt(client: &mut Client, reply: &str) {
     client.say("MAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>");
     client.expect("250 ");
     client.expect(reply);
@@ -51,7 +54,7 @@ fn mail_and_rcpt(client: &mut Client, reply: &str) {
 
 #[test]
 fn replies_of_the_next_hop_are_passed_back() {
-    let hop = FakeNextHop::start(vec![script(&[
+    let (hop, address) = FakeNextHop::start(vec![script(&[
         &opened(OFFER, &envelope()),
         &[
             Hear("RCPT TO:<unknown@example.org>\r\n"),
@@ -67,7 +70,7 @@ fn replies_of_the_next_hop_are_passed_back() {
             HearRest,
         ],
     ])]);
-    let server = before(&hop, "");
+    let server = before(address, "");
     let mut client = server.greeted();
     mail_and_rcpt(&mut client, "250 2.1.5 recipient ok\r\n");
     client.say("RCPT TO:<unknown@example.org>\r\nRCPT TO:<full@example.org>");
@@ -86,9 +89,6 @@ fn replies_of_the_next_hop_are_passed_back() {
     assert!(
         !text.contains("Return-Path:"),
         "that is for the final delivery"
-    );
-    assert!(
-        heard.ends_with(b"+0000\r\nhidden\r\n\xff\xfe\r\n..\r\n.\r\n") || text.contains("hidden")
     );
     assert!(content(&heard).starts_with(b"hidden\r\n\xff\xfe\r\n..\r\n.\r\n"));
 }
@@ -119,7 +119,7 @@ fn a_message_passes_two_servers_and_gets_two_trace_fields() {
 
 #[test]
 fn a_connection_is_used_again() {
-    let hop = FakeNextHop::start(vec![script(&[
+    let (hop, address) = FakeNextHop::start(vec![script(&[
         &opened(OFFER, &message()),
         &message(),
         &envelope(),
@@ -136,7 +136,7 @@ fn a_connection_is_used_again() {
             HearRest,
         ],
     ])]);
-    let server = before(&hop, "");
+    let server = before(address, "");
     let mut client = server.greeted();
     for _ in 0..2 {
         client.begin_data();
@@ -160,7 +160,7 @@ fn a_connection_is_used_again() {
 
 #[test]
 fn a_connection_that_was_closed_meanwhile_is_replaced_once() {
-    let hop = FakeNextHop::start(vec![
+    let (hop, address) = FakeNextHop::start(vec![
         script(&[&opened(OFFER, &message()), &[Close]]),
         // Closed where nothing was acknowledged.
         script(&[&opened(OFFER, &message()), &[Hear("MAIL "), Close]]),
@@ -170,7 +170,7 @@ fn a_connection_that_was_closed_meanwhile_is_replaced_once() {
         ]),
         script(&[&opened(OFFER, &message()), &[HearRest]]),
     ]);
-    let server = before(&hop, "");
+    let server = before(address, "");
     let mut client = server.greeted();
     for _ in 0..4 {
         client.begin_data();
@@ -183,8 +183,8 @@ fn a_connection_that_was_closed_meanwhile_is_replaced_once() {
 
 #[test]
 fn a_fresh_connection_is_tried_once() {
-    let hop = FakeNextHop::start(vec![opened(OFFER, &[Hear("MAIL "), Close])]);
-    let mut server = before(&hop, "");
+    let (hop, address) = FakeNextHop::start(vec![opened(OFFER, &[Hear("MAIL "), Close])]);
+    let mut server = before(address, "");
     let mut client = server.greeted();
     mail_and_rcpt(&mut client, "451 4.4.2 ");
     client.say("RCPT TO:<c@example.org>");
@@ -201,8 +201,8 @@ fn a_fresh_connection_is_tried_once() {
 
 #[test]
 fn a_next_hop_that_is_away_is_a_temporary_failure() {
-    let gone = FakeNextHop::start(Vec::new());
-    let server = before(&gone, "");
+    let (gone, address) = FakeNextHop::start(Vec::new());
+    let server = before(address, "");
     gone.finish();
     let mut client = server.greeted();
     for _ in 0..2 {
@@ -263,8 +263,8 @@ fn whatever_the_next_hop_does_the_client_is_answered() {
         ),
     ];
     for (acts, reply) in cases {
-        let hop = FakeNextHop::start(vec![acts.clone()]);
-        let server = before(&hop, "");
+        let (hop, address) = FakeNextHop::start(vec![acts.clone()]);
+        let server = before(address, "");
         let mut client = server.greeted();
         client.say("MAIL FROM:<a@client.example>");
         client.expect("250 ");
@@ -347,8 +347,9 @@ fn a_message_is_acknowledged_only_by_the_next_hop() {
         ),
     ];
     for (acts, at_data, at_end) in cases {
-        let hop = FakeNextHop::start(vec![script(&[&opened(OFFER, &envelope()), &acts])]);
-        let server = before(&hop, "");
+        let (hop, address) =
+            FakeNextHop::start(vec![script(&[&opened(OFFER, &envelope()), &acts])]);
+        let server = before(address, "");
         let mut client = server.greeted();
         mail_and_rcpt(&mut client, "250 ");
         client.say("DATA");
