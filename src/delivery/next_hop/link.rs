@@ -82,7 +82,7 @@ impl Link {
                 &found
             }
             Addresses::Socket(path) => {
-                let address = SocketAddrUnix::new(path.as_path()).map_err(unreachable)?;
+                let address = SocketAddrUnix::new(&**path).map_err(unreachable)?;
                 return Self::connect_to(hop, &address.into()).await;
             }
         };

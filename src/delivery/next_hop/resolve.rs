@@ -8,7 +8,7 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -25,7 +25,7 @@ pub(in crate::delivery) enum Addresses {
     /// At those a name has.
     Named(Arc<Named>),
     /// On a socket of this machine.
-    Socket(Arc<PathBuf>),
+    Socket(Arc<Path>),
 }
 
 /// A name and its addresses as of the last lookup.
@@ -52,7 +52,7 @@ pub(in crate::delivery) fn addresses(host: &NextHopHost) -> Addresses {
             port: *port,
             found: Mutex::new(Arc::new([])),
         })),
-        NextHopHost::Socket(path) => Addresses::Socket(Arc::new(path.clone())),
+        NextHopHost::Socket(path) => Addresses::Socket(Arc::from(path.as_path())),
     }
 }
 

@@ -1,4 +1,5 @@
 //! Sessions with next hops of every kind, their replies cut at every place.
+#![expect(clippy::expect_used, reason = "a test says what it expects")]
 
 use std::rc::Rc;
 

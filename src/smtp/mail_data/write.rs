@@ -98,6 +98,11 @@ impl MailDataWriter {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test says what it expects"
+)]
 mod tests {
     use super::{BareLineEnd, MailDataWriter};
     use crate::smtp::mail_data::MailDataReader;

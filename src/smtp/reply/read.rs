@@ -200,6 +200,7 @@ fn decimal(digits: &[u8]) -> Option<u16> {
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test says what it expects")]
 mod tests {
     use super::{ReceivedReply, ReplyError, ReplyReader};
     use crate::limits;
