@@ -10,8 +10,8 @@
 //!  (hook::connect)
 //! ```
 //!
-//! Reading order: [`connection`] (start with `pump.rs`), [`smtp`], [`hook`], [`delivery`], [`shard`], [`profile`]; [`limits`] has
-//! every bound, [`log`], [`mailbox`], [`bell`] and
+//! Reading order: [`connection`] (start with `pump.rs`), [`smtp`], [`hook`], [`delivery`], [`shard`], [`profile`],
+//! [`proxy_protocol`]; [`limits`] has every bound, [`log`], [`mailbox`], [`bell`] and
 //! [`metrics`] are what they say; [`privilege`] is what the process gives up before it serves.
 #![deny(unsafe_code)]
 
@@ -25,5 +25,6 @@ pub mod mailbox;
 pub mod metrics;
 pub mod privilege;
 pub mod profile;
+pub mod proxy_protocol;
 pub mod shard;
 pub mod smtp;

@@ -162,6 +162,21 @@ pub const CONNECTIONS_PER_CLIENT_COUNT_DEFAULT: u32 = 50;
 /// New connections of one client per second by default; 0 means no limit.
 pub const CONNECTIONS_PER_CLIENT_PER_SECOND_COUNT_DEFAULT: u32 = 0;
 
+/// Longest line of the PROXY protocol in octets, CRLF included (HAProxy's "The PROXY protocol", §2.1).
+pub const PROXY_TEXT_HEADER_OCTETS_MAX: usize = 107;
+
+/// Longest binary header of the PROXY protocol in octets. It may announce 65,551, and balancers send some hundred: addresses,
+/// and what a TLS handshake said.
+pub const PROXY_BINARY_HEADER_OCTETS_MAX: usize = 4_096;
+
+/// Wait for the whole PROXY header in milliseconds, by default. The balancer sends it before anything else; the
+/// specification asks for at least three seconds, one retransmission.
+pub const PROXY_HEADER_TIMEOUT_MS_DEFAULT: u64 = 5_000;
+
+/// Connections that may wait for their PROXY header at one time, by default: until then nobody knows whose they are, so
+/// that no other limit of a client holds.
+pub const PROXY_HEADERS_AWAITED_COUNT_DEFAULT: u32 = 1_000;
+
 /// Wait for running transactions when the process is asked to stop, in milliseconds.
 pub const DRAIN_TIMEOUT_MS: u64 = 30_000;
 

@@ -71,6 +71,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "src/profile/",
         &["limits", "smtp", "hook", "tls", "profile"],
     ),
+    ("src/proxy_protocol/", &["limits", "proxy_protocol"]),
     ("src/metrics/", &["metrics"]),
     ("src/privilege/", &["privilege", "profile"]),
 ];
