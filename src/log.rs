@@ -7,6 +7,8 @@
 //! counted in a later line; a log that nobody reads does not keep the process from ending; octets of clients cannot end a
 //! line or forge a word. Does not: rotate, filter by text, or send anywhere else; what collects standard error does.
 
+mod ration;
+
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::Write as _;
@@ -15,6 +17,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use crate::bell::Bell;
+
+pub use ration::Ration;
 
 /// How much is logged; each level includes the ones before it.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

@@ -5,9 +5,9 @@
 //!
 //! RFC 5321 §3.8 (closing).
 
-use super::Connection;
 use super::transport::ConnectionError;
 use super::watch::{Activity, Interrupt};
+use super::{Commons, Connection};
 use crate::log::Level;
 use crate::smtp::reply::{self, Replies};
 
@@ -19,12 +19,17 @@ impl Connection {
             Ok(()) => ("closed", None),
             Err(ConnectionError::ClientLeft) => ("client_left", None),
             Err(ConnectionError::EarlyTalker) => ("early_talker", Some(reply::early_talker())),
+            Err(ConnectionError::EarlyCommand) => ("early_talker", Some(reply::early_command())),
             Err(ConnectionError::Interrupted(Interrupt::TimedOut)) => {
                 ("timeout", Some(reply::timed_out()))
             }
             Err(ConnectionError::Interrupted(Interrupt::Stopping)) => {
                 ("stopping", Some(reply::shutting_down()))
             }
+            Err(ConnectionError::NotAdmitted(excess)) => {
+                ("refused", Some(reply::not_admitted(excess.reason())))
+            }
+            Err(ConnectionError::ProxyHeader(_)) => ("proxy_header", None),
             Err(ConnectionError::TooSlow) => ("too_slow", Some(reply::too_slow())),
             Err(ConnectionError::System(_)) => ("error", None),
         };
@@ -32,6 +37,7 @@ impl Connection {
             self.replies.push(&reply);
             self.transport.send_last(self.replies.as_octets());
         }
+        self.note_refused(&outcome);
         let level = match &outcome {
             Err(ConnectionError::Interrupted(Interrupt::TimedOut) | ConnectionError::TooSlow) => {
                 self.commons.counters.timeouts.increment();
@@ -54,9 +60,42 @@ impl Connection {
         }
         if !matches!(
             outcome,
-            Err(ConnectionError::ClientLeft | ConnectionError::System(_))
+            Err(ConnectionError::ClientLeft
+                | ConnectionError::ProxyHeader(_)
+                | ConnectionError::System(_))
         ) {
             self.linger().await;
+        }
+    }
+
+    /// Counts and logs a connection that ends before its session has begun.
+    fn note_refused(&self, outcome: &Result<(), ConnectionError>) {
+        let Commons {
+            counters, rations, ..
+        } = &*self.commons;
+        let (counter, ration, event, reason) = match outcome {
+            Err(ConnectionError::NotAdmitted(excess)) => (
+                &counters.connections_refused,
+                &rations.connections_refused,
+                "connection_refused",
+                excess.reason(),
+            ),
+            Err(ConnectionError::ProxyHeader(reason)) => (
+                &counters.proxy_headers_refused,
+                &rations.proxy_headers_refused,
+                "proxy_header_refused",
+                *reason,
+            ),
+            _ => return,
+        };
+        counter.increment();
+        if let Some(held_back) = self.commons.ration(ration)
+            && let Some(line) = self.line(Level::Warning, event)
+        {
+            drop(
+                line.octets("reason", reason.as_bytes())
+                    .word("held_back", held_back),
+            );
         }
     }
 

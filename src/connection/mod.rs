@@ -5,14 +5,18 @@
 //! before the socket is closed all replies are sent and what the client still sends is read for a moment, so that a
 //! reset does not take the last reply away. Does not: accept connections or count them; `shard` does.
 //!
-//! Reading order: `pump.rs`, `script.rs`, `decision.rs`, `mail_data.rs`, `chunks.rs`, `farewell.rs`, `transport.rs`, `receive_buffer.rs`, `watch.rs`.
+//! Reading order: `pump.rs`, `proxy_header.rs`, `early.rs`, `script.rs`, `forwarded.rs`, `decision.rs`, `mail_data.rs`, `chunks.rs`, `farewell.rs`,
+//! `transport.rs`, `receive_buffer.rs`, `watch.rs`.
 //! RFC 5321 §3.1 (greeting), §3.8 (loss of connection), §4.5.3.2 (time-outs).
 
 mod chunks;
 mod decision;
+mod early;
 mod farewell;
+mod forwarded;
 mod mail_data;
 mod next_hop;
+mod proxy_header;
 mod pump;
 mod receive_buffer;
 mod script;
@@ -28,14 +32,14 @@ use std::sync::Arc;
 use crate::delivery::{Destination, Transfer};
 use crate::hook::{Hooks, StoredContext};
 use crate::limits;
-use crate::log::{Level, Line, ShardLog};
+use crate::log::{Level, Line, Ration, ShardLog};
 use crate::metrics::Counters;
-use crate::profile::{EarlyTalker, Profile};
+use crate::profile::Profile;
 use crate::shard::clock::Clock;
 use crate::shard::{Exchange, Permit};
 use crate::smtp::line::LineScanner;
 use crate::smtp::reply::{Replies, ReplyCode};
-use crate::smtp::session::{ClientFacts, Relay, Session, State, TransactionId};
+use crate::smtp::session::{ClientFacts, Relay, Session, State, TransactionId, XClientUse};
 
 pub use farewell::refusal;
 pub use receive_buffer::SpareBuffers;
@@ -59,6 +63,8 @@ pub struct Commons {
     pub log: ShardLog,
     /// The counters.
     pub counters: Counters,
+    /// How many lines of the log there may be about what clients can cause as often as they like.
+    pub rations: Rations,
     /// Receive buffers nobody uses.
     pub spare_buffers: Rc<SpareBuffers>,
     /// The profiles and where their messages go.
@@ -67,6 +73,17 @@ pub struct Commons {
     pub exchange: Rc<Exchange>,
     /// Connections so far, to number them.
     pub sessions_count: Cell<u64>,
+}
+
+/// Lines of the log by kind.
+#[derive(Debug, Default)]
+pub struct Rations {
+    /// About connections that a limit keeps out.
+    pub connections_refused: Ration,
+    /// About connections without a right PROXY header.
+    pub proxy_headers_refused: Ration,
+    /// About recipients that their message has no room for.
+    pub recipients_refused: Ration,
 }
 
 /// One profile on one shard.
@@ -85,6 +102,11 @@ impl Commons {
     pub fn line(&self, level: Level, event: &'static str) -> Option<Line<'_>> {
         self.log.line(level, &self.clock.log_date(), event)
     }
+
+    /// Whether one more line of a kind may be written now, see [`Ration::take`].
+    pub fn ration(&self, ration: &Ration) -> Option<u64> {
+        ration.take(self.clock.now_ms() / 1_000)
+    }
 }
 
 /// A connection and the session on it.
@@ -94,8 +116,10 @@ struct Connection {
     served: usize,
     /// Counts the connections of the shard; with its number the id in the log.
     number: u64,
-    /// The client's address, or the one a script gave it, and its port.
+    /// The client's address, or the one a PROXY header or a script gave it, and its port.
     client: SocketAddr,
+    /// What the client connected to, if a PROXY header has said so.
+    server: Option<SocketAddr>,
     /// Its place in the counts of connections.
     permit: Permit,
     transport: Transport,
@@ -163,6 +187,7 @@ impl Connection {
             served,
             number,
             client,
+            server: None,
             permit,
             transport,
             receive_buffer: ReceiveBuffer::new(Rc::clone(&commons.spare_buffers)),
@@ -212,29 +237,9 @@ impl Connection {
     /// Greets the client, with `text` behind the host name if a script has one, unless it has already talked and the
     /// profile minds.
     async fn greet(&mut self, text: Option<&[u8]>) -> Result<(), ConnectionError> {
-        if self.profile().early_talker != EarlyTalker::Ignore
-            && self.transport.try_receive(&mut self.receive_buffer)?
-        {
-            self.note_early_talker(ReplyCode::SERVICE_READY);
-            if self.profile().early_talker == EarlyTalker::Refuse {
-                return Err(ConnectionError::EarlyTalker);
-            }
-        }
+        self.judge_before_greeting()?;
         self.session.greeting(text, &mut self.replies);
         self.send_replies().await
-    }
-
-    /// Logs a client that has sent mail data without waiting for 354, as programs do that do not read replies.
-    fn note_early_mail_data(&self) {
-        if !self.receive_buffer.is_empty() && self.profile().early_talker != EarlyTalker::Ignore {
-            self.note_early_talker(ReplyCode::START_MAIL_INPUT);
-        }
-    }
-
-    /// Logs a client that has not waited for the reply it must wait for (RFC 5321 §3.1, RFC 2920 §3.1).
-    fn note_early_talker(&self, awaited: ReplyCode) {
-        let line = self.line(Level::Warning, "early_talker");
-        drop(line.map(|line| line.word("awaited", awaited.number())));
     }
 
     /// Sends what has been gathered, if anything.
@@ -292,6 +297,11 @@ impl Connection {
         })
     }
 
+    /// What the client connected to, as far as is known.
+    fn server_address(&self) -> Option<SocketAddr> {
+        self.server.or_else(|| self.transport.local_address())
+    }
+
     fn due_ms(&self, wait_ms: u64) -> u64 {
         self.commons.clock.now_ms().saturating_add(wait_ms)
     }
@@ -306,7 +316,17 @@ fn client_facts(profile: &Profile, address: IpAddr) -> ClientFacts {
     } else {
         Relay::Denied
     };
-    ClientFacts { address, relay }
+    let mut networks = profile.xclient_from.iter();
+    let xclient = if networks.any(|network| network.contains(address)) {
+        XClientUse::Allowed
+    } else {
+        XClientUse::Denied
+    };
+    ClientFacts {
+        address,
+        relay,
+        xclient,
+    }
 }
 
 const _: () = {
@@ -344,6 +364,7 @@ mod tests {
             watch: Rc::new(Watch::new()),
             log: ShardLog::new(0, sender),
             counters: Counters::default(),
+            rations: super::Rations::default(),
             spare_buffers: Rc::new(SpareBuffers::default()),
             served: Vec::new(),
             exchange: Rc::new(Exchange::new(0, Vec::new())),
@@ -359,16 +380,7 @@ mod tests {
         let socket = eventfd(0, EventfdFlags::CLOEXEC).expect("a descriptor");
         let client = SocketAddr::from((Ipv4Addr::LOCALHOST, 25));
         // Never polled: only its size is asked for.
-        let admission = Arc::new(Admission::new(ConnectionLimits {
-            connections_max: 1,
-            connections_per_client_max: 1,
-            connections_per_client_per_second_max: 0,
-            command_timeout_ms: 1,
-            mail_data_timeout_ms: 1,
-            transaction_timeout_ms: 1,
-            write_timeout_ms: 1,
-            mail_data_octets_per_second_min: 0,
-        }));
+        let admission = Arc::new(Admission::new(ConnectionLimits::default()));
         let permit = admission
             .enter(client.ip(), 0)
             .expect("nobody else is here");

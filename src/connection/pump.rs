@@ -11,7 +11,7 @@
 
 use super::script::{self, Verdict};
 use super::transport::ConnectionError;
-use super::{Connection, chunks, decision, mail_data};
+use super::{Connection, chunks, decision, forwarded, mail_data, proxy_header};
 use crate::limits;
 use crate::smtp::command::{Command, ForeignProtocol, SyntaxError};
 use crate::smtp::line::Scan;
@@ -31,6 +31,10 @@ enum Pause {
     Decision(Phase),
     /// What follows is mail data.
     MailDataComes,
+    /// The client has not waited for the reply to a command behind which it must.
+    NotWaited,
+    /// The client speaks for another one from now on.
+    ClientComes,
     /// The session has ended.
     Closing,
 }
@@ -42,6 +46,7 @@ impl Pause {
             Step::Continue => None,
             Step::ReceiveMailData => Some(Self::MailDataComes),
             Step::ReceiveChunk => Some(Self::ChunkComes),
+            Step::GreetAnew => Some(Self::ClientComes),
             Step::Decide(phase) => Some(Self::Decision(phase)),
             Step::Close => Some(Self::Closing),
         }
@@ -50,6 +55,7 @@ impl Pause {
 
 /// Runs one connection from greeting to close.
 pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionError> {
+    proxy_header::receive(connection).await?;
     match script::connect(connection).await? {
         Verdict::Greet(text) => connection.greet(text.as_deref()).await?,
         Verdict::Refused => return connection.send_replies().await,
@@ -83,7 +89,6 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
                 glommio::executor().yield_now().await;
             }
             Pause::MailDataComes => {
-                connection.note_early_mail_data();
                 connection.send_replies().await?;
                 if mail_data::receive(connection).await? == Step::Close {
                     return connection.send_replies().await;
@@ -94,6 +99,11 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
                     return connection.send_replies().await;
                 }
             }
+            Pause::NotWaited => return Err(ConnectionError::EarlyCommand),
+            Pause::ClientComes => match forwarded::greet_anew(connection).await? {
+                Verdict::Greet(_) => {}
+                Verdict::Refused => return connection.send_replies().await,
+            },
             Pause::Closing => return connection.send_replies().await,
         }
     }
@@ -107,7 +117,6 @@ fn answer_lines(connection: &mut Connection) -> Pause {
             return Pause::TurnOver;
         }
         let octets = connection.receive_buffer.octets();
-        let (session, replies) = (&mut connection.session, &mut connection.replies);
         let scan = connection
             .scanner
             .next_line(octets, limits::COMMAND_LINE_OCTETS_MAX);
@@ -117,13 +126,23 @@ fn answer_lines(connection: &mut Connection) -> Pause {
                 consumed,
             } if is_scripted => return Pause::ScriptDecides(consumed),
             Scan::Line { line, consumed } => {
+                let command = line.and_then(Command::parse);
+                if let Ok(command) = &command
+                    && connection
+                        .judge_command(command, octets.len() - consumed)
+                        .is_err()
+                {
+                    return Pause::NotWaited;
+                }
+                let (session, replies) = (&mut connection.session, &mut connection.replies);
                 let errors_count = session.counters().errors_count;
-                let step = session.step(line.and_then(Command::parse), replies);
+                let step = session.step(command, replies);
                 connection.note_refusal(errors_count, &octets[..consumed]);
                 connection.receive_buffer.consume(consumed);
                 step
             }
             Scan::Incomplete { consumed } => {
+                let (session, replies) = (&mut connection.session, &mut connection.replies);
                 if session.counters().commands_count == 0
                     && let Some(foreign) = ForeignProtocol::of_first_octets(octets)
                 {

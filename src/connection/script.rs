@@ -23,8 +23,8 @@ use crate::log::Level;
 use crate::shard::Held;
 use crate::smtp::command::Command;
 use crate::smtp::extension::Extension;
-use crate::smtp::reply::{self, EightBitText};
-use crate::smtp::session::Step;
+use crate::smtp::reply::EightBitText;
+use crate::smtp::session::{ClientFacts, Step};
 
 /// What becomes of a connection before its greeting.
 pub(super) enum Verdict {
@@ -53,7 +53,8 @@ pub(super) async fn connect(connection: &mut Connection) -> Result<Verdict, Conn
                 let line = connection.line(Level::Connection, "client_named");
                 drop(line.map(|line| line.octets("name", name)));
             }
-            Ok(connection.readmit(accept.reason))
+            connection.count_for_client()?;
+            Ok(Verdict::Greet(accept.reason))
         }
         connect::Action::Refuse(refusal) => {
             connection.commons.counters.connections_refused.increment();
@@ -80,16 +81,22 @@ pub(super) async fn proxy(
         connection.report(&instance, &failure);
         proxy::on_error()
     });
-    let (session, replies) = (&mut connection.session, &mut connection.replies);
-    let line = without_end(&connection.receive_buffer.octets()[..line_octets]);
-    let errors_count = session.counters().errors_count;
+    let octets = connection.receive_buffer.octets();
+    let line = without_end(&octets[..line_octets]);
+    let errors_count = connection.session.counters().errors_count;
     let step = match action {
         proxy::Action::Pass { command, .. } => {
-            session.step(Command::parse(command.as_deref().unwrap_or(line)), replies)
+            let command = Command::parse(command.as_deref().unwrap_or(line));
+            if let Ok(command) = &command {
+                connection.judge_command(command, octets.len() - line_octets)?;
+            }
+            let (session, replies) = (&mut connection.session, &mut connection.replies);
+            session.step(command, replies)
         }
         proxy::Action::Reply {
             reply, disconnect, ..
         } => {
+            let (session, replies) = (&mut connection.session, &mut connection.replies);
             let default = proxy::default_enhanced(line, reply.code);
             if session.extensions().offers(Extension::EightBitMime) {
                 replies.set_eight_bit_text(EightBitText::Allowed);
@@ -170,7 +177,7 @@ impl Connection {
             Variable::ServerPort,
         ];
         let server = if instance.reads_any(&NAME_THE_SERVER) {
-            self.transport.local_address()
+            self.server_address()
         } else {
             None
         };
@@ -219,24 +226,20 @@ impl Connection {
     }
 
     /// Gives the client another address, for the log, later scripts, the session and the trace header.
-    fn rename(&mut self, address: IpAddr) {
+    pub(super) fn rename(&mut self, address: IpAddr) {
         self.client = SocketAddr::new(address, self.client.port());
-        let facts = client_facts(self.profile(), address);
+        let facts = ClientFacts {
+            xclient: self.session.client().xclient,
+            ..client_facts(self.profile(), address)
+        };
         self.session.set_client(facts);
     }
 
-    /// Counts a client that a script has renamed under its new address, where a limit may be reached.
-    fn readmit(&mut self, text: Option<Box<[u8]>>) -> Verdict {
+    /// Counts a client that has another address now under that one, where a limit may be reached.
+    pub(super) fn count_for_client(&mut self) -> Result<(), ConnectionError> {
         let second = self.commons.clock.now_ms() / 1_000;
-        let Err(excess) = self.permit.transfer(self.client.ip(), second) else {
-            return Verdict::Greet(text);
-        };
-        let reason = excess.reason();
-        self.commons.counters.connections_refused.increment();
-        let line = self.line(Level::Warning, "connection_refused");
-        drop(line.map(|line| line.octets("reason", reason.as_bytes())));
-        self.replies.push(&reply::not_admitted(reason));
-        Verdict::Refused
+        let counted = self.permit.transfer(self.client.ip(), second);
+        counted.map_err(ConnectionError::NotAdmitted)
     }
 
     /// The one line of the log about a script error.

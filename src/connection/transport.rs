@@ -17,6 +17,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use super::Commons;
 use super::receive_buffer::ReceiveBuffer;
 use super::watch::{Activity, Interrupt, Watch, Watched};
+use crate::shard::Excess;
 
 /// Why a connection cannot go on.
 #[derive(Debug)]
@@ -25,8 +26,14 @@ pub(super) enum ConnectionError {
     ClientLeft,
     /// The client has talked before the greeting.
     EarlyTalker,
+    /// The client has not waited for the reply to a command behind which it must.
+    EarlyCommand,
     /// The wait for the client was ended.
     Interrupted(Interrupt),
+    /// Its client has as many connections as it may.
+    NotAdmitted(Excess),
+    /// What came is no PROXY header, or it did not come, for this reason.
+    ProxyHeader(&'static str),
     /// The client sends mail data too slowly.
     TooSlow,
     /// The system failed.

@@ -36,6 +36,10 @@ pub struct Counters {
     pub connections_refused: Counter,
     /// Commands that a script has refused, for now or for good.
     pub commands_refused: Counter,
+    /// Connections closed for want of a PROXY header: of peers that are no balancers, or with a wrong one.
+    pub proxy_headers_refused: Counter,
+    /// Recipients refused because their message had as many as it may.
+    pub recipients_refused: Counter,
     /// Connections closed because the client took too long.
     pub timeouts: Counter,
     /// Messages acknowledged.
@@ -53,6 +57,8 @@ impl Counters {
             ("connections", &self.connections),
             ("connections_refused", &self.connections_refused),
             ("commands_refused", &self.commands_refused),
+            ("proxy_headers_refused", &self.proxy_headers_refused),
+            ("recipients_refused", &self.recipients_refused),
             ("timeouts", &self.timeouts),
             ("messages", &self.messages),
             ("message_octets", &self.message_octets),

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::hook::HookScripts;
+use crate::limits;
 use crate::smtp::session::SessionOptions;
 
 pub use cores::{Cores, CoresError, ranges};
@@ -63,6 +64,14 @@ pub struct Profile {
     pub destination: DestinationAddress,
     /// What to do with octets that arrive before the greeting.
     pub early_talker: EarlyTalker,
+    /// What to do with octets that arrive behind DATA, STARTTLS, AUTH or XCLIENT before their reply.
+    pub early_command: EarlyTalker,
+    /// The same behind EHLO.
+    pub early_ehlo: EarlyTalker,
+    /// Networks of balancers: if there are any, every connection comes from them and begins with a PROXY header.
+    pub proxy_protocol_from: Vec<Network>,
+    /// Networks that may use XCLIENT.
+    pub xclient_from: Vec<Network>,
     /// Networks that may send to any domain.
     pub relay_from: Vec<Network>,
     /// Limits that the connection keeps; those of the protocol are in `session`.
@@ -73,7 +82,7 @@ pub struct Profile {
     pub session: Arc<SessionOptions>,
 }
 
-/// What to do with a client that talks before the greeting (RFC 5321 §4.3.1: it must wait).
+/// What to do with a client that talks before the reply it must wait for (RFC 5321 §4.3.1, RFC 2920 §3.1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum EarlyTalker {
     /// Answer 554 and close.
@@ -105,6 +114,10 @@ pub struct ConnectionLimits {
     pub connections_per_client_max: u32,
     /// New connections of one client within a second; 0 is off.
     pub connections_per_client_per_second_max: u32,
+    /// Connections that may wait for their PROXY header at one time, over all shards.
+    pub proxy_headers_awaited_max: u32,
+    /// Wait for a whole PROXY header.
+    pub proxy_header_timeout_ms: u64,
     /// Wait for a command line, from the first octet that is missing to its CRLF.
     pub command_timeout_ms: u64,
     /// Wait for more mail data.
@@ -115,4 +128,22 @@ pub struct ConnectionLimits {
     pub write_timeout_ms: u64,
     /// Mean rate of mail data below which the client is let go.
     pub mail_data_octets_per_second_min: u64,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: limits::CONNECTIONS_COUNT_DEFAULT,
+            connections_per_client_max: limits::CONNECTIONS_PER_CLIENT_COUNT_DEFAULT,
+            connections_per_client_per_second_max:
+                limits::CONNECTIONS_PER_CLIENT_PER_SECOND_COUNT_DEFAULT,
+            proxy_headers_awaited_max: limits::PROXY_HEADERS_AWAITED_COUNT_DEFAULT,
+            proxy_header_timeout_ms: limits::PROXY_HEADER_TIMEOUT_MS_DEFAULT,
+            command_timeout_ms: limits::COMMAND_TIMEOUT_MS_DEFAULT,
+            mail_data_timeout_ms: limits::MAIL_DATA_TIMEOUT_MS_DEFAULT,
+            transaction_timeout_ms: limits::TRANSACTION_TIMEOUT_MS_DEFAULT,
+            write_timeout_ms: limits::WRITE_TIMEOUT_MS_DEFAULT,
+            mail_data_octets_per_second_min: limits::MAIL_DATA_OCTETS_PER_SECOND_MIN_DEFAULT,
+        }
+    }
 }

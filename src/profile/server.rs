@@ -46,10 +46,16 @@ pub(super) fn server(
     let listen = listen(section, report);
     refuse_missing_features(section, surroundings, report);
     let accept_domains = domains(section, report);
+    let proxy_protocol_from = networks(section, "proxy_protocol_from", report);
+    let xclient_from = networks(section, "xclient_from", report);
     let relay_from = networks(section, "relay_from", report);
     let destination = destination(section, surroundings, report);
-    let early_talker = early_talker(section, report);
-    let listens_as_written = !surroundings.listen_is_replaced;
+    let early_talker = early(section, "early_talker", EarlyTalker::Refuse, report);
+    let early_command = early(section, "early_command", EarlyTalker::Log, report);
+    let early_ehlo = early(section, "early_ehlo", EarlyTalker::Ignore, report);
+    // A PROXY header or XCLIENT may name another end than the one listened on.
+    let ends_are_known = proxy_protocol_from.is_empty() && xclient_from.is_empty();
+    let listens_as_written = !surroundings.listen_is_replaced && ends_are_known;
     let fixed_listen: &[SocketAddr] = if listens_as_written { &listen } else { &[] };
     let scripts = scripts(section, (&id, fixed_listen), surroundings, report);
     let [connect, proxy, helo, mailfrom, rcptto] = scripts;
@@ -77,6 +83,10 @@ pub(super) fn server(
         listen,
         destination,
         early_talker,
+        early_command,
+        early_ehlo,
+        proxy_protocol_from,
+        xclient_from,
         relay_from,
         limits,
         scripts: HookScripts {
@@ -162,37 +172,45 @@ impl LimitTable<'_, '_, '_> {
     }
 
     fn connection(&mut self) -> ConnectionLimits {
+        let defaults = ConnectionLimits::default();
         let mut ms = |key, default| self.number(key, default, MS_RANGE);
-        let command_timeout_ms = ms("command_timeout_ms", limits::COMMAND_TIMEOUT_MS_DEFAULT);
-        let mail_data_timeout_ms = ms("mail_data_timeout_ms", limits::MAIL_DATA_TIMEOUT_MS_DEFAULT);
-        let transaction_timeout_ms = ms(
-            "transaction_timeout_ms",
-            limits::TRANSACTION_TIMEOUT_MS_DEFAULT,
+        let proxy_header_timeout_ms =
+            ms("proxy_header_timeout_ms", defaults.proxy_header_timeout_ms);
+        let command_timeout_ms = ms("command_timeout_ms", defaults.command_timeout_ms);
+        let mail_data_timeout_ms = ms("mail_data_timeout_ms", defaults.mail_data_timeout_ms);
+        let transaction_timeout_ms = ms("transaction_timeout_ms", defaults.transaction_timeout_ms);
+        let write_timeout_ms = ms("write_timeout_ms", defaults.write_timeout_ms);
+        let mut connections =
+            |key, default, least| self.count(key, default, least..CONNECTIONS_RANGE_END);
+        let connections_max = connections("connections_max", defaults.connections_max, 1);
+        let connections_per_client_max = connections(
+            "connections_per_client_max",
+            defaults.connections_per_client_max,
+            1,
         );
-        let write_timeout_ms = ms("write_timeout_ms", limits::WRITE_TIMEOUT_MS_DEFAULT);
+        let connections_per_client_per_second_max = connections(
+            "connections_per_client_per_second_max",
+            defaults.connections_per_client_per_second_max,
+            0,
+        );
+        let proxy_headers_awaited_max = connections(
+            "proxy_headers_awaited_max",
+            defaults.proxy_headers_awaited_max,
+            1,
+        );
         ConnectionLimits {
-            connections_max: self.count(
-                "connections_max",
-                limits::CONNECTIONS_COUNT_DEFAULT,
-                1..CONNECTIONS_RANGE_END,
-            ),
-            connections_per_client_max: self.count(
-                "connections_per_client_max",
-                limits::CONNECTIONS_PER_CLIENT_COUNT_DEFAULT,
-                1..CONNECTIONS_RANGE_END,
-            ),
-            connections_per_client_per_second_max: self.count(
-                "connections_per_client_per_second_max",
-                limits::CONNECTIONS_PER_CLIENT_PER_SECOND_COUNT_DEFAULT,
-                0..CONNECTIONS_RANGE_END,
-            ),
+            connections_max,
+            connections_per_client_max,
+            connections_per_client_per_second_max,
+            proxy_headers_awaited_max,
+            proxy_header_timeout_ms,
             command_timeout_ms,
             mail_data_timeout_ms,
             transaction_timeout_ms,
             write_timeout_ms,
             mail_data_octets_per_second_min: self.number(
                 "mail_data_octets_per_second_min",
-                limits::MAIL_DATA_OCTETS_PER_SECOND_MIN_DEFAULT,
+                defaults.mail_data_octets_per_second_min,
                 0..RATE_RANGE_END,
             ),
         }
@@ -310,7 +328,7 @@ fn refuse_missing_features(
         let message = format!("no [[certificate]] is called `{}`", id.value);
         report.error(id.span, message, "");
     }
-    for key in ["proxy_protocol_from", "xclient_from", "auth_mechanisms"] {
+    for key in ["auth_mechanisms"] {
         if let Some(list) = section.strings(key, report)
             && !list.value.is_empty()
         {
@@ -345,18 +363,23 @@ fn networks(section: &mut Section<'_>, key: &'static str, report: &mut Report<'_
     networks
 }
 
-fn early_talker(section: &mut Section<'_>, report: &mut Report<'_>) -> EarlyTalker {
-    let Some(Spanned { value, span }) = section.string("early_talker", report) else {
-        return EarlyTalker::Refuse;
+fn early(
+    section: &mut Section<'_>,
+    key: &'static str,
+    default: EarlyTalker,
+    report: &mut Report<'_>,
+) -> EarlyTalker {
+    let Some(Spanned { value, span }) = section.string(key, report) else {
+        return default;
     };
     match value.as_str() {
         "refuse" => EarlyTalker::Refuse,
         "log" => EarlyTalker::Log,
         "ignore" => EarlyTalker::Ignore,
         other => {
-            let message = format!("`{other}` is no value of `early_talker`");
+            let message = format!("`{other}` is no value of `{key}`");
             report.error(span, message, "\"refuse\", \"log\" or \"ignore\"");
-            EarlyTalker::Refuse
+            default
         }
     }
 }

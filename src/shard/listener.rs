@@ -23,7 +23,7 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use super::mesh::{Admission, Permit};
 use crate::connection::{Commons, refusal, serve};
-use crate::log::Level;
+use crate::log::{Level, Ration};
 
 /// A bound socket on its way to its shard.
 #[derive(Debug)]
@@ -194,18 +194,46 @@ impl Acceptor {
     }
 
     fn admit(&self, socket: OwnedFd, client: SocketAddr) {
-        let second = self.commons.clock.now_ms() / 1_000;
-        match self.admission.enter(client.ip(), second) {
+        let balancers = &self.commons.served[self.served].profile.proxy_protocol_from;
+        let entered = if balancers.is_empty() {
+            let second = self.commons.clock.now_ms() / 1_000;
+            self.admission.enter(client.ip(), second)
+        } else if balancers
+            .iter()
+            .any(|network| network.contains(client.ip()))
+        {
+            self.admission.enter_unnamed()
+        } else {
+            return self.turn_away(client);
+        };
+        match entered {
             Ok(permit) => self.start(socket, client, permit),
             Err(excess) => {
                 self.commons.counters.connections_refused.increment();
-                let line = self.commons.line(Level::Warning, "connection_refused");
-                drop(line.map(|line| {
-                    line.word("client", client)
-                        .octets("reason", excess.reason().as_bytes())
-                }));
+                let ration = &self.commons.rations.connections_refused;
+                self.note(ration, "connection_refused", client, excess.reason());
                 refuse(&socket, excess.reason());
             }
+        }
+    }
+
+    /// A peer that is no balancer is told nothing: what it would hear is meant for clients.
+    fn turn_away(&self, client: SocketAddr) {
+        self.commons.counters.proxy_headers_refused.increment();
+        let ration = &self.commons.rations.proxy_headers_refused;
+        let reason = "address not in proxy_protocol_from";
+        self.note(ration, "proxy_header_refused", client, reason);
+    }
+
+    fn note(&self, ration: &Ration, event: &'static str, client: SocketAddr, reason: &str) {
+        if let Some(held_back) = self.commons.ration(ration)
+            && let Some(line) = self.commons.line(Level::Warning, event)
+        {
+            let line = line.word("client", client);
+            drop(
+                line.octets("reason", reason.as_bytes())
+                    .word("held_back", held_back),
+            );
         }
     }
 

@@ -63,6 +63,8 @@ impl Busy {
 pub struct Admission {
     limits: ConnectionLimits,
     open: AtomicU32,
+    /// Those of `open` whose client a PROXY header has yet to name.
+    unnamed: AtomicU32,
     stripes: [Mutex<Stripe>; STRIPES_COUNT],
 }
 
@@ -70,7 +72,8 @@ pub struct Admission {
 #[derive(Debug)]
 pub struct Permit {
     admission: Arc<Admission>,
-    client: IpAddr,
+    /// Whose connection it is; none while a PROXY header is waited for.
+    client: Option<IpAddr>,
 }
 
 impl Permit {
@@ -80,10 +83,10 @@ impl Permit {
     ///
     /// The limit that is reached for that address; the connection is counted as before.
     pub fn transfer(&mut self, address: IpAddr, second: u64) -> Result<(), Excess> {
-        let client = client_of(address);
+        let client = Some(client_of(address));
         if client != self.client {
-            self.admission.count_client(client, second)?;
-            self.admission.discount_client(self.client);
+            self.admission.count_client(client_of(address), second)?;
+            self.admission.discount(self.client);
             self.client = client;
         }
         Ok(())
@@ -99,6 +102,8 @@ pub enum Excess {
     PerClient,
     /// The new connections of one client within a second.
     PerClientPerSecond,
+    /// The connections whose PROXY header has not come yet.
+    Unnamed,
 }
 
 /// A part of the table.
@@ -124,6 +129,7 @@ impl Admission {
         Self {
             limits,
             open: AtomicU32::new(0),
+            unnamed: AtomicU32::new(0),
             stripes: std::array::from_fn(|_| Mutex::default()),
         }
     }
@@ -135,17 +141,28 @@ impl Admission {
     /// The limit that is reached; nothing is counted then, except for the rate.
     pub fn enter(self: &Arc<Self>, address: IpAddr, second: u64) -> Result<Permit, Excess> {
         let client = client_of(address);
-        let connections_max = self.limits.connections_max;
-        let take = |open: u32| (open < connections_max).then_some(open + 1);
-        // Relaxed: the count itself is all that is shared through it.
-        if self
-            .open
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-            .is_err()
-        {
-            return Err(Excess::Connections);
-        }
-        match self.count_client(client, second) {
+        self.enter_with(Some(client), || self.count_client(client, second))
+    }
+
+    /// Lets a connection in whose client a PROXY header will name; [`Permit::transfer`] counts it for that client.
+    ///
+    /// # Errors
+    ///
+    /// The limit that is reached; nothing is counted then.
+    pub fn enter_unnamed(self: &Arc<Self>) -> Result<Permit, Excess> {
+        let count_max = self.limits.proxy_headers_awaited_max;
+        self.enter_with(None, || {
+            take_one(&self.unnamed, count_max).ok_or(Excess::Unnamed)
+        })
+    }
+
+    fn enter_with(
+        self: &Arc<Self>,
+        client: Option<IpAddr>,
+        count: impl FnOnce() -> Result<(), Excess>,
+    ) -> Result<Permit, Excess> {
+        take_one(&self.open, self.limits.connections_max).ok_or(Excess::Connections)?;
+        match count() {
             Ok(()) => Ok(Permit {
                 admission: Arc::clone(self),
                 client,
@@ -184,9 +201,16 @@ impl Admission {
         Ok(())
     }
 
-    fn leave(&self, client: IpAddr) {
+    fn leave(&self, client: Option<IpAddr>) {
         self.open.fetch_sub(1, Ordering::Relaxed);
-        self.discount_client(client);
+        self.discount(client);
+    }
+
+    fn discount(&self, client: Option<IpAddr>) {
+        match client {
+            Some(client) => self.discount_client(client),
+            None => drop(self.unnamed.fetch_sub(1, Ordering::Relaxed)),
+        }
     }
 
     fn discount_client(&self, client: IpAddr) {
@@ -212,6 +236,14 @@ impl Admission {
         let index = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - STRIPES_BITS);
         &self.stripes[usize::try_from(index).unwrap_or(0)]
     }
+}
+
+/// One more of what is counted, unless there are `count_max` of it. Relaxed: the count itself is all that is shared
+/// through it.
+fn take_one(count: &AtomicU32, count_max: u32) -> Option<()> {
+    let take = |count: u32| (count < count_max).then_some(count + 1);
+    let taken = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+    taken.ok().map(drop)
 }
 
 impl Stripe {
@@ -243,6 +275,7 @@ impl Excess {
             Self::PerClientPerSecond => {
                 "Connections come too fast from your address, try again later"
             }
+            Self::Unnamed => "Too many connections without a PROXY header, try again later",
         }
     }
 }
@@ -268,6 +301,7 @@ const SWEEP_ABOVE_COUNT: usize = 1_024;
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::Ordering;
 
     use super::{Admission, Excess, Stripe};
     use crate::profile::ConnectionLimits;
@@ -277,11 +311,8 @@ mod tests {
             connections_max: all,
             connections_per_client_max: per_client,
             connections_per_client_per_second_max: per_second,
-            command_timeout_ms: 1,
-            mail_data_timeout_ms: 1,
-            transaction_timeout_ms: 1,
-            write_timeout_ms: 1,
-            mail_data_octets_per_second_min: 0,
+            proxy_headers_awaited_max: 1,
+            ..ConnectionLimits::default()
         }))
     }
 
@@ -356,6 +387,26 @@ mod tests {
         );
         drop(only);
         assert!(admission.enter(ip("192.0.2.1"), 0).is_ok());
+    }
+
+    #[test]
+    fn a_client_named_by_a_header_is_counted_from_then_on() {
+        let admission = admission(10, 1, 0);
+        let mut first = admission.enter_unnamed().expect("room");
+        assert_eq!(admission.enter_unnamed().err(), Some(Excess::Unnamed));
+        assert_eq!(first.transfer(ip("192.0.2.1"), 0), Ok(()));
+        let mut second = admission.enter_unnamed().expect("the first has a name");
+        assert_eq!(
+            second.transfer(ip("::ffff:192.0.2.1"), 0),
+            Err(Excess::PerClient)
+        );
+        assert_eq!(second.transfer(ip("192.0.2.2"), 0), Ok(()));
+        let nameless = admission.enter_unnamed().expect("the second has a name");
+        drop(nameless);
+        drop(admission.enter_unnamed().expect("the last one left"));
+        drop((first, second));
+        assert_eq!(admission.open.load(Ordering::Relaxed), 0);
+        assert_eq!(admission.unnamed.load(Ordering::Relaxed), 0);
     }
 
     #[test]

@@ -25,7 +25,7 @@ use std::time::Duration;
 use glommio::io::PollableFd;
 use glommio::{Latency, LocalExecutorBuilder, Placement, Shares, TaskQueueHandle};
 
-use crate::connection::{Commons, Served, SpareBuffers, Watch};
+use crate::connection::{Commons, Rations, Served, SpareBuffers, Watch};
 use crate::delivery::{Answer, Destination, ShardDelivery, Surroundings, Tickets};
 use crate::hook::Hooks;
 use crate::limits;
@@ -176,6 +176,7 @@ impl Shard {
             watch: surroundings.watch,
             log: ShardLog::new(parts.number, parts.log),
             counters: Counters::default(),
+            rations: Rations::default(),
             spare_buffers: Rc::new(SpareBuffers::default()),
             served,
             exchange: Rc::new(Exchange::new(parts.number, parts.peers)),

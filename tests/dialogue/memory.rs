@@ -8,12 +8,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use postern::limits;
+use postern::profile::Network;
 use postern::smtp::command::{Command, ForeignProtocol, SyntaxError};
 use postern::smtp::line::{LineScanner, Scan};
 use postern::smtp::mail_data::{ChunkReader, ContentKind, MailDataError, MailDataReader, Trace};
 use postern::smtp::reply::Replies;
 use postern::smtp::session::{
-    ChunkFate, ClientFacts, MailDataOutcome, Session, Step, TransactionId,
+    ChunkFate, ClientFacts, MailDataOutcome, Relay, Session, Step, TransactionId,
 };
 
 use super::profile::{Destination, Profile, profile};
@@ -48,6 +49,7 @@ pub(crate) struct Server {
     first: bool,
     closed: bool,
     destination: Destination,
+    relay_from: Option<Network>,
     content: Vec<u8>,
     ids_drawn: u32,
     stored: Vec<Stored>,
@@ -70,6 +72,7 @@ impl Server {
         let client = ClientFacts {
             address,
             relay: profile.relay,
+            xclient: profile.xclient,
         };
         let mut server = Self {
             session: Session::new(Arc::new(profile.options), client),
@@ -82,6 +85,7 @@ impl Server {
             first: true,
             closed: false,
             destination: profile.destination,
+            relay_from: profile.relay_from,
             content: Vec::new(),
             ids_drawn: 0,
             stored: Vec::new(),
@@ -178,8 +182,30 @@ impl Server {
                 self.content.clear();
                 self.reader = Some(self.session.mail_data_reader());
             }
+            Step::GreetAnew => self.greet_anew(),
             Step::Close => self.closed = true,
         }
+    }
+
+    /// Treats the client as the one that XCLIENT has named.
+    fn greet_anew(&mut self) {
+        let forwarded = self.session.forwarded();
+        let address = forwarded.and_then(|forwarded| forwarded.address);
+        let before = self.session.client();
+        let address = address.unwrap_or(before.address);
+        let may_relay = self
+            .relay_from
+            .is_some_and(|network| network.contains(address));
+        self.session.set_client(ClientFacts {
+            address,
+            relay: if may_relay {
+                Relay::Allowed
+            } else {
+                Relay::Denied
+            },
+            xclient: before.xclient,
+        });
+        self.session.greeting(None, &mut self.replies);
     }
 
     fn read_mail_data(&mut self, received: &[u8]) -> Consumed {

@@ -2,7 +2,8 @@
 //!
 //! In: a name. Out: the options of a session and what its destination does with messages.
 
-use postern::smtp::session::{AcceptDomains, Relay, SessionLimits, SessionOptions};
+use postern::profile::Network;
+use postern::smtp::session::{AcceptDomains, Relay, SessionLimits, SessionOptions, XClientUse};
 
 /// A profile of the dialogues.
 #[derive(Debug)]
@@ -11,6 +12,10 @@ pub(crate) struct Profile {
     pub(crate) options: SessionOptions,
     /// Whether clients may send to any domain.
     pub(crate) relay: Relay,
+    /// Whether clients may use XCLIENT.
+    pub(crate) xclient: XClientUse,
+    /// Clients named by XCLIENT that may send to any domain.
+    pub(crate) relay_from: Option<Network>,
     /// What becomes of messages.
     pub(crate) destination: Destination,
 }
@@ -25,7 +30,9 @@ pub(crate) enum Destination {
 }
 
 /// The profile of this name: `plain`, `small` (every limit is low), `sink` (every domain),
-/// `international` (a domain that is not ASCII), `relay` (clients may send to any domain), `failing` (nothing can be stored).
+/// `international` (a domain that is not ASCII), `relay` (clients may send to any domain), `xclient`
+/// (clients may use XCLIENT, and those it names of 203.0.113.0/24 may send to any domain), `failing`
+/// (nothing can be stored).
 pub(crate) fn profile(name: &str) -> Option<Profile> {
     let mut profile = Profile {
         options: SessionOptions {
@@ -37,6 +44,8 @@ pub(crate) fn profile(name: &str) -> Option<Profile> {
             ..SessionOptions::new("mx.example.org")
         },
         relay: Relay::Denied,
+        xclient: XClientUse::Denied,
+        relay_from: None,
         destination: Destination::Stores,
     };
     match name {
@@ -56,6 +65,10 @@ pub(crate) fn profile(name: &str) -> Option<Profile> {
         }
         "sink" => profile.options.accept_domains = domains(&["*"]),
         "relay" => profile.relay = Relay::Allowed,
+        "xclient" => {
+            profile.xclient = XClientUse::Allowed;
+            profile.relay_from = Network::parse("203.0.113.0/24").ok();
+        }
         "failing" => profile.destination = Destination::Fails,
         _ => return None,
     }

@@ -70,11 +70,6 @@ fn broken_syntax_is_shown_with_a_caret() {
 #[test]
 fn features_to_come_are_refused_when_they_would_matter() {
     for (line, word) in [
-        (
-            "proxy_protocol_from = [\"127.0.0.0/8\"]",
-            "proxy_protocol_from",
-        ),
-        ("xclient_from = [\"127.0.0.0/8\"]", "xclient_from"),
         ("auth_mechanisms = [\"PLAIN\"]", "auth_mechanisms"),
         ("auth_required = true", "auth_required"),
         (

@@ -114,10 +114,10 @@ fn server_of(profile: &str) -> Server {
         "international" => "accept_domains = [\"xn--bcher-kva.example\"]",
         _ => "accept_domains = [\"example.org\", \"*.example.net\"]",
     };
-    let relay = if profile == "relay" {
-        "relay_from = [\"127.0.0.0/8\"]"
-    } else {
-        ""
+    let relay = match profile {
+        "relay" => "relay_from = [\"127.0.0.0/8\"]",
+        "xclient" => "xclient_from = [\"127.0.0.0/8\"]\nrelay_from = [\"203.0.113.0/24\"]",
+        _ => "",
     };
     let limits = match profile {
         "small" => {
@@ -130,7 +130,7 @@ fn server_of(profile: &str) -> Server {
     let server = format!("{domains}\n{relay}\ndestination = \"maildir:mail\"");
     let server = Server::start(&configuration(&server, limits));
     match profile {
-        "plain" | "small" | "sink" | "international" | "relay" => {}
+        "plain" | "small" | "sink" | "international" | "relay" | "xclient" => {}
         // Without its directory no file can be made.
         "failing" => fs::remove_dir(server.path("mail/tmp")).expect("it is empty"),
         other => panic!("no server is known for the profile `{other}`"),

@@ -1,7 +1,7 @@
 //! Starts `postern serve` in a directory of its own and talks to it.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -58,7 +58,15 @@ pub(crate) fn command(directory: &Path, configuration: &str) -> Command {
 impl Server {
     /// Starts a server and waits until it is ready.
     pub(crate) fn start(configuration: &str) -> Self {
+        Self::start_with(configuration, &[])
+    }
+
+    /// Starts a server in whose directory these files are, each a name and a text, and waits until it is ready.
+    pub(crate) fn start_with(configuration: &str, files: &[(&str, &str)]) -> Self {
         let directory = directory();
+        for (name, text) in files {
+            fs::write(directory.join(name), text).expect("the directory is writable");
+        }
         let log = fs::File::create(directory.join("log")).expect("the directory is writable");
         let mut child = command(&directory, configuration)
             .stderr(log)
@@ -275,6 +283,14 @@ impl Client {
             "{:?} before the close",
             rest.escape_ascii().to_string()
         );
+    }
+
+    /// Whether the server closes, perhaps with a reset, having sent nothing more.
+    pub(crate) fn is_left(&mut self) -> bool {
+        let mut rest = Vec::new();
+        let end = self.received.read_to_end(&mut rest);
+        let is_over = end.map_or_else(|error| error.kind() == ErrorKind::ConnectionReset, |_| true);
+        is_over && rest.is_empty()
     }
 
     /// Begins a transaction and gets 354.

@@ -24,7 +24,9 @@ pub use from_error::{
     foreign_protocol, from_mail_data_error, from_order_error, from_parameter_error,
     from_syntax_error,
 };
-pub use of_connection::{early_talker, no_space, not_admitted, shutting_down, timed_out, too_slow};
+pub use of_connection::{
+    early_command, early_talker, no_space, not_admitted, shutting_down, timed_out, too_slow,
+};
 pub use of_next_hop::{
     bare_line_end, next_hop_away, next_hop_busy, next_hop_lost, next_hop_not_secure, unsendable,
 };
@@ -32,7 +34,7 @@ pub use of_session::{
     binary_needs_chunks, chunk_received, closing, ehlo, greeting, helo, help, message_too_large,
     not_offered, not_stored, ok, queued, recipient_ok, relaying_denied, sender_ok,
     start_mail_input, too_many_errors, too_many_idle_commands, too_many_messages,
-    too_many_recipients, vrfy,
+    too_many_recipients, vrfy, xclient_denied, xclient_malformed,
 };
 pub use read::{ReceivedReply, ReplyError, ReplyReader};
 pub use write::{EightBitText, Replies};
@@ -53,6 +55,8 @@ impl ReplyCode {
     pub const CANNOT_VERIFY: Self = Self(252);
     /// HELP.
     pub const HELP: Self = Self(214);
+    /// A challenge of AUTH (RFC 4954 §4).
+    pub const AUTH_CHALLENGE: Self = Self(334);
     /// Mail data may come.
     pub const START_MAIL_INPUT: Self = Self(354);
     /// The connection is about to be closed by the server.

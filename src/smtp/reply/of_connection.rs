@@ -48,6 +48,13 @@ pub const fn early_talker() -> Reply<'static> {
     Reply::new(ReplyCode::TRANSACTION_FAILED, EnhancedCode::of(5, 1), text)
 }
 
+/// A client that does not wait for the reply to a command behind which it must.
+#[must_use]
+pub const fn early_command() -> Reply<'static> {
+    let text = ReplyText::Fixed("Client must wait for the reply to this command");
+    Reply::new(ReplyCode::TRANSACTION_FAILED, EnhancedCode::of(5, 1), text)
+}
+
 /// A message for which there is no room now.
 #[must_use]
 pub const fn no_space() -> Reply<'static> {

@@ -173,6 +173,20 @@ pub fn relaying_denied() -> Reply<'static> {
     Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, EnhancedCode::of(7, 1), text)
 }
 
+/// XCLIENT of a client that may not use it.
+#[must_use]
+pub fn xclient_denied() -> Reply<'static> {
+    let text = ReplyText::Fixed("XCLIENT is not for your address");
+    Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, EnhancedCode::of(7, 0), text)
+}
+
+/// XCLIENT with attributes that are none.
+#[must_use]
+pub fn xclient_malformed() -> Reply<'static> {
+    let text = ReplyText::Fixed("Attribute is unknown, given twice, or has no such value");
+    Reply::new(ReplyCode::ARGUMENT_SYNTAX, EnhancedCode::of(5, 4), text)
+}
+
 /// A message over the size limit, declared or sent (RFC 1870 §6.1, §6.3).
 #[must_use]
 pub fn message_too_large(octets_max: u64) -> Reply<'static> {

@@ -9,9 +9,9 @@
 //!
 //! RFC 5321 §4.1.1.1, §4.1.4.
 
-use super::{Phase, Session, State, Step};
+use super::{Phase, Session, State, Step, XClientUse};
 use crate::smtp::command::HeloDomain;
-use crate::smtp::extension::Extensions;
+use crate::smtp::extension::{Extension, Extensions};
 use crate::smtp::reply::{self, Replies};
 
 /// How the client greeted.
@@ -57,7 +57,11 @@ impl Session {
     /// The extensions that EHLO would offer now.
     #[must_use]
     pub fn offered(&self) -> Extensions {
-        self.options.extensions()
+        let extensions = self.options.extensions();
+        match self.client.xclient {
+            XClientUse::Allowed => extensions.with(Extension::XClient),
+            XClientUse::Denied => extensions,
+        }
     }
 
     /// Says who is here and what is offered.

@@ -17,6 +17,7 @@
 //!                  session.mail_data_finished(outcome, &mut replies), a step again
 //! ReceiveChunk: consume the octets of session.coming_chunk(), then session.chunk_received(...), .chunk_skipped(...) or,
 //!                  after the last, .mail_data_finished(...), a step again
+//! GreetAnew: take session.forwarded() over, then session.greeting(None, &mut replies) as at first
 //! Decide: whoever decides says so with session.decide(decision, &mut replies), a step again
 //! ```
 
@@ -36,6 +37,7 @@ mod state;
 mod tests;
 mod transaction;
 mod transaction_id;
+mod xclient;
 
 use std::sync::Arc;
 
@@ -54,6 +56,7 @@ pub use phase::{Decision, Phase, Phases};
 pub use state::State;
 pub use transaction::{Address, BodyType, MailParameters, Transaction};
 pub use transaction_id::TransactionId;
+pub use xclient::{Forwarded, XClientUse};
 
 use helo::Helo;
 use phase::Former;
@@ -71,6 +74,8 @@ pub enum Step {
     ReceiveChunk,
     /// Have somebody decide about the command, which is not answered yet.
     Decide(Phase),
+    /// Take over what [`Session::forwarded`] says, then greet as after connecting.
+    GreetAnew,
     /// Send the replies, then close the connection.
     Close,
 }
@@ -94,6 +99,8 @@ pub struct Session {
     /// Memory that the last transaction left.
     envelope: Envelope,
     transaction_id: Option<TransactionId>,
+    /// What XCLIENT has said.
+    forwarded: Option<Box<Forwarded>>,
     counters: Counters,
 }
 
@@ -126,6 +133,7 @@ impl Session {
             transaction: None,
             envelope: Envelope::default(),
             transaction_id: None,
+            forwarded: None,
             counters: Counters::default(),
         }
     }
@@ -171,8 +179,8 @@ impl Session {
             | Command::Unknown(_)
             | Command::StartTls
             | Command::Auth(_)
-            | Command::Bdat(_)
-            | Command::XClient(_) => self.not_offered(verb, replies),
+            | Command::Bdat(_) => self.not_offered(verb, replies),
+            Command::XClient(attributes) => self.xclient(attributes, replies),
             Command::Help(_) => self.answer(&reply::help(), replies),
             Command::Noop => self.answer(&reply::ok(), replies),
             Command::Quit => self.quit(replies),

@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 
-use super::{AcceptDomains, Phases};
+use super::{AcceptDomains, Phases, XClientUse};
 use crate::limits;
 use crate::smtp::extension::Extensions;
 
@@ -92,6 +92,9 @@ pub struct ClientFacts {
     pub address: IpAddr,
     /// Whether it may send to any domain.
     pub relay: Relay,
+    /// Whether it may speak for other clients. Follows from the address it has connected with, not from one that
+    /// it, or a script, has named since.
+    pub xclient: XClientUse,
 }
 
 impl ClientFacts {
@@ -101,6 +104,7 @@ impl ClientFacts {
         Self {
             address,
             relay: Relay::Denied,
+            xclient: XClientUse::Denied,
         }
     }
 }

@@ -61,7 +61,7 @@ impl Session {
                 Domain::Literal { .. } => accepted.is_every_domain(),
             },
         };
-        own || self.client.relay == Relay::Allowed
+        own || self.client.relay == Relay::Allowed || self.has_forwarded_login()
     }
 }
 

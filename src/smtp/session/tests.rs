@@ -305,8 +305,8 @@ fn another_client_address_changes_what_may_be_relayed() {
     assert_eq!(denied, "550 5.7.1 relaying denied\r\n");
     let address = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
     session.set_client(ClientFacts {
-        address,
         relay: Relay::Allowed,
+        ..ClientFacts::new(address)
     });
     assert_eq!(session.client().address, address);
     let (_, allowed) = play(&mut session, &["RCPT TO:<a@elsewhere.example>"]);

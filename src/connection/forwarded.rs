@@ -1,0 +1,62 @@
+//! A trusted client speaks for another one: what XCLIENT has said reaches the connection.
+//!
+//! In: the facts that the session holds. Out: a connection that treats the other client as if it had connected itself: it
+//! is counted for its address, logged under it, and the script of the hook `connect` is asked again, about the new
+//! address and without what the former client left in `$context`.
+//! Guarantees: over a limit of the new address the connection is answered 421 and closed. Does not: read attributes.
+//!
+//! Postfix, XCLIENT_README: the reply is 220, as after connecting.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::Connection;
+use super::script::{self, Verdict};
+use super::transport::ConnectionError;
+use crate::log::Level;
+use crate::smtp::session::Forwarded;
+
+/// Takes the new client over and greets it, unless a script refuses it.
+pub(super) async fn greet_anew(connection: &mut Connection) -> Result<Verdict, ConnectionError> {
+    if let Some(forwarded) = connection.session.forwarded().cloned() {
+        connection.take_over_forwarded(&forwarded);
+    }
+    connection.context = None;
+    connection.count_for_client()?;
+    let verdict = script::connect(connection).await?;
+    if let Verdict::Greet(text) = &verdict {
+        let (session, replies) = (&mut connection.session, &mut connection.replies);
+        session.greeting(text.as_deref(), replies);
+        connection.send_replies().await?;
+    }
+    Ok(verdict)
+}
+
+impl Connection {
+    fn take_over_forwarded(&mut self, forwarded: &Forwarded) {
+        let by = self.client;
+        let port = forwarded.port.unwrap_or(by.port());
+        let address = forwarded.address.unwrap_or(by.ip());
+        self.client = SocketAddr::new(address, port);
+        self.rename(address);
+        if forwarded.server_address.is_some() || forwarded.server_port.is_some() {
+            let server = self.server_address().unwrap_or(UNKNOWN_SERVER);
+            self.server = Some(SocketAddr::new(
+                forwarded.server_address.unwrap_or(server.ip()),
+                forwarded.server_port.unwrap_or(server.port()),
+            ));
+        }
+        if let Some(mut line) = self.line(Level::Connection, "forwarded") {
+            line = line.word("by", by);
+            if let Some(name) = &forwarded.name {
+                line = line.octets("name", name);
+            }
+            if let Some(login) = &forwarded.login {
+                line = line.octets("login", login);
+            }
+            drop(line);
+        }
+    }
+}
+
+/// Stands for an end that the kernel did not tell.
+const UNKNOWN_SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
