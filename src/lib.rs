@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Reading order: [`connection`] (start with `pump.rs`), [`smtp`], [`hook`], [`delivery`], [`shard`], [`profile`],
-//! [`proxy_protocol`]; [`limits`] has every bound, [`log`], [`mailbox`], [`bell`] and
+//! [`proxy_protocol`], [`watermark`]; [`limits`] has every bound, [`log`], [`mailbox`], [`bell`] and
 //! [`metrics`] are what they say; [`privilege`] is what the process gives up before it serves.
 #![deny(unsafe_code)]
 
@@ -28,3 +28,4 @@ pub mod profile;
 pub mod proxy_protocol;
 pub mod shard;
 pub mod smtp;
+pub mod watermark;

@@ -177,6 +177,15 @@ pub const PROXY_HEADER_TIMEOUT_MS_DEFAULT: u64 = 5_000;
 /// that no other limit of a client holds.
 pub const PROXY_HEADERS_AWAITED_COUNT_DEFAULT: u32 = 1_000;
 
+/// Descriptors that must be left for new mail to be taken, by default. Writers of a Maildir open one per message at a time.
+pub const DESCRIPTORS_FREE_COUNT_DEFAULT: u64 = 64;
+
+/// Space that must be left for new mail to be taken, in bytes, by default: two messages of the largest size.
+pub const SPOOL_FREE_BYTES_DEFAULT: u64 = 2 * MESSAGE_OCTETS_MAX_DEFAULT;
+
+/// Inodes that must be left for new mail to be taken, by default: each message is a file.
+pub const SPOOL_FREE_INODES_COUNT_DEFAULT: u64 = 1_000;
+
 /// Wait for running transactions when the process is asked to stop, in milliseconds.
 pub const DRAIN_TIMEOUT_MS: u64 = 30_000;
 

@@ -21,8 +21,9 @@ use postern::privilege::{self, Confinement, Identity, Needs};
 use postern::profile::{self, Configuration, Confine, DestinationAddress, NextHopHost, Overrides};
 use postern::shard::clock::Clock;
 use postern::shard::{
-    self, Admission, Busy, Listener, ShardEvent, ShardMessage, ShardParts, placement,
+    self, Admission, Busy, Listener, ShardEvent, ShardMessage, ShardParts, ShortageCell, placement,
 };
+use postern::watermark::{self, Gauges, Watched, WatermarkThread};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
@@ -118,6 +119,7 @@ struct Server {
     shards: Vec<MailboxSender<ShardMessage>>,
     events: Receiver<Event>,
     writers: WriterThreads,
+    watermarks: WatermarkThread,
     log: LogThread,
 }
 
@@ -125,6 +127,12 @@ impl Server {
     fn start(configuration: &Configuration, level: Level) -> Result<Self, Refusal> {
         let cpus = placement::choose(&configuration.cores).map_err(Refusal::configuration)?;
         let (addresses, listeners) = bind_all(configuration, cpus.len())?;
+        // Confined, the process could not open them.
+        let gauges = Gauges::open().map_err(|error| {
+            Refusal::machine(format!(
+                "cannot read /proc/self to watch memory and descriptors: {error}"
+            ))
+        })?;
         let confinement = give_up_privileges(configuration)?;
         placement::check_machine(cpus.len()).map_err(Refusal::machine)?;
         let hostname = &configuration.profiles[0].session.hostname;
@@ -141,6 +149,7 @@ impl Server {
         let admissions: Vec<_> = limits
             .map(|limits| Arc::new(Admission::new(limits)))
             .collect();
+        let (shortages, watermarks) = watch(configuration, gauges, &log_sender)?;
         let mailboxes = cpus.iter().map(|_| mailbox_of_peers());
         let mailboxes = mailboxes.collect::<Result<Vec<_>, _>>();
         let mailboxes = mailboxes.map_err(Refusal::machine)?;
@@ -156,6 +165,7 @@ impl Server {
                 cpu,
                 profiles: configuration.profiles.clone(),
                 admissions: admissions.clone(),
+                shortages: shortages.clone(),
                 listeners,
                 delivery: destinations.for_shard(number),
                 messages,
@@ -173,6 +183,7 @@ impl Server {
             shards,
             events,
             writers: destinations.into_threads(),
+            watermarks,
             log,
         })
     }
@@ -218,6 +229,7 @@ impl Server {
                 }
             }
         }
+        self.watermarks.join();
         self.writers.join();
         self.log.join();
         status
@@ -335,6 +347,29 @@ fn say_confined(log: &LogSender, confinement: Confinement) {
     let user = rustix::process::geteuid().as_raw();
     let words = format!("user={user} enforced={enforced}");
     log.say(&Clock::new().log_date(), level, "confined", &words);
+}
+
+/// Watches what is left of memory, descriptors and space: what each profile is short of, and the thread that looks.
+fn watch(
+    configuration: &Configuration,
+    gauges: Gauges,
+    log: &LogSender,
+) -> Result<(Vec<Arc<ShortageCell>>, WatermarkThread), Refusal> {
+    let profiles = configuration.profiles.iter();
+    let shortages: Vec<_> = profiles.map(|_| Arc::new(ShortageCell::new())).collect();
+    let watched = configuration.profiles.iter().zip(&shortages);
+    let watched = watched.map(|(profile, shortage)| Watched {
+        directory: match &profile.destination {
+            DestinationAddress::Maildir(path) => Some(path.clone()),
+            DestinationAddress::Discard => None,
+        },
+        shortage: Arc::clone(shortage),
+    });
+    let watermarks = &configuration.watermarks;
+    let thread = watermark::start(watermarks, gauges, watched.collect(), log.clone());
+    let thread = thread
+        .map_err(|error| Refusal::machine(format!("cannot watch what space is left: {error}")))?;
+    Ok((shortages, thread))
 }
 
 /// Binds every address once per shard: the real addresses, and the sockets of each shard.

@@ -9,7 +9,7 @@ use super::transport::ConnectionError;
 use super::watch::{Activity, Interrupt};
 use super::{Commons, Connection};
 use crate::log::Level;
-use crate::smtp::reply::{self, Replies};
+use crate::smtp::reply::{self, Replies, Reply};
 
 impl Connection {
     /// Says what is left to say and closes.
@@ -134,8 +134,18 @@ impl Connection {
 /// closed; the banner is never sent.
 #[must_use]
 pub fn refusal(reason: &'static str) -> Vec<u8> {
+    octets_of(&reply::not_admitted(reason))
+}
+
+/// The same for a process that is short of resources.
+#[must_use]
+pub fn refusal_for_shortage() -> Vec<u8> {
+    octets_of(&reply::short_of_resources())
+}
+
+fn octets_of(reply: &Reply<'_>) -> Vec<u8> {
     let mut replies = Replies::new();
-    replies.push(&reply::not_admitted(reason));
+    replies.push(reply);
     replies.into_octets()
 }
 

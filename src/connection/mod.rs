@@ -36,12 +36,14 @@ use crate::log::{Level, Line, Ration, ShardLog};
 use crate::metrics::Counters;
 use crate::profile::Profile;
 use crate::shard::clock::Clock;
-use crate::shard::{Exchange, Permit};
+use crate::shard::{Exchange, Permit, Shortage, ShortageCell};
 use crate::smtp::line::LineScanner;
 use crate::smtp::reply::{Replies, ReplyCode};
-use crate::smtp::session::{ClientFacts, Relay, Session, State, TransactionId, XClientUse};
+use crate::smtp::session::{
+    Capacity, ClientFacts, Relay, Session, State, TransactionId, XClientUse,
+};
 
-pub use farewell::refusal;
+pub use farewell::{refusal, refusal_for_shortage};
 pub use receive_buffer::SpareBuffers;
 pub use watch::Watch;
 pub(crate) use watch::{Activity, Interrupt, NEVER_MS, Watched};
@@ -95,6 +97,8 @@ pub struct Served {
     pub destination: Rc<Destination>,
     /// The scripts that decide.
     pub hooks: Hooks,
+    /// What the process is too short of resources for.
+    pub shortage: Arc<ShortageCell>,
 }
 
 impl Commons {
@@ -207,6 +211,15 @@ impl Connection {
 
     fn profile(&self) -> &Profile {
         &self.commons.served[self.served].profile
+    }
+
+    /// Tells the session whether new mail can be taken now.
+    fn note_capacity(&mut self) {
+        let shortage = self.commons.served[self.served].shortage.shortage();
+        self.session.set_capacity(match shortage {
+            Shortage::Nothing => Capacity::Enough,
+            Shortage::Mail | Shortage::Connections => Capacity::Short,
+        });
     }
 
     /// Begins a line of the log about this connection.

@@ -111,6 +111,7 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
 
 /// Answers the lines that have come, without any await between them.
 fn answer_lines(connection: &mut Connection) -> Pause {
+    connection.note_capacity();
     let is_scripted = connection.hooks().proxy.is_some();
     for _ in 0..limits::COMMANDS_PER_TURN_COUNT {
         if connection.replies.must_be_sent() {

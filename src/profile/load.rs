@@ -6,6 +6,7 @@
 //! Runs on the main thread before any shard exists.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +16,8 @@ use super::cores::{Cores, CoresError};
 use super::diagnostic::{Diagnostic, SourceText};
 use super::server::{Surroundings, server};
 use super::source::{Report, Section, Spanned};
-use super::{Configuration, Confine, Profile};
+use super::{Configuration, Confine, Profile, Watermarks};
+use crate::limits;
 
 /// The configuration of `postern serve` without `--config`. Every client of a loopback address is this machine, so
 /// that the per-client limit would only limit the operator's own tests.
@@ -27,6 +29,9 @@ accept_domains = ["*"]
 [server.limits]
 connections_per_client_max = 100000
 "#;
+
+/// Amounts of memory, space and the like; 0 is off.
+const WATERMARK_RANGE: Range<u64> = 0..1 << 50;
 
 /// What the command line says over the file.
 #[derive(Clone, Debug, Default)]
@@ -142,6 +147,7 @@ pub fn load_text(
     }
     Ok(Configuration {
         cores: engine.cores,
+        watermarks: engine.watermarks,
         data_dir: engine.data_dir,
         user: engine.user,
         group: engine.group,
@@ -155,6 +161,7 @@ pub fn load_text(
 
 struct Engine {
     cores: Cores,
+    watermarks: Watermarks,
     data_dir: PathBuf,
     hostname: String,
     listen: Vec<SocketAddr>,
@@ -181,6 +188,7 @@ fn engine(
     let user = text("user").map(|text| text.value);
     let group = text("group").map(|text| text.value);
     let confine = text("confine");
+    let watermarks = watermarks(section.as_mut(), report);
     if let Some(section) = section {
         section.finish(report);
     }
@@ -211,6 +219,7 @@ fn engine(
         group,
         confine,
         cores: cores_of(overrides.cores, cores, report),
+        watermarks,
         data_dir: overrides
             .data_dir
             .or(data_dir)
@@ -218,6 +227,31 @@ fn engine(
         hostname,
         listen: overrides.listen,
     }
+}
+
+fn watermarks(section: Option<&mut Section<'_>>, report: &mut Report<'_>) -> Watermarks {
+    let mut watermarks = Watermarks {
+        memory_bytes_high: None,
+        descriptors_free_min: limits::DESCRIPTORS_FREE_COUNT_DEFAULT,
+        spool_free_bytes_min: limits::SPOOL_FREE_BYTES_DEFAULT,
+        spool_free_inodes_min: limits::SPOOL_FREE_INODES_COUNT_DEFAULT,
+    };
+    let Some(section) = section else {
+        return watermarks;
+    };
+    watermarks.memory_bytes_high =
+        section.opt_number("memory_bytes_high", None, WATERMARK_RANGE, report);
+    for (key, value) in [
+        ("descriptors_free_min", &mut watermarks.descriptors_free_min),
+        ("spool_free_bytes_min", &mut watermarks.spool_free_bytes_min),
+        (
+            "spool_free_inodes_min",
+            &mut watermarks.spool_free_inodes_min,
+        ),
+    ] {
+        *value = section.number(key, *value, WATERMARK_RANGE, report);
+    }
+    watermarks
 }
 
 /// Both texts are read, so that the file's errors show whatever the command line says.
@@ -297,12 +331,12 @@ fn system_hostname() -> String {
 fn is_host_name(name: &str) -> bool {
     let is_label = |label: &str| {
         !label.is_empty()
-            && label.len() <= crate::limits::DOMAIN_LABEL_OCTETS_MAX
+            && label.len() <= limits::DOMAIN_LABEL_OCTETS_MAX
             && !label.starts_with('-')
             && !label.ends_with('-')
             && label
                 .bytes()
                 .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
     };
-    name.len() <= crate::limits::DOMAIN_OCTETS_MAX && name.split('.').all(is_label)
+    name.len() <= limits::DOMAIN_OCTETS_MAX && name.split('.').all(is_label)
 }

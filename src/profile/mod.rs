@@ -43,6 +43,8 @@ pub struct Configuration {
     pub group: Option<String>,
     /// Whether the kernel is asked to confine the process to its files and ports.
     pub confine: Confine,
+    /// What the process must have left to take new work.
+    pub watermarks: Watermarks,
     /// Where `include` and `import` of scripts resolve.
     pub scripts_directory: Option<PathBuf>,
     /// Files that are not read for the last time here: the configuration itself, chains and keys of certificates.
@@ -51,6 +53,20 @@ pub struct Configuration {
     pub profiles: Vec<Arc<Profile>>,
     /// What an operator should look at; nothing that keeps postern from starting.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// What must be left for new work to be taken. Below it new mail is refused, below half of it new connections; 0 is off.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Watermarks {
+    /// Resident memory above which new mail is refused, and new connections an eighth higher; none is four fifths of
+    /// what the machine, or the control group, has.
+    pub memory_bytes_high: Option<u64>,
+    /// Descriptors that may still be opened.
+    pub descriptors_free_min: u64,
+    /// Bytes on the file system of a Maildir.
+    pub spool_free_bytes_min: u64,
+    /// Inodes on the file system of a Maildir.
+    pub spool_free_inodes_min: u64,
 }
 
 /// One `[[server]]`: how the connections to its addresses are treated.

@@ -124,25 +124,37 @@ impl<'t> Section<'t> {
         range: Range<u64>,
         report: &mut Report<'_>,
     ) -> u64 {
-        let Some((item, span)) = self.item(key) else {
-            return default;
-        };
+        let number = self.opt_number(key, Some(default), range, report);
+        number.unwrap_or(default)
+    }
+
+    /// A whole number within `range`; `None` when the key is absent or wrong. `default` is what its reader will take
+    /// then, if that is a number.
+    pub(super) fn opt_number(
+        &mut self,
+        key: &'static str,
+        default: Option<u64>,
+        range: Range<u64>,
+        report: &mut Report<'_>,
+    ) -> Option<u64> {
+        let (item, span) = self.item(key)?;
         let Some(value) = item.as_integer() else {
             report.error(
                 span,
                 format!("`{key}` must be a whole number, not {}", kind(item)),
                 "",
             );
-            return default;
+            return None;
         };
-        match u64::try_from(value) {
-            Ok(value) if range.contains(&value) => value,
-            _ => {
-                let help = format!("{}-{}, default {default}", range.start, range.end - 1);
-                report.error(span, format!("`{key}` = {value} is out of range"), help);
-                default
-            }
+        let number = u64::try_from(value).ok();
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let default =
+                default.map_or_else(String::new, |default| format!(", default {default}"));
+            let help = format!("{}-{}{default}", range.start, range.end - 1);
+            report.error(span, format!("`{key}` = {value} is out of range"), help);
         }
+        number
     }
 
     /// A list of strings; `None` when the key is absent or wrong.

@@ -21,8 +21,8 @@ use rustix::io::Errno;
 use rustix::net::{SendFlags, SocketFlags};
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
-use super::mesh::{Admission, Permit};
-use crate::connection::{Commons, refusal, serve};
+use super::mesh::{Admission, Permit, Shortage};
+use crate::connection::{Commons, refusal, refusal_for_shortage, serve};
 use crate::log::{Level, Ration};
 
 /// A bound socket on its way to its shard.
@@ -194,7 +194,14 @@ impl Acceptor {
     }
 
     fn admit(&self, socket: OwnedFd, client: SocketAddr) {
-        let balancers = &self.commons.served[self.served].profile.proxy_protocol_from;
+        let served = &self.commons.served[self.served];
+        if served.shortage.shortage() == Shortage::Connections {
+            self.commons.counters.connections_refused.increment();
+            let ration = &self.commons.rations.connections_refused;
+            self.note(ration, "connection_refused", client, "short of resources");
+            return send(&socket, &refusal_for_shortage());
+        }
+        let balancers = &served.profile.proxy_protocol_from;
         let entered = if balancers.is_empty() {
             let second = self.commons.clock.now_ms() / 1_000;
             self.admission.enter(client.ip(), second)
@@ -212,7 +219,7 @@ impl Acceptor {
                 self.commons.counters.connections_refused.increment();
                 let ration = &self.commons.rations.connections_refused;
                 self.note(ration, "connection_refused", client, excess.reason());
-                refuse(&socket, excess.reason());
+                send(&socket, &refusal(excess.reason()));
             }
         }
     }
@@ -255,7 +262,7 @@ impl Acceptor {
                 break;
             };
             self.commons.counters.connections_refused.increment();
-            refuse(&socket, "Too many connections, try again later");
+            send(&socket, &refusal("Too many connections, try again later"));
             drop(socket);
             self.spare.replace(spare_descriptor());
         }
@@ -276,12 +283,9 @@ impl std::os::fd::AsRawFd for Borrowed<'_> {
 }
 
 /// Says why, if the kernel takes it at once, and leaves the rest to closing.
-fn refuse(socket: &OwnedFd, reason: &'static str) {
-    let _ = rustix::net::send(
-        socket,
-        &refusal(reason),
-        SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
-    );
+fn send(socket: &OwnedFd, reply: &[u8]) {
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    let _ = rustix::net::send(socket, reply, flags);
 }
 
 fn spare_descriptor() -> Option<OwnedFd> {

@@ -1,4 +1,5 @@
-//! What shards share and tell each other: the counts that limits over all shards need, and the order to stop.
+//! What shards share and tell each other: the counts that limits over all shards need, what the process is short of, and
+//! the order to stop.
 //!
 //! In: connections of every shard. Out: whether one more is allowed. Guarantees: exact over all shards, at every moment;
 //! memory is bounded by the open connections and by the connects of the last second.
@@ -9,7 +10,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use postern_jit::process::{ProcessAnswer, ProcessRequest};
@@ -55,6 +56,56 @@ impl Busy {
         let others = Arc::downgrade(&self.0);
         drop(self);
         move || 0 < others.strong_count()
+    }
+}
+
+/// What the process is too short of resources for.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[repr(u8)]
+pub enum Shortage {
+    /// It has enough.
+    Nothing,
+    /// New transactions.
+    Mail,
+    /// New transactions and new connections.
+    Connections,
+}
+
+/// The shortage of one profile, as its shards see it: one load per batch of commands.
+#[derive(Debug)]
+pub struct ShortageCell(AtomicU8);
+
+impl ShortageCell {
+    /// There is enough.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(AtomicU8::new(Shortage::Nothing as u8))
+    }
+
+    /// Replaces what was told before. Relaxed: nothing else is shared through it.
+    pub fn tell(&self, shortage: Shortage) {
+        self.0.store(shortage as u8, Ordering::Relaxed);
+    }
+
+    /// Tells at once what a shard has run into; the next look of the watcher decides anew.
+    pub fn raise(&self, shortage: Shortage) {
+        self.0.fetch_max(shortage as u8, Ordering::Relaxed);
+    }
+
+    /// What was told last.
+    #[must_use]
+    pub fn shortage(&self) -> Shortage {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Shortage::Nothing,
+            1 => Shortage::Mail,
+            _ => Shortage::Connections,
+        }
+    }
+}
+
+impl Default for ShortageCell {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -36,7 +36,9 @@ use crate::profile::Profile;
 
 pub use exchange::{Exchange, Held};
 pub use listener::{Listener, bind};
-pub use mesh::{Admission, Busy, Excess, Notice, Permit, Place, ShardMessage};
+pub use mesh::{
+    Admission, Busy, Excess, Notice, Permit, Place, ShardMessage, Shortage, ShortageCell,
+};
 
 use clock::Clock;
 use listener::Acceptor;
@@ -51,6 +53,8 @@ pub struct ShardParts {
     pub profiles: Vec<Arc<Profile>>,
     /// One per profile, the same for every shard.
     pub admissions: Vec<Arc<Admission>>,
+    /// One per profile, the same for every shard: what it is short of.
+    pub shortages: Vec<Arc<ShortageCell>>,
     /// Its listening sockets.
     pub listeners: Vec<Listener>,
     /// Its way to the destinations.
@@ -160,11 +164,13 @@ impl Shard {
             watch: Rc::new(Watch::new()),
         };
         let served = parts.profiles.into_iter().zip(parts.delivery.destinations);
-        let served = served.map(|(profile, kind)| {
+        let served = served.zip(parts.shortages);
+        let served = served.map(|((profile, kind), shortage)| {
             let hooks = Hooks::new(&profile.scripts);
             let failed = |error| format!("cannot set up scripts of `{}`: {error}", profile.id);
             Ok(Served {
                 hooks: hooks.map_err(failed)?,
+                shortage,
                 profile,
                 destination: Rc::new(Destination::new(kind, surroundings.clone())),
             })

@@ -57,6 +57,7 @@ impl Server {
             cpu: cpus[0],
             profiles,
             admissions: vec![Arc::new(Admission::new(limits))],
+            shortages: vec![Arc::default()],
             listeners,
             delivery: destinations.for_shard(0),
             messages,

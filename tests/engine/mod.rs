@@ -18,4 +18,5 @@ pub(crate) mod privilege;
 mod proxy_protocol;
 pub(crate) mod server;
 mod stopping;
+mod watermarks;
 mod xclient;

@@ -25,7 +25,8 @@ pub use from_error::{
     from_syntax_error,
 };
 pub use of_connection::{
-    early_command, early_talker, no_space, not_admitted, shutting_down, timed_out, too_slow,
+    early_command, early_talker, mail_deferred, no_space, not_admitted, short_of_resources,
+    shutting_down, timed_out, too_slow,
 };
 pub use of_next_hop::{
     bare_line_end, next_hop_away, next_hop_busy, next_hop_lost, next_hop_not_secure, unsendable,

@@ -41,6 +41,26 @@ pub const fn not_admitted(limit: &'static str) -> Reply<'static> {
     unavailable(EnhancedCode::of(7, 0), limit)
 }
 
+/// A connection to a server that has no resources left for it.
+#[must_use]
+pub const fn short_of_resources() -> Reply<'static> {
+    unavailable(
+        EnhancedCode::of(3, 2),
+        "Server is short of resources, try again later",
+    )
+}
+
+/// A MAIL to a server that has no resources left for a message.
+#[must_use]
+pub const fn mail_deferred() -> Reply<'static> {
+    let text = ReplyText::Fixed("Server is short of resources, try again later");
+    Reply::new(
+        ReplyCode::INSUFFICIENT_STORAGE,
+        EnhancedCode::of(3, 1),
+        text,
+    )
+}
+
 /// A client that talks before it has been greeted.
 #[must_use]
 pub const fn early_talker() -> Reply<'static> {

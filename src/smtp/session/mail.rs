@@ -8,7 +8,7 @@
 //! RFC 5321 §4.1.1.2, §4.1.1.11 (unknown parameters: 555); RFC 1870 §6.1 (SIZE); RFC 6152 §2
 //! (BODY); RFC 3030 §3 (BINARYMIME); RFC 6531 §3.4 (SMTPUTF8); RFC 3461 §4.3 and §4.4 (RET, ENVID).
 
-use super::{BodyType, MailParameters, Phase, Session, State, Step, Transaction, dsn};
+use super::{BodyType, Capacity, MailParameters, Phase, Session, State, Step, Transaction, dsn};
 use crate::smtp::address::{PathError, ReversePath};
 use crate::smtp::command::{Mail, Parameter, Parameters, SyntaxError, number};
 use crate::smtp::extension::{Extension, Extensions};
@@ -31,6 +31,9 @@ impl Session {
         if self.counters.messages_count >= limits.messages_per_connection_max {
             let reply = reply::too_many_messages(limits.messages_per_connection_max);
             return self.close(&reply, replies);
+        }
+        if self.capacity == Capacity::Short {
+            return self.answer(&reply::mail_deferred(), replies);
         }
         let parameters = match mail_parameters(mail.parameters(), self.extensions()) {
             Ok(parameters) => parameters,

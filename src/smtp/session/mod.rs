@@ -50,7 +50,7 @@ pub use bdat::{ChunkFate, ChunkRefusal, ComingChunk};
 pub use data::MailDataOutcome;
 pub use helo::HeloVerb;
 pub use mail::ParameterError;
-pub use options::{Channel, ClientFacts, Relay, SessionLimits, SessionOptions};
+pub use options::{Capacity, Channel, ClientFacts, Relay, SessionLimits, SessionOptions};
 pub use order::OrderError;
 pub use phase::{Decision, Phase, Phases};
 pub use state::State;
@@ -86,6 +86,7 @@ pub struct Session {
     options: Arc<SessionOptions>,
     client: ClientFacts,
     channel: Channel,
+    capacity: Capacity,
     state: State,
     helo: Option<Helo>,
     /// What [`Step::Decide`] asked about.
@@ -125,6 +126,7 @@ impl Session {
             options,
             client,
             channel: Channel::Plain,
+            capacity: Capacity::Enough,
             state: State::Connected,
             helo: None,
             deciding: None,
@@ -218,6 +220,11 @@ impl Session {
     /// Replaces what is known about the client, from now on: a script named another address.
     pub fn set_client(&mut self, client: ClientFacts) {
         self.client = client;
+    }
+
+    /// Says whether there are resources for new mail, from now on. A transaction that has begun goes on.
+    pub fn set_capacity(&mut self, capacity: Capacity) {
+        self.capacity = capacity;
     }
 
     /// Which verb the client greeted with, and the name it gave; none before.

@@ -109,6 +109,16 @@ impl ClientFacts {
     }
 }
 
+/// Whether there are resources for new mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Capacity {
+    /// There are.
+    #[default]
+    Enough,
+    /// There are not, for now.
+    Short,
+}
+
 /// How the octets of a connection travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Channel {
