@@ -147,11 +147,11 @@ pub const TRANSACTION_TIMEOUT_MS_DEFAULT: u64 = 3_600_000;
 /// Wait for a client to take replies, in milliseconds.
 pub const WRITE_TIMEOUT_MS_DEFAULT: u64 = 60_000;
 
-/// Slowest mail data in octets per second, averaged over [`MAIL_DATA_RATE_WINDOW_MS`].
+/// Slowest mail data in octets per second, averaged over [`MAIL_DATA_RATE_WINDOW_MS_DEFAULT`].
 pub const MAIL_DATA_OCTETS_PER_SECOND_MIN_DEFAULT: u64 = 500;
 
 /// Time over which the rate of mail data is measured, in milliseconds.
-pub const MAIL_DATA_RATE_WINDOW_MS: u64 = 30_000;
+pub const MAIL_DATA_RATE_WINDOW_MS_DEFAULT: u64 = 30_000;
 
 /// Connections of one process by default.
 pub const CONNECTIONS_COUNT_DEFAULT: u32 = 100_000;

@@ -13,8 +13,8 @@ use super::Connection;
 use super::transport::ConnectionError;
 use super::watch::{Activity, NEVER_MS};
 use crate::delivery::{CommitError, Head, IncomingMessage, Refusal, StoreError};
-use crate::limits;
 use crate::log::Level;
+use crate::profile::ConnectionLimits;
 use crate::smtp::client::Outcome;
 use crate::smtp::mail_data::{MailDataError, MailDataReader, Trace};
 use crate::smtp::reply;
@@ -129,7 +129,7 @@ pub(super) async fn receive_more(
         .await?;
     rate.octets += receive_buffer.octets().len() as u64;
     let now_ms = commons.clock.now_ms();
-    if rate.is_too_slow(now_ms, limits.mail_data_octets_per_second_min) {
+    if rate.is_too_slow(now_ms, &limits) {
         return Err(ConnectionError::TooSlow);
     }
     // A client that sends as fast as it can be read must not keep the others waiting.
@@ -192,17 +192,14 @@ impl Rate {
         self.begin_ms += waited_ms;
     }
 
-    fn is_too_slow(&mut self, now_ms: u64, octets_per_second_min: u64) -> bool {
+    fn is_too_slow(&mut self, now_ms: u64, limits: &ConnectionLimits) -> bool {
         let window_ms = now_ms.saturating_sub(self.begin_ms);
-        if window_ms < limits::MAIL_DATA_RATE_WINDOW_MS {
+        if window_ms < limits.mail_data_rate_window_ms {
             return false;
         }
-        let is_too_slow = self.octets.saturating_mul(1_000) / window_ms < octets_per_second_min;
-        *self = Self {
-            begin_ms: now_ms,
-            octets: 0,
-        };
-        is_too_slow
+        let octets_per_second = self.octets.saturating_mul(1_000) / window_ms;
+        *self = Self::begin(now_ms);
+        octets_per_second < limits.mail_data_octets_per_second_min
     }
 }
 
@@ -264,6 +261,15 @@ const RECIPIENTS_LOGGED_MAX: usize = 100;
 #[cfg(test)]
 mod tests {
     use super::Rate;
+    use crate::profile::ConnectionLimits;
+
+    /// So many octets per second, over 30 seconds.
+    fn at_least(octets_per_second: u64) -> ConnectionLimits {
+        ConnectionLimits {
+            mail_data_octets_per_second_min: octets_per_second,
+            ..ConnectionLimits::default()
+        }
+    }
 
     #[test]
     fn the_rate_is_measured_over_windows() {
@@ -271,18 +277,21 @@ mod tests {
             begin_ms: 0,
             octets: 100,
         };
-        assert!(!rate.is_too_slow(29_999, 500), "the window is not over");
-        assert!(rate.is_too_slow(30_000, 500));
+        assert!(
+            !rate.is_too_slow(29_999, &at_least(500)),
+            "the window is not over"
+        );
+        assert!(rate.is_too_slow(30_000, &at_least(500)));
         rate.octets = 15_000;
         assert!(
-            !rate.is_too_slow(60_000, 500),
+            !rate.is_too_slow(60_000, &at_least(500)),
             "15,000 octets in 30 seconds are 500 per second"
         );
         assert!(
-            rate.is_too_slow(90_001, 500),
+            rate.is_too_slow(90_001, &at_least(500)),
             "each window counts for itself"
         );
-        assert!(!rate.is_too_slow(200_000, 0), "0 is off");
+        assert!(!rate.is_too_slow(200_000, &at_least(0)), "0 is off");
     }
 
     #[test]
@@ -293,15 +302,15 @@ mod tests {
         };
         rate.pause(60_000);
         assert!(
-            !rate.is_too_slow(89_000, 500),
+            !rate.is_too_slow(89_000, &at_least(500)),
             "29 seconds were the client's"
         );
         assert!(
-            !rate.is_too_slow(90_000, 500),
+            !rate.is_too_slow(90_000, &at_least(500)),
             "16,384 octets in 30 seconds"
         );
         rate.octets = 14_000;
         rate.pause(5_000);
-        assert!(rate.is_too_slow(125_000, 500));
+        assert!(rate.is_too_slow(125_000, &at_least(500)));
     }
 }

@@ -40,7 +40,7 @@ use crate::shard::{Exchange, Permit, Shortage, ShortageCell};
 use crate::smtp::line::LineScanner;
 use crate::smtp::reply::{Replies, ReplyCode};
 use crate::smtp::session::{
-    Capacity, ClientFacts, Relay, Session, State, TransactionId, XClientUse,
+    self, Capacity, ClientFacts, Relay, Session, State, TransactionId, XClientUse,
 };
 
 pub use farewell::{refusal, refusal_for_shortage};
@@ -233,10 +233,15 @@ impl Connection {
         })
     }
 
-    /// Logs a line that was answered with an error; before it the session had counted `errors_count`. There are no more
-    /// such lines than a session may have errors, so that no client can fill a disk with them.
-    fn note_refusal(&self, errors_count: u32, line: &[u8]) {
-        if errors_count == self.session.counters().errors_count {
+    /// Logs a line that was answered with an error; `before` it the session had counted this. There are no more such
+    /// lines than a session may have errors, so that no client can fill a disk with them; recipients that a message has
+    /// no room for are no errors, and have a ration.
+    fn note_refusal(&self, before: session::Counters, line: &[u8]) {
+        let now = self.session.counters();
+        if before.recipients_refused_count != now.recipients_refused_count {
+            self.note_recipient_refused();
+        }
+        if before.errors_count == now.errors_count {
             return;
         }
         let Some(log) = self.line(Level::Message, "command_refused") else {
@@ -245,6 +250,18 @@ impl Connection {
         let code = self.replies.last_code().map_or(0, ReplyCode::number);
         let line = line.strip_suffix(b"\r\n").unwrap_or(line);
         drop(log.word("code", code).octets("command", line));
+    }
+
+    fn note_recipient_refused(&self) {
+        self.commons.counters.recipients_refused.increment();
+        let ration = &self.commons.rations.recipients_refused;
+        if let Some(held_back) = self.commons.ration(ration)
+            && let Some(line) = self.line(Level::Message, "recipient_refused")
+        {
+            let limits = self.session.options().limits;
+            let line = line.word("limit", limits.recipients_per_message_max);
+            drop(line.word("held_back", held_back));
+        }
     }
 
     /// Greets the client, with `text` behind the host name if a script has one, unless it has already talked and the

@@ -136,9 +136,9 @@ fn answer_lines(connection: &mut Connection) -> Pause {
                     return Pause::NotWaited;
                 }
                 let (session, replies) = (&mut connection.session, &mut connection.replies);
-                let errors_count = session.counters().errors_count;
+                let before = session.counters();
                 let step = session.step(command, replies);
-                connection.note_refusal(errors_count, &octets[..consumed]);
+                connection.note_refusal(before, &octets[..consumed]);
                 connection.receive_buffer.consume(consumed);
                 step
             }

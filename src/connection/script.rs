@@ -83,7 +83,7 @@ pub(super) async fn proxy(
     });
     let octets = connection.receive_buffer.octets();
     let line = without_end(&octets[..line_octets]);
-    let errors_count = connection.session.counters().errors_count;
+    let before = connection.session.counters();
     let step = match action {
         proxy::Action::Pass { command, .. } => {
             let command = Command::parse(command.as_deref().unwrap_or(line));
@@ -106,7 +106,7 @@ pub(super) async fn proxy(
             if disconnect { Step::Close } else { step }
         }
     };
-    connection.note_refusal(errors_count, line);
+    connection.note_refusal(before, line);
     connection.receive_buffer.consume(line_octets);
     Ok(step)
 }

@@ -144,6 +144,8 @@ pub struct ConnectionLimits {
     pub write_timeout_ms: u64,
     /// Mean rate of mail data below which the client is let go.
     pub mail_data_octets_per_second_min: u64,
+    /// The time over which that rate is measured.
+    pub mail_data_rate_window_ms: u64,
 }
 
 impl Default for ConnectionLimits {
@@ -160,6 +162,7 @@ impl Default for ConnectionLimits {
             transaction_timeout_ms: limits::TRANSACTION_TIMEOUT_MS_DEFAULT,
             write_timeout_ms: limits::WRITE_TIMEOUT_MS_DEFAULT,
             mail_data_octets_per_second_min: limits::MAIL_DATA_OCTETS_PER_SECOND_MIN_DEFAULT,
+            mail_data_rate_window_ms: limits::MAIL_DATA_RATE_WINDOW_MS_DEFAULT,
         }
     }
 }

@@ -180,6 +180,10 @@ impl LimitTable<'_, '_, '_> {
         let mail_data_timeout_ms = ms("mail_data_timeout_ms", defaults.mail_data_timeout_ms);
         let transaction_timeout_ms = ms("transaction_timeout_ms", defaults.transaction_timeout_ms);
         let write_timeout_ms = ms("write_timeout_ms", defaults.write_timeout_ms);
+        let mail_data_rate_window_ms = ms(
+            "mail_data_rate_window_ms",
+            defaults.mail_data_rate_window_ms,
+        );
         let mut connections =
             |key, default, least| self.count(key, default, least..CONNECTIONS_RANGE_END);
         let connections_max = connections("connections_max", defaults.connections_max, 1);
@@ -208,6 +212,7 @@ impl LimitTable<'_, '_, '_> {
             mail_data_timeout_ms,
             transaction_timeout_ms,
             write_timeout_ms,
+            mail_data_rate_window_ms,
             mail_data_octets_per_second_min: self.number(
                 "mail_data_octets_per_second_min",
                 defaults.mail_data_octets_per_second_min,

@@ -351,8 +351,9 @@ const SWEEP_ABOVE_COUNT: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
     use std::sync::Arc;
-    use std::sync::atomic::Ordering;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::{Admission, Excess, Stripe};
     use crate::profile::ConnectionLimits;
@@ -515,5 +516,68 @@ mod tests {
             results.iter().map(|(count, _)| count).sum()
         });
         assert_eq!(taken, 7);
+    }
+
+    /// Connections come, get other addresses and go on four threads, over more clients than there may be connections of
+    /// each: nobody ever sees more than the limit, and nothing is left in the end.
+    #[test]
+    fn counts_stay_exact_while_clients_are_renamed() {
+        const PER_CLIENT: u32 = 3;
+        let admission = admission(1_000, PER_CLIENT, 0);
+        let open: Vec<AtomicU32> = (0..8).map(|_| AtomicU32::new(0)).collect();
+        let address = |client: usize| match client % 2 {
+            0 => ip(&format!("192.0.2.{client}")),
+            _ => ip(&format!("2001:db8:0:{client}::{client}")),
+        };
+        // Counted after the permit is had and until before it is given up: never above the real count.
+        let enter = |client: usize| {
+            let before = open[client].fetch_add(1, Ordering::SeqCst);
+            assert!(
+                before < PER_CLIENT,
+                "client {client} has {before} connections"
+            );
+        };
+        let leave = |client: usize| {
+            open[client].fetch_sub(1, Ordering::SeqCst);
+        };
+        let run = |thread: usize| {
+            let mut held = VecDeque::new();
+            for round in 0..20_000 {
+                let client = (round * 7 + thread) % open.len();
+                if let Ok(permit) = admission.enter(address(client), 0) {
+                    enter(client);
+                    held.push_back((permit, client));
+                }
+                let Some((mut permit, client)) = held.pop_front() else {
+                    continue;
+                };
+                leave(client);
+                let other = (round * 3 + thread * 5) % open.len();
+                let is_renamed = permit.transfer(address(other), 0).is_ok();
+                let client = if is_renamed { other } else { client };
+                enter(client);
+                held.push_back((permit, client));
+                if 4 < held.len()
+                    && let Some((permit, client)) = held.pop_front()
+                {
+                    leave(client);
+                    drop(permit);
+                }
+            }
+            for (permit, client) in held {
+                leave(client);
+                drop(permit);
+            }
+        };
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let run = &run;
+                scope.spawn(move || run(thread));
+            }
+        });
+        assert_eq!(admission.open.load(Ordering::Relaxed), 0);
+        let stripes = admission.stripes.iter();
+        let held = stripes.map(|stripe| stripe.lock().expect("no panic").clients.len());
+        assert_eq!(held.sum::<usize>(), 0);
     }
 }

@@ -1,4 +1,9 @@
-//! Limits of connections and of time, as clients meet them.
+//! Limits of connections and of time, as clients meet them. Those of sizes and counts are `tests/dialogue/limits.smtp`,
+//! those of resources `watermarks.rs`, those of PROXY headers `proxy_protocol.rs`.
+
+use std::sync::Barrier;
+
+use rustix::process::Signal;
 
 use super::server::{Client, MAILDIR, Server, configuration};
 
@@ -34,6 +39,64 @@ fn connections_of_one_client_are_limited_over_all_shards() {
             .is_some_and(|line| line.starts_with("220 "))
     });
     assert!(again, "the place is free again");
+}
+
+#[test]
+fn connections_of_one_client_are_counted_exactly_when_all_come_at_once() {
+    const THREADS_COUNT: usize = 8;
+    let text = configuration(MAILDIR, "").replace("cores = \"1\"", "cores = \"all\"");
+    let server = Server::start(&text.replace("per_client_max = 1000", "per_client_max = 50"));
+    let start = Barrier::new(THREADS_COUNT);
+    let come = || {
+        start.wait();
+        let clients = (0..25).map(|_| server.connect());
+        clients.collect::<Vec<Client>>()
+    };
+    // All of them stay until each has been answered.
+    let mut clients: Vec<Client> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS_COUNT).map(|_| scope.spawn(come)).collect();
+        let clients = threads
+            .into_iter()
+            .flat_map(|thread| thread.join().expect("no panic"));
+        clients.collect()
+    });
+    let mut greeted_count = 0;
+    for client in &mut clients {
+        let line = client.try_line().expect("it answers in time");
+        let line = line.expect("it answers");
+        greeted_count += u32::from(line.starts_with("220 "));
+    }
+    assert_eq!(greeted_count, 50);
+}
+
+#[test]
+fn new_connections_of_one_client_have_a_rate() {
+    let limits = "connections_per_client_per_second_max = 5";
+    let text = configuration(MAILDIR, limits).replace("cores = \"1\"", "cores = \"all\"");
+    let server = Server::start(&text);
+    let mut greeted_count = 0;
+    let refusal = loop {
+        let mut client = server.connect();
+        let line = client.try_line().expect("it answers in time");
+        let line = line.expect("it answers");
+        if !line.starts_with("220 ") {
+            client.expect_close();
+            break line;
+        }
+        greeted_count += 1;
+        assert!(greeted_count < 1_000, "the rate is not limited");
+    };
+    assert!(
+        refusal.starts_with("421 4.7.0 Connections come too fast from your address"),
+        "{refusal}"
+    );
+    // Whenever a second began meanwhile, five more were let in.
+    assert!(5 <= greeted_count, "{greeted_count}");
+    let again = (0..1_000_000).any(|_| {
+        let line = server.connect().try_line().expect("it answers in time");
+        line.is_some_and(|line| line.starts_with("220 "))
+    });
+    assert!(again, "the next second has come");
 }
 
 #[test]
@@ -128,6 +191,74 @@ fn a_transaction_that_never_ends_is_left() {
         }
     }
     assert!(line.starts_with("421 "), "{line}");
+}
+
+#[test]
+fn mail_data_without_end_does_not_outlast_its_transaction() {
+    let server = Server::start(&configuration(MAILDIR, "transaction_timeout_ms = 300"));
+    let mut client = server.greeted();
+    client.begin_data();
+    let begin = std::time::Instant::now();
+    while client.try_send(b"line\r\n") {
+        assert!(begin.elapsed().as_secs() < 15, "the message goes on");
+    }
+    assert_eq!(server.messages().len(), 0);
+    let log = log_of(server);
+    assert!(log.contains(" reason=timeout "), "{log}");
+}
+
+#[test]
+fn mail_data_that_comes_too_slowly_is_left() {
+    let limits = "mail_data_rate_window_ms = 200\nmail_data_octets_per_second_min = 1000000";
+    let server = Server::start(&configuration(MAILDIR, limits));
+    let mut client = server.greeted();
+    client.begin_data();
+    let mut reader = client.split();
+    let reading = std::thread::spawn(move || reader.try_line());
+    let begin = std::time::Instant::now();
+    // Each octet well within the wait for mail data, all of them below the rate.
+    while client.try_send(b"x") && !reading.is_finished() {
+        assert!(begin.elapsed().as_secs() < 15, "the message goes on");
+        std::thread::yield_now();
+    }
+    let line = reading.join().expect("no panic");
+    // A reset may have overtaken the reply.
+    if let Ok(Some(line)) = line {
+        assert!(
+            line.starts_with("421 4.4.2 Mail data comes too slowly"),
+            "{line}"
+        );
+    }
+    assert_eq!(server.messages().len(), 0);
+    let log = log_of(server);
+    assert!(log.contains(" reason=too_slow "), "{log}");
+}
+
+#[test]
+fn recipients_over_the_limit_are_counted_and_logged_at_a_rate() {
+    let server = Server::start(&configuration(MAILDIR, "recipients_per_message_max = 100"));
+    let mut client = server.greeted();
+    client.say("MAIL FROM:<a@client.example>");
+    client.expect("250 ");
+    client.send(&b"RCPT TO:<b@example.org>\r\n".repeat(10_000));
+    for index in 0..10_000 {
+        client.expect(if index < 100 { "250 " } else { "452 4.5.3 " });
+    }
+    // A transaction would be waited for.
+    client.say("QUIT");
+    client.expect("221 ");
+    let log = log_of(server);
+    let lines_count = log.matches("event=recipient_refused").count();
+    assert!((1..1_000).contains(&lines_count), "{lines_count}");
+    assert!(log.contains(" limit=100 held_back="), "{log}");
+    assert!(log.contains(" recipients_refused=9900 "), "{log}");
+}
+
+/// What a server has logged when it has stopped.
+fn log_of(mut server: Server) -> String {
+    server.signal(Signal::TERM);
+    assert!(server.wait().success());
+    server.log()
 }
 
 #[test]

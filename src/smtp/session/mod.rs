@@ -116,6 +116,8 @@ pub struct Counters {
     pub idle_commands_count: u32,
     /// Messages accepted.
     pub messages_count: u32,
+    /// Recipients refused because their message had as many as it may; no errors of the client.
+    pub recipients_refused_count: u32,
 }
 
 impl Session {

@@ -29,6 +29,8 @@ impl Session {
         let recipients_max = self.options.limits.recipients_per_message_max;
         if let Some(transaction) = &mut self.transaction {
             if transaction.recipients_count() >= recipients_max as usize {
+                let refused_count = &mut self.counters.recipients_refused_count;
+                *refused_count = refused_count.saturating_add(1);
                 return self.answer(&reply::too_many_recipients(recipients_max), replies);
             }
             transaction.add_recipient(rcpt.forward_path(), rcpt.parameters());
