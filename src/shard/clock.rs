@@ -18,6 +18,7 @@ use jiff::{Timestamp, Zoned};
 pub struct Clock {
     begin: Instant,
     now_ms: Cell<u64>,
+    wall: fn() -> Timestamp,
     zone: TimeZone,
     texts: RefCell<Texts>,
 }
@@ -36,11 +37,16 @@ impl Clock {
     /// A clock that begins now.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_wall(Timestamp::now)
+    }
+
+    fn with_wall(wall: fn() -> Timestamp) -> Self {
         let zone = TimeZone::system();
-        let texts = RefCell::new(Texts::new(0, &zone));
+        let texts = RefCell::new(Texts::at(0, &wall().to_zoned(zone.clone())));
         Self {
             begin: Instant::now(),
             now_ms: Cell::new(0),
+            wall,
             zone,
             texts,
         }
@@ -88,7 +94,8 @@ impl Clock {
     fn texts(&self) -> Ref<'_, Texts> {
         let second = self.now_ms.get() / 1_000;
         if self.texts.borrow().second != second {
-            self.texts.replace(Texts::new(second, &self.zone));
+            let now = (self.wall)().to_zoned(self.zone.clone());
+            self.texts.replace(Texts::at(second, &now));
         }
         self.texts.borrow()
     }
@@ -101,11 +108,6 @@ impl Default for Clock {
 }
 
 impl Texts {
-    fn new(second: u64, zone: &TimeZone) -> Self {
-        let now = Timestamp::now();
-        Self::at(second, &now.to_zoned(zone.clone()))
-    }
-
     fn at(second: u64, date: &Zoned) -> Self {
         Self {
             second,
@@ -118,9 +120,38 @@ impl Texts {
 
 #[cfg(test)]
 mod tests {
-    use super::Texts;
+    use std::cell::Cell;
+
+    use super::{Clock, Texts};
     use jiff::Timestamp;
     use jiff::tz::{Offset, TimeZone};
+
+    thread_local! {
+        static WALL_SECOND: Cell<i64> = const { Cell::new(NOON) };
+    }
+
+    /// 2026-01-31T12:00:00Z.
+    const NOON: i64 = 1_769_860_800;
+
+    #[test]
+    fn a_wall_clock_that_jumps_moves_only_the_texts() {
+        let wall = || Timestamp::from_second(WALL_SECOND.get()).expect("a date");
+        for (jump, text) in [
+            (-86_400, "2026-01-30T12:00:00Z"),
+            (86_400 * 365, "2027-01-31T12:00:00Z"),
+        ] {
+            WALL_SECOND.set(NOON);
+            let clock = Clock::with_wall(wall);
+            assert_eq!(&*clock.log_date(), "2026-01-31T12:00:00Z");
+            WALL_SECOND.set(NOON + jump);
+            clock.refresh();
+            let now_ms = clock.now_ms();
+            assert!(now_ms < 60_000, "deadlines have not moved");
+            clock.now_ms.set(now_ms + 1_000);
+            assert_eq!(&*clock.log_date(), text);
+            assert_eq!(clock.unix_seconds(), NOON + jump);
+        }
+    }
 
     #[test]
     fn dates_are_written_as_their_standards_say() {
