@@ -92,3 +92,19 @@ fn a_header_of_a_balancer_says_who_may_use_it() {
         forwarded(&mut connection, "ADDR=198.51.100.1", answer);
     }
 }
+
+#[test]
+fn the_script_of_helo_is_not_passed_by() {
+    let scripts = "[server.scripts]\nhelo = \"helo.hsl\"";
+    let text = configuration(&format!("{MAILDIR}\n{FROM_HERE}\n{scripts}"), "");
+    let script = "if ($senderhelo == \"bad.example\") Reject(\"not you\");";
+    let server = Server::start_with(&text, &[("helo.hsl", script)]);
+    let mut client = server.greeted();
+    forwarded(&mut client, "ADDR=203.0.113.7 HELO=bad.example", "220 ");
+    client.say("MAIL FROM:<a@client.example>");
+    client.expect("503 5.5.1 Send HELO or EHLO first");
+    client.say("HELO bad.example");
+    client.expect("554 not you");
+    client.say("HELO good.example");
+    client.expect("250 ");
+}

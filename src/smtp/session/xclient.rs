@@ -4,7 +4,7 @@
 //! Guarantees: all attributes take effect or none does; an attribute that is unknown, stands twice or has a value that is
 //! none is an error; several XCLIENT in a row add up until one names another address: that is another client, of which
 //! what was told of the former says nothing. HELO makes the session a greeted one, PROTO says by which verb; both give way
-//! to the client's own HELO or EHLO. LOGIN lets the client send to any domain, as one that has authenticated.
+//! to the client's own HELO or EHLO, which is needed where somebody decides about it. LOGIN lets the client send to any domain, as one that has authenticated.
 //! Does not: decide who may use it; the address of the connection does, whatever a script or XCLIENT makes of it.
 //!
 //! Postfix, XCLIENT_README; RFC 3461 §4 (xtext).
@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use super::helo::Helo;
-use super::{HeloVerb, Session, State, Step};
+use super::{HeloVerb, Phase, Session, State, Step};
 use crate::limits;
 use crate::smtp::command::HeloDomain;
 use crate::smtp::extension::Extensions;
@@ -58,7 +58,10 @@ impl Session {
         self.transaction_id = None;
         self.helo = None;
         self.state = State::Connected;
-        if let Told::Value(domain) = &attributes.helo.0 {
+        // Where somebody decides about HELO the client has to say it itself, for there to be somebody to ask about.
+        if let Told::Value(domain) = &attributes.helo.0
+            && !self.options.asks.has(Phase::Helo)
+        {
             let verb = match attributes.proto.0 {
                 Told::Value(verb) => verb,
                 Told::Nothing | Told::Unavailable => HeloVerb::Ehlo,
