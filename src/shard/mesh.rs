@@ -87,11 +87,6 @@ impl ShortageCell {
         self.0.store(shortage as u8, Ordering::Relaxed);
     }
 
-    /// Tells at once what a shard has run into; the next look of the watcher decides anew.
-    pub fn raise(&self, shortage: Shortage) {
-        self.0.fetch_max(shortage as u8, Ordering::Relaxed);
-    }
-
     /// What was told last.
     #[must_use]
     pub fn shortage(&self) -> Shortage {

@@ -11,7 +11,9 @@ use super::server::{Client, MAILDIR, Server, configuration};
 /// A server with these keys of `[engine]`.
 fn server_with(watermarks: &str) -> Server {
     let text = configuration(MAILDIR, "idle_commands_max = 1000000000");
-    Server::start(&text.replace("[engine]\n", &format!("[engine]\n{watermarks}\n")))
+    // Confined, its descriptors could be seen by root alone.
+    let engine = format!("[engine]\nconfine = \"off\"\n{watermarks}\n");
+    Server::start(&text.replace("[engine]\n", &engine))
 }
 
 /// The file system that the servers of tests store mail on.
@@ -166,6 +168,19 @@ fn takes_mail(client: &mut Client) -> bool {
     client.say("RSET");
     client.expect("250 ");
     line.starts_with("250 ")
+}
+
+#[test]
+fn a_confined_process_still_looks() {
+    let free_min = free_bytes() / 2 * 3;
+    let text = configuration(MAILDIR, "");
+    let engine =
+        format!("[engine]\nspool_free_bytes_min = {free_min}\ndescriptors_free_min = 1000000000\n");
+    let server = Server::start(&text.replace("[engine]\n", &engine));
+    refuses_connections(&server);
+    for (resource, refuses) in [("spool_bytes", "mail"), ("descriptors", "connections")] {
+        assert!(logged(&server, resource, refuses), "{}", server.log());
+    }
 }
 
 /// How long a look of the server, once per second, may take to come.
