@@ -361,7 +361,7 @@ fn watch(
     let watched = watched.map(|(profile, shortage)| Watched {
         directory: match &profile.destination {
             DestinationAddress::Maildir(path) => Some(path.clone()),
-            DestinationAddress::Discard => None,
+            DestinationAddress::Discard | DestinationAddress::NextHop(_) => None,
         },
         shortage: Arc::clone(shortage),
     });
