@@ -14,6 +14,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use clap::Args;
+use postern::credentials::Verifiers;
 use postern::delivery::{Destinations, Files, SystemFiles, WriterThreads};
 use postern::log::{self, Level, LogSender, LogThread};
 use postern::mailbox::{MailboxSender, mailbox, mailbox_of_peers};
@@ -132,6 +133,7 @@ impl Server {
         let profiles = &configuration.profiles;
         let mut destinations = Destinations::open(profiles, cpus.len(), hostname, &files)
             .map_err(Refusal::configuration)?;
+        let mut verifiers = start_verifiers(configuration, cpus.len())?;
         let (event_sender, events) = channel();
         watch_signals(event_sender.clone())?;
         let (log_sender, log) = log::start(level).map_err(Refusal::machine)?;
@@ -158,6 +160,7 @@ impl Server {
                 admissions: admissions.clone(),
                 listeners,
                 delivery: destinations.for_shard(number),
+                verifier: verifiers.for_shard(number),
                 messages,
                 notices,
                 peers: peers.clone(),
@@ -329,6 +332,16 @@ fn say_confined(log: &LogSender, confinement: Confinement) {
     let user = rustix::process::geteuid().as_raw();
     let words = format!("user={user} enforced={enforced}");
     log.say(&Clock::new().log_date(), level, "confined", &words);
+}
+
+/// Starts the threads that verify credentials, if a profile has users.
+fn start_verifiers(
+    configuration: &Configuration,
+    shards_count: usize,
+) -> Result<Verifiers, Refusal> {
+    let mut profiles = configuration.profiles.iter();
+    let has_users = profiles.any(|profile| 0 < profile.users.count());
+    Verifiers::start(shards_count, has_users).map_err(Refusal::machine)
 }
 
 /// Binds every address once per shard: the real addresses, and the sockets of each shard.

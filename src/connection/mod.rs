@@ -5,9 +5,10 @@
 //! before the socket is closed all replies are sent and what the client still sends is read for a moment, so that a
 //! reset does not take the last reply away. Does not: accept connections or count them; `shard` does.
 //!
-//! Reading order: `pump.rs`, `script.rs`, `decision.rs`, `mail_data.rs`, `chunks.rs`, `farewell.rs`, `transport.rs`, `receive_buffer.rs`, `watch.rs`.
+//! Reading order: `pump.rs`, `script.rs`, `decision.rs`, `auth.rs`, `mail_data.rs`, `chunks.rs`, `farewell.rs`, `transport.rs`, `receive_buffer.rs`, `watch.rs`.
 //! RFC 5321 §3.1 (greeting), §3.8 (loss of connection), §4.5.3.2 (time-outs).
 
+mod auth;
 mod chunks;
 mod decision;
 mod farewell;
@@ -24,6 +25,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::credentials::Attempts;
 use crate::delivery::Destination;
 use crate::hook::{Hooks, StoredContext};
 use crate::limits;
@@ -64,6 +66,8 @@ pub struct Commons {
     pub served: Vec<Served>,
     /// What scripts of all shards share.
     pub exchange: Rc<Exchange>,
+    /// Attempts of clients to log in.
+    pub attempts: Rc<Attempts>,
     /// Connections so far, to number them.
     pub sessions_count: Cell<u64>,
 }
@@ -113,6 +117,8 @@ struct Connection {
     context: Option<Box<StoredContext>>,
     /// The message whose chunks are coming.
     chunks: Option<Box<ChunkedMessage>>,
+    /// Whether the proxy script wants the next line, though it be none that scripts see.
+    script_wants_next: bool,
 }
 
 /// Runs the session of an accepted connection of profile number `served` and closes it.
@@ -172,6 +178,7 @@ impl Connection {
             refusals_count: 0,
             context: None,
             chunks: None,
+            script_wants_next: false,
             commons,
         }
     }
@@ -202,6 +209,11 @@ impl Connection {
         };
         let code = self.replies.last_code().map_or(0, ReplyCode::number);
         let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+        let line = if self.session.last_line_may_hold_secret() {
+            b"(hidden)"
+        } else {
+            line
+        };
         drop(log.word("code", code).octets("command", line));
     }
 
@@ -306,8 +318,9 @@ fn client_facts(profile: &Profile, address: IpAddr) -> ClientFacts {
 
 const _: () = {
     assert!(
-        limits::COMMAND_LINE_OCTETS_MAX < limits::RECEIVE_BUFFER_BYTES / 2,
-        "a line must fit behind what is left of another before the buffer is compacted"
+        limits::COMMAND_LINE_OCTETS_MAX < limits::RECEIVE_BUFFER_BYTES / 2
+            && limits::AUTH_LINE_OCTETS_MAX < limits::RECEIVE_BUFFER_BYTES,
+        "an ordinary line must fit behind what is left of another before the buffer is compacted, every line after that"
     );
     assert!(
         size_of::<Connection>() <= 1_024,
@@ -324,6 +337,7 @@ mod tests {
     use rustix::event::{EventfdFlags, eventfd};
 
     use super::{Commons, SpareBuffers, Watch, serve};
+    use crate::credentials::{Attempts, Verifiers};
     use crate::log::{self, Level, LogThread, ShardLog};
     use crate::metrics::Counters;
     use crate::profile::ConnectionLimits;
@@ -333,6 +347,7 @@ mod tests {
     /// What the connections of a shard without profiles have in common.
     pub(super) fn commons() -> (Rc<Commons>, LogThread) {
         let (sender, thread) = log::start(Level::Off).expect("a thread");
+        let mut verifiers = Verifiers::start(1, false).expect("a descriptor");
         let commons = Rc::new(Commons {
             shard: 0,
             clock: Clock::new(),
@@ -342,6 +357,7 @@ mod tests {
             spare_buffers: Rc::new(SpareBuffers::default()),
             served: Vec::new(),
             exchange: Rc::new(Exchange::new(0, Vec::new())),
+            attempts: Rc::new(Attempts::new(verifiers.for_shard(0).jobs)),
             sessions_count: std::cell::Cell::new(0),
         });
         (commons, thread)
@@ -363,6 +379,7 @@ mod tests {
             transaction_timeout_ms: 1,
             write_timeout_ms: 1,
             mail_data_octets_per_second_min: 0,
+            auth_failure_delay_ms: 0,
         }));
         let permit = admission
             .enter(client.ip(), 0)

@@ -6,14 +6,14 @@
 //! Guarantees: replies in the order of their commands; one write per pipelined batch; a line is borrowed from the
 //! receive buffer and dead before the next await; after [`limits::COMMANDS_PER_TURN_COUNT`] lines other connections run.
 //! Without a script there is no await between the lines of a batch. With a proxy script each line waits for its
-//! decision, in the buffer; lines that are none (too long, bare CR or LF, NUL) are answered without asking the script.
+//! decision, in the buffer, but for those that answer challenges of AUTH; lines that are none (too long, bare CR or LF, NUL) are answered without asking the script.
 //! Does not: decide anything about mail; the session does.
 
 use super::script::{self, Verdict};
 use super::transport::ConnectionError;
-use super::{Connection, chunks, decision, mail_data};
+use super::{Connection, auth, chunks, decision, mail_data};
 use crate::limits;
-use crate::smtp::command::{Command, ForeignProtocol, SyntaxError};
+use crate::smtp::command::{ForeignProtocol, SyntaxError};
 use crate::smtp::line::Scan;
 use crate::smtp::session::{Phase, Step};
 
@@ -29,6 +29,8 @@ enum Pause {
     ChunkComes,
     /// Somebody else decides about the command.
     Decision(Phase),
+    /// The client is about to prove who it is: this step of it is to be done.
+    Authentication(Step),
     /// What follows is mail data.
     MailDataComes,
     /// The session has ended.
@@ -42,6 +44,9 @@ impl Pause {
             Step::Continue => None,
             Step::ReceiveMailData => Some(Self::MailDataComes),
             Step::ReceiveChunk => Some(Self::ChunkComes),
+            Step::DrawNonce | Step::ReadAuthResponse | Step::VerifyCredentials => {
+                Some(Self::Authentication(step))
+            }
             Step::Decide(phase) => Some(Self::Decision(phase)),
             Step::Close => Some(Self::Closing),
         }
@@ -56,10 +61,11 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
     }
     'batches: loop {
         let mut pause = answer_lines(connection);
-        while let Pause::ScriptDecides(_) | Pause::Decision(_) = pause {
+        while let Pause::ScriptDecides(_) | Pause::Decision(_) | Pause::Authentication(_) = pause {
             let step = match pause {
                 Pause::ScriptDecides(line_octets) => script::proxy(connection, line_octets).await?,
                 Pause::Decision(phase) => decision::decide(connection, phase).await?,
+                Pause::Authentication(step) => auth::advance(connection, step).await?,
                 _ => break,
             };
             match Pause::after(step) {
@@ -71,7 +77,7 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
             }
         }
         match pause {
-            Pause::ScriptDecides(_) | Pause::Decision(_) => {}
+            Pause::ScriptDecides(_) | Pause::Decision(_) | Pause::Authentication(_) => {}
             Pause::OctetsNeeded => {
                 connection.send_replies().await?;
                 connection.receive_command().await?;
@@ -101,16 +107,16 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
 
 /// Answers the lines that have come, without any await between them.
 fn answer_lines(connection: &mut Connection) -> Pause {
-    let is_scripted = connection.hooks().proxy.is_some();
+    let has_script = connection.hooks().proxy.is_some();
     for _ in 0..limits::COMMANDS_PER_TURN_COUNT {
         if connection.replies.must_be_sent() {
             return Pause::TurnOver;
         }
+        let is_scripted = has_script && connection.scripts_see_next_line();
         let octets = connection.receive_buffer.octets();
         let (session, replies) = (&mut connection.session, &mut connection.replies);
-        let scan = connection
-            .scanner
-            .next_line(octets, limits::COMMAND_LINE_OCTETS_MAX);
+        let line_octets_max = session.line_octets_max(octets);
+        let scan = connection.scanner.next_line(octets, line_octets_max);
         let step = match scan {
             Scan::Line {
                 line: Ok(_),
@@ -118,7 +124,7 @@ fn answer_lines(connection: &mut Connection) -> Pause {
             } if is_scripted => return Pause::ScriptDecides(consumed),
             Scan::Line { line, consumed } => {
                 let errors_count = session.counters().errors_count;
-                let step = session.step(line.and_then(Command::parse), replies);
+                let step = session.take_line(line, replies);
                 connection.note_refusal(errors_count, &octets[..consumed]);
                 connection.receive_buffer.consume(consumed);
                 step

@@ -21,10 +21,9 @@ use crate::hook::{
 };
 use crate::log::Level;
 use crate::shard::Held;
-use crate::smtp::command::Command;
 use crate::smtp::extension::Extension;
 use crate::smtp::reply::{self, EightBitText};
-use crate::smtp::session::Step;
+use crate::smtp::session::{State, Step};
 
 /// What becomes of a connection before its greeting.
 pub(super) enum Verdict {
@@ -83,9 +82,11 @@ pub(super) async fn proxy(
     let (session, replies) = (&mut connection.session, &mut connection.replies);
     let line = without_end(&connection.receive_buffer.octets()[..line_octets]);
     let errors_count = session.counters().errors_count;
+    let (proxy::Action::Pass { next, .. } | proxy::Action::Reply { next, .. }) = action;
+    connection.script_wants_next = next;
     let step = match action {
         proxy::Action::Pass { command, .. } => {
-            session.step(Command::parse(command.as_deref().unwrap_or(line)), replies)
+            session.take_line(Ok(command.as_deref().unwrap_or(line)), replies)
         }
         proxy::Action::Reply {
             reply, disconnect, ..
@@ -152,6 +153,12 @@ impl Connection {
     /// The scripts of its profile.
     pub(super) fn hooks(&self) -> &Hooks {
         &self.commons.served[self.served].hooks
+    }
+
+    /// Whether the script of the hook `proxy` is asked about the next line: about every command, and about the answer to
+    /// a challenge of AUTH if the script has asked for it.
+    pub(super) fn scripts_see_next_line(&self) -> bool {
+        self.script_wants_next || self.session.state() != State::InSasl
     }
 
     fn start(&mut self, instance: &HookInstance, line_octets: usize) -> Result<Run, Failure> {

@@ -9,6 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use glommio::io::{PollState, PollableFd};
 use rustix::io::Errno;
@@ -120,6 +121,18 @@ impl Transport {
     pub(super) fn interrupted(&self) -> Option<Interrupt> {
         match self {
             Self::Plain(plain) => plain.watched().interrupted(),
+        }
+    }
+
+    /// Waits for something other than the client: until `poll` has it, or until `due_ms`, then nothing. Deadlines are kept
+    /// as exactly as the shard looks at them.
+    pub(super) async fn pause<T>(
+        &self,
+        due_ms: u64,
+        poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Result<Option<T>, ConnectionError> {
+        match self {
+            Self::Plain(plain) => plain.pause(due_ms, poll).await,
         }
     }
 
@@ -238,6 +251,24 @@ impl PlainTransport {
         }
     }
 
+    async fn pause<T>(
+        &self,
+        due_ms: u64,
+        poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Result<Option<T>, ConnectionError> {
+        let stopping = self.watch().is_stopping().then_some(Interrupt::Stopping);
+        if let Some(interrupt) = self.watched().interrupted().or(stopping) {
+            return Err(ConnectionError::Interrupted(interrupt));
+        }
+        self.watch().begin(self.watched(), Activity::Paused, due_ms);
+        let value = self.watched().pause(poll).await;
+        self.commons.clock.refresh();
+        match self.watched().end() {
+            Some(interrupt) => Err(ConnectionError::Interrupted(interrupt)),
+            None => Ok(value),
+        }
+    }
+
     /// Waits for readiness. One poll is armed per wait and always completes, see `watch.rs`.
     async fn wait(&self, activity: Activity, due_ms: u64) -> Result<(), ConnectionError> {
         if let Some(interrupt) = self.watched().interrupted() {
@@ -247,7 +278,7 @@ impl PlainTransport {
         let mut state = PollState::new();
         let ready = std::future::poll_fn(|task| match activity {
             Activity::Sending => self.socket.poll_writable(task, &mut state),
-            Activity::Working | Activity::Idle | Activity::Receiving => {
+            Activity::Working | Activity::Paused | Activity::Idle | Activity::Receiving => {
                 self.socket.poll_readable(task, &mut state)
             }
         })

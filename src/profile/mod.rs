@@ -4,7 +4,7 @@
 //! `Arc<Profile>` per `[[server]]`. Guarantees: a `Profile` cannot be half-valid; loading reports every error at once.
 //! Does not: open sockets, read mail, or change after loading.
 //!
-//! Reading order: `load.rs`, `cores.rs`, `server.rs`, `scripts.rs`, `source.rs`.
+//! Reading order: `load.rs`, `cores.rs`, `server.rs`, `users.rs`, `scripts.rs`, `source.rs`.
 
 mod cores;
 mod diagnostic;
@@ -13,11 +13,13 @@ mod network;
 mod scripts;
 mod server;
 mod source;
+mod users;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::credentials::Users;
 use crate::hook::HookScripts;
 use crate::smtp::session::SessionOptions;
 
@@ -67,6 +69,8 @@ pub struct Profile {
     pub limits: ConnectionLimits,
     /// What decides at the points where scripts may.
     pub scripts: HookScripts,
+    /// Who may log in.
+    pub users: Arc<Users>,
     /// What the session needs to know.
     pub session: Arc<SessionOptions>,
 }
@@ -122,4 +126,6 @@ pub struct ConnectionLimits {
     pub write_timeout_ms: u64,
     /// Mean rate of mail data below which the client is let go.
     pub mail_data_octets_per_second_min: u64,
+    /// Wait before the first failure to log in is answered; the second takes twice that, and so on. 0 is off.
+    pub auth_failure_delay_ms: u64,
 }

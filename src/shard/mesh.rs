@@ -282,6 +282,7 @@ mod tests {
             transaction_timeout_ms: 1,
             write_timeout_ms: 1,
             mail_data_octets_per_second_min: 0,
+            auth_failure_delay_ms: 0,
         }))
     }
 

@@ -2,7 +2,9 @@
 //!
 //! In: a name. Out: the options of a session and what its destination does with messages.
 
-use postern::smtp::session::{AcceptDomains, Relay, SessionLimits, SessionOptions};
+use postern::credentials::{Secret, Users};
+use postern::smtp::extension::{Mechanism, Mechanisms};
+use postern::smtp::session::{AcceptDomains, AuthOptions, Relay, SessionLimits, SessionOptions};
 
 /// A profile of the dialogues.
 #[derive(Debug)]
@@ -13,6 +15,8 @@ pub(crate) struct Profile {
     pub(crate) relay: Relay,
     /// What becomes of messages.
     pub(crate) destination: Destination,
+    /// Who may log in.
+    pub(crate) users: Users,
 }
 
 /// What becomes of messages.
@@ -25,7 +29,9 @@ pub(crate) enum Destination {
 }
 
 /// The profile of this name: `plain`, `small` (every limit is low), `sink` (every domain),
-/// `international` (a domain that is not ASCII), `relay` (clients may send to any domain), `failing` (nothing can be stored).
+/// `international` (a domain that is not ASCII), `relay` (clients may send to any domain), `failing` (nothing can be stored),
+/// `auth` (every mechanism of AUTH, without TLS too), `auth-plain` (PLAIN only), `auth-tls` (with TLS only), `auth-required`
+/// (before anything else).
 pub(crate) fn profile(name: &str) -> Option<Profile> {
     let mut profile = Profile {
         options: SessionOptions {
@@ -38,6 +44,14 @@ pub(crate) fn profile(name: &str) -> Option<Profile> {
         },
         relay: Relay::Denied,
         destination: Destination::Stores,
+        users: users(),
+    };
+    let auth = AuthOptions {
+        mechanisms: Mechanism::ALL
+            .into_iter()
+            .fold(Mechanisms::default(), Mechanisms::with),
+        is_offered_without_tls: true,
+        is_required: false,
     };
     match name {
         "plain" => {}
@@ -49,6 +63,7 @@ pub(crate) fn profile(name: &str) -> Option<Profile> {
                 errors_per_connection_max: 3,
                 idle_commands_max: 5,
                 received_headers_max: 100,
+                ..SessionLimits::default()
             }
         }
         "international" => {
@@ -57,10 +72,44 @@ pub(crate) fn profile(name: &str) -> Option<Profile> {
         "sink" => profile.options.accept_domains = domains(&["*"]),
         "relay" => profile.relay = Relay::Allowed,
         "failing" => profile.destination = Destination::Fails,
+        "auth" => profile.options.auth = auth,
+        "auth-plain" => {
+            profile.options.auth = AuthOptions {
+                mechanisms: Mechanisms::default().with(Mechanism::Plain),
+                ..auth
+            }
+        }
+        "auth-tls" => {
+            profile.options.auth = AuthOptions {
+                is_offered_without_tls: false,
+                ..auth
+            }
+        }
+        "auth-required" => {
+            profile.options.auth = AuthOptions {
+                is_required: true,
+                ..auth
+            }
+        }
         _ => return None,
     }
     Some(profile)
 }
+
+/// `ann@example.org` with the secret `tanstaaf`, `bob smith` with a hash of it.
+fn users() -> Users {
+    let mut users = Users::default();
+    for (name, text) in USERS {
+        let secret = Secret::parse(text).expect("it is one");
+        users.add(name, secret).expect("it is a name");
+    }
+    users
+}
+
+/// Names, and secrets or hashes, of the users of the profiles with AUTH.
+pub(crate) const USERS: [(&str, &str); 2] = [("ann@example.org", "tanstaaf"), ("bob smith", BOB)];
+
+const BOB: &str = "$6$saltsaltsalt$ustkQWljEg3A8gphQxjLGe1GnAKmsc/naML9ZNlaxCMzQL3LEi1Guwi7OswNzpTCE3p7cpw/peLRUnKJMJ61R0";
 
 fn domains(patterns: &[&str]) -> AcceptDomains {
     AcceptDomains::new(patterns).expect("the patterns of the profiles are right")

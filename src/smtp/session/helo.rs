@@ -57,7 +57,9 @@ impl Session {
     /// The extensions that EHLO would offer now.
     #[must_use]
     pub fn offered(&self) -> Extensions {
-        self.options.extensions()
+        self.options
+            .auth
+            .extend(self.options.extensions(), self.channel)
     }
 
     /// Says who is here and what is offered.

@@ -17,10 +17,12 @@
 //!                  session.mail_data_finished(outcome, &mut replies), a step again
 //! ReceiveChunk: consume the octets of session.coming_chunk(), then session.chunk_received(...), .chunk_skipped(...) or,
 //!                  after the last, .mail_data_finished(...), a step again
+//! DrawNonce, ReadAuthResponse, VerifyCredentials: see AUTH (`auth`)
 //! Decide: whoever decides says so with session.decide(decision, &mut replies), a step again
 //! ```
 
 mod accept_domains;
+mod auth;
 mod bdat;
 mod data;
 mod dsn;
@@ -44,6 +46,7 @@ use super::extension::Extensions;
 use super::reply::{self, Replies, Reply, ReplyClass, ReplyCode};
 
 pub use accept_domains::{AcceptDomains, PatternError};
+pub use auth::{AuthError, AuthOptions, AuthOutcome, Authenticated, Credentials, Proof};
 pub use bdat::{ChunkFate, ChunkRefusal, ComingChunk};
 pub use data::MailDataOutcome;
 pub use helo::HeloVerb;
@@ -55,6 +58,7 @@ pub use state::State;
 pub use transaction::{Address, BodyType, MailParameters, Transaction};
 pub use transaction_id::TransactionId;
 
+use auth::{Progress, Secrecy};
 use helo::Helo;
 use phase::Former;
 use transaction::Envelope;
@@ -69,6 +73,12 @@ pub enum Step {
     ReceiveMailData,
     /// Consume the octets of [`Session::coming_chunk`].
     ReceiveChunk,
+    /// Go on with [`Session::auth_nonce`].
+    DrawNonce,
+    /// Take the next line, which is no command, and go on with [`Session::auth_response`].
+    ReadAuthResponse,
+    /// Have the credentials verified, then go on with [`Session::auth_verified`].
+    VerifyCredentials,
     /// Have somebody decide about the command, which is not answered yet.
     Decide(Phase),
     /// Send the replies, then close the connection.
@@ -94,6 +104,9 @@ pub struct Session {
     /// Memory that the last transaction left.
     envelope: Envelope,
     transaction_id: Option<TransactionId>,
+    /// Invariant: in `InSasl` the exchange has begun and has not ended.
+    auth: Progress,
+    secrecy: Secrecy,
     counters: Counters,
 }
 
@@ -108,6 +121,8 @@ pub struct Counters {
     pub idle_commands_count: u32,
     /// Messages accepted.
     pub messages_count: u32,
+    /// Attempts to authenticate that have failed.
+    pub auth_failures_count: u32,
 }
 
 impl Session {
@@ -126,6 +141,8 @@ impl Session {
             transaction: None,
             envelope: Envelope::default(),
             transaction_id: None,
+            auth: Progress::default(),
+            secrecy: Secrecy::default(),
             counters: Counters::default(),
         }
     }
@@ -139,6 +156,7 @@ impl Session {
     pub fn step(&mut self, line: Result<Command<'_>, SyntaxError>, replies: &mut Replies) -> Step {
         let is_first = self.counters.commands_count == 0;
         self.counters.commands_count = self.counters.commands_count.saturating_add(1);
+        self.secrecy = self.secrecy.after(&line);
         let command = match line {
             Ok(command) => command,
             Err(SyntaxError::ForeignProtocol(protocol)) if is_first => {
@@ -153,6 +171,9 @@ impl Session {
         let verb = command.verb();
         if let Err(error) = order::permit(self.state, verb) {
             return self.answer(&reply::from_order_error(error), replies);
+        }
+        if self.must_authenticate(verb) {
+            return self.answer(&reply::from_auth_error(AuthError::Required), replies);
         }
         if order::is_idle(verb)
             && let Err(step) = self.count_idle_command(replies)
@@ -170,13 +191,21 @@ impl Session {
             Command::Expn(_)
             | Command::Unknown(_)
             | Command::StartTls
-            | Command::Auth(_)
             | Command::Bdat(_)
             | Command::XClient(_) => self.not_offered(verb, replies),
             Command::Help(_) => self.answer(&reply::help(), replies),
+            Command::Auth(auth) => self.auth(&auth, replies),
             Command::Noop => self.answer(&reply::ok(), replies),
             Command::Quit => self.quit(replies),
         }
+    }
+
+    /// Answers one line, whatever it is by now: a command, or the answer to a challenge.
+    pub fn take_line(&mut self, line: Result<&[u8], SyntaxError>, replies: &mut Replies) -> Step {
+        if self.state == State::InSasl {
+            return self.auth_response(line, replies);
+        }
+        self.step(line.and_then(Command::parse), replies)
     }
 
     /// Says what a script decided instead of taking the line; the state stays as it is. A 5yz reply
