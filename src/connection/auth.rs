@@ -126,3 +126,176 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, ErrorKind, Write};
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+    use std::os::unix::net::UnixStream;
+    use std::path::Path;
+    use std::rc::Rc;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use glommio::{LocalExecutorBuilder, Placement};
+
+    use super::super::tests::commons_of;
+    use super::super::{Served, serve};
+    use crate::credentials::{Users, Verifiers};
+    use crate::delivery::{Destination, ShardDestination, Tickets};
+    use crate::hook::Hooks;
+    use crate::profile::{self, Overrides, Profile, SourceText};
+    use crate::shard::{Admission, hear};
+    use crate::smtp::session::{AuthOutcome, Credentials};
+
+    const CONFIGURATION: &str = r#"
+[engine]
+hostname = "mx.example.org"
+[[server]]
+id = "test"
+listen = ["127.0.0.1:0"]
+destination = "discard"
+auth_mechanisms = ["PLAIN"]
+auth_without_tls = true
+users = { ann = "tanstaaf" }
+"#;
+
+    /// A comparison that takes until the test says so: it tells that it has begun, and waits for its outcome.
+    struct Slow {
+        begun: Receiver<()>,
+        outcome: Sender<AuthOutcome>,
+    }
+
+    fn slow_verifiers() -> (Verifiers, Slow) {
+        let (begins, begun) = channel();
+        let (outcome, outcomes) = channel();
+        let ends = Mutex::new((begins, outcomes));
+        let compare = move |_: &Users, _: &Credentials| {
+            let ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
+            ends.0.send(()).expect("the test is there");
+            ends.1.recv().expect("the test is there")
+        };
+        let verifiers = Verifiers::start_with(1, 1, Arc::new(compare)).expect("a thread");
+        (verifiers, Slow { begun, outcome })
+    }
+
+    fn profile() -> Arc<Profile> {
+        let source = SourceText {
+            name: "test".to_owned(),
+            text: CONFIGURATION.to_owned(),
+        };
+        let configuration = profile::load_text(&source, Path::new(""), Overrides::default());
+        Arc::clone(&configuration.expect("it is right").profiles[0])
+    }
+
+    struct Client(BufReader<UnixStream>);
+
+    impl Client {
+        fn say(&mut self, line: &str) {
+            let sent = self.0.get_mut().write_all(format!("{line}\r\n").as_bytes());
+            sent.expect("the server listens");
+        }
+
+        /// The last line of the next reply.
+        fn reply(&mut self) -> String {
+            loop {
+                let mut line = String::new();
+                self.0.read_line(&mut line).expect("text");
+                if line.get(3..4) != Some("-") {
+                    return line;
+                }
+            }
+        }
+
+        fn ask(&mut self, line: &str) -> String {
+            self.say(line);
+            self.reply()
+        }
+
+        fn has_been_told_nothing(&mut self) -> bool {
+            let stream = self.0.get_mut();
+            stream.set_nonblocking(true).expect("a socket");
+            let peeked = self.0.fill_buf().map(<[u8]>::len);
+            self.0.get_mut().set_nonblocking(false).expect("a socket");
+            peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+        }
+    }
+
+    /// What two clients see, one of whom waits for a comparison.
+    fn converse(mut slow_client: Client, mut other: Client, slow: &Slow) {
+        for client in [&mut slow_client, &mut other] {
+            assert!(client.reply().starts_with("220 "));
+            assert!(client.ask("EHLO client.example").starts_with("250 "));
+        }
+        slow_client.say("AUTH PLAIN AGFubgB0YW5zdGFhZg==");
+        slow.begun.recv().expect("the thread has the job");
+        assert!(other.ask("NOOP").starts_with("250 "), "the shard goes on");
+        assert!(
+            other
+                .ask("MAIL FROM:<a@client.example>")
+                .starts_with("250 ")
+        );
+        assert!(
+            slow_client.has_been_told_nothing(),
+            "nobody has decided yet"
+        );
+        slow.outcome
+            .send(AuthOutcome::Accepted)
+            .expect("the thread waits");
+        assert_eq!(
+            slow_client.reply(),
+            "235 2.7.0 Authentication succeeded\r\n"
+        );
+        for mut client in [slow_client, other] {
+            assert!(client.ask("QUIT").starts_with("221 "));
+        }
+    }
+
+    #[test]
+    fn a_slow_hash_holds_its_own_connection_only() {
+        let (mut verifiers, slow) = slow_verifiers();
+        let [first, second] = [(), ()].map(|()| UnixStream::pair().expect("sockets"));
+        let clients = [first.1, second.1].map(|stream| Client(BufReader::new(stream)));
+        let [slow_client, other] = clients;
+        let test = std::thread::spawn(move || converse(slow_client, other, &slow));
+        let executor = LocalExecutorBuilder::new(Placement::Unbound).make();
+        executor.expect("io_uring").run(async {
+            let profile = profile();
+            let admission = Arc::new(Admission::new(profile.limits));
+            let destination =
+                Destination::new(ShardDestination::Discard, Rc::new(Tickets::default()));
+            let served = Served {
+                profile,
+                destination: Rc::new(destination),
+                hooks: Hooks::default(),
+            };
+            let verifier = verifiers.for_shard(0);
+            let (commons, log) = commons_of(vec![served], verifier.jobs);
+            let attempts = Rc::clone(&commons.attempts);
+            let hears = hear(verifier.answers, Rc::clone(&commons), move |answer| {
+                attempts.arrived(answer);
+            });
+            let hears = glommio::spawn_local(hears.expect("a descriptor"));
+            let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 25);
+            let servers = [first.0, second.0].map(|socket| {
+                socket.set_nonblocking(true).expect("a socket");
+                let permit = admission.enter(address.ip(), 0).expect("there is room");
+                glommio::spawn_local(serve(
+                    Rc::clone(&commons),
+                    0,
+                    socket.into(),
+                    address,
+                    permit,
+                ))
+            });
+            for server in servers {
+                server.await;
+            }
+            hears.cancel().await;
+            assert_eq!(commons.counters.auth_succeeded.total(), 1);
+            drop(commons);
+            log.join();
+        });
+        test.join().expect("the conversation was as it should be");
+    }
+}

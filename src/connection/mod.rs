@@ -336,8 +336,8 @@ mod tests {
 
     use rustix::event::{EventfdFlags, eventfd};
 
-    use super::{Commons, SpareBuffers, Watch, serve};
-    use crate::credentials::{Attempts, Verifiers};
+    use super::{Commons, Served, SpareBuffers, Watch, serve};
+    use crate::credentials::{Attempts, JobSender, Verifiers};
     use crate::log::{self, Level, LogThread, ShardLog};
     use crate::metrics::Counters;
     use crate::profile::ConnectionLimits;
@@ -346,8 +346,13 @@ mod tests {
 
     /// What the connections of a shard without profiles have in common.
     pub(super) fn commons() -> (Rc<Commons>, LogThread) {
-        let (sender, thread) = log::start(Level::Off).expect("a thread");
         let mut verifiers = Verifiers::start(1, false).expect("a descriptor");
+        commons_of(Vec::new(), verifiers.for_shard(0).jobs)
+    }
+
+    /// What the connections of a shard have in common.
+    pub(super) fn commons_of(served: Vec<Served>, jobs: JobSender) -> (Rc<Commons>, LogThread) {
+        let (sender, thread) = log::start(Level::Off).expect("a thread");
         let commons = Rc::new(Commons {
             shard: 0,
             clock: Clock::new(),
@@ -355,9 +360,9 @@ mod tests {
             log: ShardLog::new(0, sender),
             counters: Counters::default(),
             spare_buffers: Rc::new(SpareBuffers::default()),
-            served: Vec::new(),
+            served,
             exchange: Rc::new(Exchange::new(0, Vec::new())),
-            attempts: Rc::new(Attempts::new(verifiers.for_shard(0).jobs)),
+            attempts: Rc::new(Attempts::new(jobs)),
             sessions_count: std::cell::Cell::new(0),
         });
         (commons, thread)

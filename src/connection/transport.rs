@@ -299,7 +299,10 @@ impl Drop for PlainTransport {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
     use std::rc::Rc;
+    use std::task::Poll;
 
     use glommio::{LocalExecutorBuilder, Placement};
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -342,5 +345,53 @@ mod tests {
             drop((transport, buffer, commons));
             log.join();
         });
+    }
+
+    #[test]
+    fn a_pause_ends_by_time_by_its_reason_or_by_the_shard() {
+        let executor = LocalExecutorBuilder::new(Placement::Unbound).make();
+        executor.expect("io_uring").run(async {
+            let (commons, log) = commons();
+            let (near, _far) = socketpair(
+                AddressFamily::UNIX,
+                SocketType::STREAM,
+                SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+                None,
+            )
+            .expect("sockets");
+            let transport =
+                PlainTransport::new(near, Rc::clone(&commons)).expect("it can be polled");
+            let due_ms = commons.clock.now_ms() + 60_000;
+            let ready = transport.pause(due_ms, |_| Poll::Ready(7)).await;
+            assert!(matches!(ready, Ok(Some(7))));
+            let over = join(transport.pause(due_ms, |_| Poll::<()>::Pending), || {
+                assert_eq!(commons.watch.expire(due_ms - 1, 0), None, "not yet");
+                assert_eq!(commons.watch.expire(due_ms, 0), None);
+            });
+            assert!(matches!(over.await, Ok(None)), "time is no reason to close");
+            let stopped = join(transport.pause(due_ms, |_| Poll::<()>::Pending), || {
+                assert_eq!(commons.watch.stop_idle(0), None);
+            });
+            let stopping = |pause: Result<Option<()>, ConnectionError>| {
+                matches!(
+                    pause,
+                    Err(ConnectionError::Interrupted(Interrupt::Stopping))
+                )
+            };
+            assert!(stopping(stopped.await));
+            let late = transport.pause(due_ms, |_| Poll::<()>::Pending).await;
+            assert!(stopping(late), "a shard that stops begins no pause");
+            drop((transport, commons));
+            log.join();
+        });
+    }
+
+    /// What `pause` comes to when, once it waits, `meanwhile` happens.
+    async fn join<T>(pause: impl Future<Output = T>, meanwhile: impl FnOnce()) -> T {
+        let mut pause = pin!(pause);
+        let begun = poll_fn(|task| Poll::Ready(pause.as_mut().poll(task).is_pending()));
+        assert!(begun.await, "it waits");
+        meanwhile();
+        pause.await
     }
 }

@@ -144,3 +144,118 @@ impl fmt::Debug for Attempt {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::sync::mpsc::{Sender, channel};
+    use std::sync::{Mutex, PoisonError};
+    use std::task::{Context, Poll, Waker};
+
+    use super::{Attempt, Attempts};
+    use crate::credentials::{Users, Verifiers};
+    use crate::limits;
+    use crate::mailbox::Mailbox;
+    use crate::smtp::session::{AuthOutcome, Credentials, Proof};
+
+    type Answers = Mailbox<crate::credentials::Answer>;
+
+    /// One thread that compares nothing: it takes the outcome of each attempt from the test, and panics when there will
+    /// be none.
+    fn attempts() -> (Rc<Attempts>, Answers, Sender<AuthOutcome>) {
+        let (sender, outcomes) = channel();
+        let outcomes = Mutex::new(outcomes);
+        let compare = move |_: &Users, _: &Credentials| {
+            let outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+            outcomes.recv().expect("the test has given one")
+        };
+        let mut verifiers = Verifiers::start_with(1, 1, Arc::new(compare)).expect("a thread");
+        let verifier = verifiers.for_shard(0);
+        (
+            Rc::new(Attempts::new(verifier.jobs)),
+            verifier.answers,
+            sender,
+        )
+    }
+
+    fn begin(attempts: &Rc<Attempts>) -> Option<Attempt> {
+        let credentials = Credentials {
+            user_name: (*b"ann").into(),
+            proof: Proof::Password(Box::<[u8]>::from(*b"x").into()),
+        };
+        attempts.begin(&Arc::new(Users::default()), credentials)
+    }
+
+    /// Passes the next answer on.
+    fn hear(attempts: &Attempts, answers: &Answers) {
+        attempts.arrived(answers.wait());
+    }
+
+    fn poll(attempt: &Attempt) -> Poll<AuthOutcome> {
+        attempt.poll_outcome(&Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn each_attempt_gets_its_outcome() {
+        let (attempts, answers, outcomes) = attempts();
+        let first = begin(&attempts).expect("there is room");
+        let second = begin(&attempts).expect("there is room");
+        assert_eq!(poll(&first), Poll::Pending);
+        for outcome in [AuthOutcome::Refused, AuthOutcome::Accepted] {
+            outcomes.send(outcome).expect("the thread lives");
+            hear(&attempts, &answers);
+        }
+        assert_eq!(poll(&second), Poll::Ready(AuthOutcome::Accepted));
+        assert_eq!(poll(&first), Poll::Ready(AuthOutcome::Refused));
+    }
+
+    #[test]
+    fn an_attempt_that_was_given_up_is_forgotten() {
+        let (attempts, answers, outcomes) = attempts();
+        let first = begin(&attempts).expect("there is room");
+        let ticket = first.ticket;
+        drop(first);
+        let second = begin(&attempts).expect("there is room");
+        assert_ne!(
+            second.ticket, ticket,
+            "the ticket is not free before its answer has come"
+        );
+        outcomes
+            .send(AuthOutcome::Accepted)
+            .expect("the thread lives");
+        hear(&attempts, &answers);
+        assert_eq!(poll(&second), Poll::Pending, "the outcome was not its");
+        assert_eq!(begin(&attempts).map(|third| third.ticket), Some(ticket));
+    }
+
+    #[test]
+    fn a_full_queue_refuses_at_once() {
+        let (attempts, _answers, _outcomes) = attempts();
+        let all: Vec<_> = (0..=limits::ATTEMPTS_PER_VERIFIER_COUNT + 1)
+            .map_while(|_| begin(&attempts))
+            .collect();
+        // The queue, and the one that the thread may have taken out of it by then.
+        let most = limits::ATTEMPTS_PER_VERIFIER_COUNT..=limits::ATTEMPTS_PER_VERIFIER_COUNT + 1;
+        assert!(most.contains(&all.len()), "{} attempts", all.len());
+        let mut verifiers = Verifiers::start(1, false).expect("descriptors");
+        let nobody = Rc::new(Attempts::new(verifiers.for_shard(0).jobs));
+        assert!(begin(&nobody).is_none(), "without threads nobody verifies");
+    }
+
+    #[test]
+    fn a_panic_of_a_comparison_is_an_outcome() {
+        let (attempts, answers, outcomes) = attempts();
+        let first = begin(&attempts).expect("there is room");
+        drop(outcomes);
+        hear(&attempts, &answers);
+        assert_eq!(poll(&first), Poll::Ready(AuthOutcome::Unavailable));
+        let second = begin(&attempts).expect("there is room");
+        hear(&attempts, &answers);
+        assert_eq!(
+            poll(&second),
+            Poll::Ready(AuthOutcome::Unavailable),
+            "the thread lives on"
+        );
+    }
+}

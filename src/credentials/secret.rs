@@ -265,3 +265,143 @@ const SHA_CRYPT_SALT_MAX: usize = 16;
 
 /// Letters of a hash of SHA-512 crypt: 64 octets.
 const SHA512_CRYPT_HASH_LETTERS: usize = 86;
+
+#[cfg(test)]
+mod tests {
+    use super::{Secret, SecretError};
+
+    /// Of the reference implementation's tests: `password`, salt `somesalt`.
+    const ARGON2ID: &str = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ\
+        $nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+    /// Of crypt_blowfish's tests: `U*U`.
+    const BCRYPT: &str = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+    /// Of `openssl passwd -6`: `correct horse`.
+    const SHA512_CRYPT: &str = "$6$pepperpepper$tiO8VzOAn.KFghW0NAIPRKJ4R7iJaZVbmpcNRXF4y1SNxeha7eGy8r.2jFfIuLZxp2XKPtI0bCHJfoZYU4I6./";
+
+    fn error(text: &str) -> Option<SecretError> {
+        Secret::parse(text).err()
+    }
+
+    #[test]
+    fn hashes_of_other_programs_are_verified() {
+        let bcrypt_y = BCRYPT.replacen("$2a$", "$2y$", 1);
+        for (text, password) in [
+            ("tanstaaf", "tanstaaf"),
+            (ARGON2ID, "password"),
+            (BCRYPT, "U*U"),
+            (&bcrypt_y, "U*U"),
+            (SHA512_CRYPT, "correct horse"),
+        ] {
+            let secret = Secret::parse(text).expect("a secret");
+            assert!(secret.is_password(password.as_bytes()), "{text}");
+            assert!(!secret.is_password(b""), "{text}");
+            assert!(!secret.is_password(&password.as_bytes()[1..]), "{text}");
+            assert!(
+                !secret.is_password(format!("{password}x").as_bytes()),
+                "{text}"
+            );
+            assert_eq!(secret.is_plain(), text == password);
+        }
+    }
+
+    #[test]
+    fn a_hash_is_not_its_own_password() {
+        for text in [ARGON2ID, BCRYPT, SHA512_CRYPT] {
+            let secret = Secret::parse(text).expect("a secret");
+            assert!(!secret.is_password(text.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn malformed_hashes_are_refused() {
+        let argon2id = SecretError::Malformed("Argon2id");
+        let bcrypt = SecretError::Malformed("bcrypt");
+        let sha512_crypt = SecretError::Malformed("SHA-512 crypt");
+        let cut = |text: &str| text[..text.len() - 1].to_owned();
+        for (text, expected) in [
+            (String::new(), SecretError::Empty),
+            ("$1$salt$hash".to_owned(), SecretError::UnknownScheme),
+            ("$5$salt$hash".to_owned(), SecretError::UnknownScheme),
+            (
+                "$argon2i$v=19$m=256,t=2,p=1$a$b".to_owned(),
+                SecretError::UnknownScheme,
+            ),
+            ("$".to_owned(), SecretError::UnknownScheme),
+            ("x".repeat(1_025), SecretError::TooLong),
+            ("$argon2id$".to_owned(), argon2id),
+            (
+                "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ".to_owned(),
+                argon2id,
+            ),
+            (ARGON2ID.replacen("v=19", "v=20", 1), argon2id),
+            (ARGON2ID.replacen("t=2", "t=0", 1), argon2id),
+            (cut(BCRYPT), bcrypt),
+            (BCRYPT.replacen("05", "03", 1), bcrypt),
+            (BCRYPT.replacen("05", "xx", 1), bcrypt),
+            (BCRYPT.replacen('C', "!", 1), bcrypt),
+            (cut(SHA512_CRYPT), sha512_crypt),
+            (
+                SHA512_CRYPT.replacen("$6$", "$6$rounds=999$", 1),
+                sha512_crypt,
+            ),
+            (
+                SHA512_CRYPT.replacen("$6$", "$6$rounds=x$", 1),
+                sha512_crypt,
+            ),
+            (SHA512_CRYPT.replacen("pepperpepper", "", 1), sha512_crypt),
+            (
+                SHA512_CRYPT.replacen("pepper", "peppercorns", 1),
+                sha512_crypt,
+            ),
+            (format!("{SHA512_CRYPT}$"), sha512_crypt),
+        ] {
+            assert_eq!(error(&text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_login_costs_too_much() {
+        let costs = |m: u32, t: u32| ARGON2ID.replacen("m=256,t=2", &format!("m={m},t={t}"), 1);
+        assert_eq!(error(&costs(1_048_576, 8)), None);
+        assert_eq!(
+            error(&costs(1_048_577, 1)),
+            Some(SecretError::TooMuchMemory)
+        );
+        assert_eq!(error(&costs(1_048_576, 9)), Some(SecretError::TooSlow));
+        assert_eq!(error(&costs(8, 100_001)), Some(SecretError::TooSlow));
+        assert_eq!(error(&BCRYPT.replacen("05", "15", 1)), None);
+        assert_eq!(
+            error(&BCRYPT.replacen("05", "16", 1)),
+            Some(SecretError::TooSlow)
+        );
+        let rounds = |count: u32| SHA512_CRYPT.replacen("$6$", &format!("$6$rounds={count}$"), 1);
+        assert_eq!(error(&rounds(500_000)), None);
+        assert_eq!(error(&rounds(500_001)), Some(SecretError::TooSlow));
+    }
+
+    #[test]
+    fn a_password_over_the_bound_is_nobody_s() {
+        let longest = "x".repeat(1_024);
+        let secret = Secret::parse(&longest).expect("within the bound");
+        assert!(secret.is_password(longest.as_bytes()));
+        assert!(!secret.is_password((longest + "x").as_bytes()));
+    }
+
+    #[test]
+    fn only_plain_secrets_answer_challenges() {
+        // The example of RFC 2195 §2.
+        let challenge = b"<1896.697170952@postoffice.reston.mci.net>";
+        let digest = 0xb913_a602_c7ed_a7a4_95b4_e6e7_334d_3890_u128.to_be_bytes();
+        let secret = Secret::parse("tanstaaftanstaaf").expect("plain");
+        assert!(secret.is_cram_md5(challenge, &digest));
+        assert!(!secret.is_cram_md5(b"<another>", &digest));
+        let hash = Secret::parse(BCRYPT).expect("a hash");
+        assert!(!hash.is_cram_md5(challenge, &digest));
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let secret = Secret::parse("tanstaaf").expect("plain");
+        assert_eq!(format!("{secret:?}"), "Secret(Plain)");
+    }
+}

@@ -105,3 +105,72 @@ impl Users {
         usize::try_from(place).unwrap_or(0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{NameError, Users};
+    use crate::credentials::Secret;
+    use crate::smtp::session::{AuthOutcome, Credentials, Proof};
+
+    fn users(list: &[(&str, &str)]) -> Users {
+        let mut users = Users::default();
+        for (name, text) in list {
+            let secret = Secret::parse(text).expect("a secret");
+            users.add(name, secret).expect("a name");
+        }
+        users
+    }
+
+    fn verify(users: &Users, name: &str, password: &str) -> AuthOutcome {
+        users.verify(&Credentials {
+            user_name: name.as_bytes().into(),
+            proof: Proof::Password(Box::<[u8]>::from(password.as_bytes()).into()),
+        })
+    }
+
+    #[test]
+    fn each_user_has_a_secret() {
+        let users = users(&[("ann", "tanstaaf"), ("bob", "swordfish")]);
+        assert_eq!(verify(&users, "ann", "tanstaaf"), AuthOutcome::Accepted);
+        assert_eq!(verify(&users, "ann", "swordfish"), AuthOutcome::Refused);
+        assert_eq!(verify(&users, "bob", "swordfish"), AuthOutcome::Accepted);
+        assert_eq!(verify(&users, "Ann", "tanstaaf"), AuthOutcome::Refused);
+        assert_eq!((users.count(), users.plain_count()), (2, 2));
+    }
+
+    /// Attack: the times of answers tell which users exist. A name that does not is measured against a user's secret;
+    /// also when it is the right one, it is refused.
+    #[test]
+    fn an_unknown_user_is_measured_like_a_known_one() {
+        let users = users(&[("ann", "tanstaaf"), ("bob", "tanstaaf")]);
+        for number in 0..100 {
+            let name = format!("nobody-{number}");
+            assert_eq!(verify(&users, &name, "tanstaaf"), AuthOutcome::Refused);
+            let stand_in = users.stand_in(name.as_bytes());
+            assert!(stand_in < users.count());
+            assert_eq!(
+                stand_in,
+                users.stand_in(name.as_bytes()),
+                "the same every time"
+            );
+        }
+        let mut stand_ins = (0..100_u8).map(|number| users.stand_in(&[number]));
+        assert!(
+            stand_ins.any(|place| place == 0),
+            "each user stands in for some"
+        );
+        assert_eq!(verify(&Users::default(), "ann", "x"), AuthOutcome::Refused);
+    }
+
+    #[test]
+    fn names_are_checked() {
+        let mut users = users(&[("ann", "tanstaaf")]);
+        let mut add = |name: &str| users.add(name, Secret::parse("x").expect("plain"));
+        assert_eq!(add(""), Err(NameError::Malformed));
+        assert_eq!(add("a\0b"), Err(NameError::Malformed));
+        assert_eq!(add("a\nb"), Err(NameError::Malformed));
+        assert_eq!(add(&"x".repeat(256)), Err(NameError::Malformed));
+        assert_eq!(add("ann"), Err(NameError::Taken));
+        assert_eq!(add(&"x".repeat(255)), Ok(()));
+    }
+}

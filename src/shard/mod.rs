@@ -262,7 +262,7 @@ fn spawn(task: impl Future<Output = ()> + 'static, queue: TaskQueueHandle) -> Re
 }
 
 /// Passes the messages of other threads on as they come.
-fn hear<T>(
+pub(crate) fn hear<T>(
     mailbox: Mailbox<T>,
     commons: Rc<Commons>,
     mut take: impl FnMut(T),

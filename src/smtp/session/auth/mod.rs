@@ -17,6 +17,8 @@
 //! ```
 
 mod message;
+#[cfg(test)]
+mod tests;
 
 use data_encoding::{BASE64, HEXLOWER};
 use zeroize::Zeroizing;
