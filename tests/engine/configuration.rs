@@ -3,7 +3,7 @@
 use super::server::{ENGINE, command, directory};
 
 /// Runs `postern serve` with a configuration that must be refused; what it prints.
-fn refused(configuration: &str) -> String {
+pub(super) fn refused(configuration: &str) -> String {
     let directory = directory();
     let output = command(&directory, configuration)
         .output()

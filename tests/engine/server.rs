@@ -58,7 +58,15 @@ pub(crate) fn command(directory: &Path, configuration: &str) -> Command {
 impl Server {
     /// Starts a server and waits until it is ready.
     pub(crate) fn start(configuration: &str) -> Self {
+        Self::start_with(configuration, &[])
+    }
+
+    /// The same, with files of these names and texts beside the configuration.
+    pub(crate) fn start_with(configuration: &str, files: &[(&str, &str)]) -> Self {
         let directory = directory();
+        for (name, text) in files {
+            fs::write(directory.join(name), text).expect("the directory is writable");
+        }
         let log = fs::File::create(directory.join("log")).expect("the directory is writable");
         let mut child = command(&directory, configuration)
             .stderr(log)
