@@ -93,6 +93,7 @@ pub fn from_auth_error(error: AuthError) -> Reply<'static> {
     let sequence = (ReplyCode::BAD_SEQUENCE, EnhancedCode::of(5, 1));
     let undecodable = (ReplyCode::ARGUMENT_SYNTAX, EnhancedCode::of(5, 2));
     let ((code, enhanced), text) = match error {
+        AuthError::NotOffered => return super::not_offered(Verb::Auth),
         AuthError::TlsMissing => (
             (ReplyCode::ENCRYPTION_REQUIRED, EnhancedCode::of(7, 11)),
             "Encryption required for authentication, send STARTTLS first",

@@ -23,7 +23,7 @@ mod tests;
 use data_encoding::{BASE64, HEXLOWER};
 use zeroize::Zeroizing;
 
-use super::{Channel, Session, State, Step};
+use super::{Channel, HeloVerb, Session, State, Step};
 use crate::limits;
 use crate::smtp::command::{Auth, Command, SyntaxError, Verb};
 use crate::smtp::extension::{Extension, Extensions, Mechanism, Mechanisms};
@@ -45,6 +45,8 @@ pub struct AuthOptions {
 /// Why AUTH, or an answer to a challenge, is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AuthError {
+    /// There is none here, or somebody has kept it from this client.
+    NotOffered,
     /// The client must use TLS first.
     TlsMissing,
     /// The client has greeted with HELO.
@@ -200,9 +202,6 @@ impl AuthOptions {
 impl Session {
     /// AUTH, in a state that allows it.
     pub(super) fn auth(&mut self, auth: &Auth<'_>, replies: &mut Replies) -> Step {
-        if self.options.auth.mechanisms.is_empty() {
-            return self.not_offered(Verb::Auth, replies);
-        }
         let mechanism = match self.permitted_mechanism(auth) {
             Ok(mechanism) => mechanism,
             Err(error) => return self.answer(&reply::from_auth_error(error), replies),
@@ -312,6 +311,12 @@ impl Session {
         }
     }
 
+    /// Forgets who the client is, as when TLS begins: what was said before may have been somebody else's words
+    /// (RFC 3207 §4.2).
+    pub fn forget_authentication(&mut self) {
+        self.auth = Progress::Nothing;
+    }
+
     /// Whether the last line may have held a secret, so that it must not stand in a log.
     #[must_use]
     pub fn last_line_may_hold_secret(&self) -> bool {
@@ -360,23 +365,31 @@ impl Session {
     /// The mechanism the client may use now, which it has asked for.
     fn permitted_mechanism(&self, auth: &Auth<'_>) -> Result<Mechanism, AuthError> {
         if !self.extensions().offers(Extension::Auth) {
-            let is_offered = self.offered().offers(Extension::Auth);
-            return Err(if is_offered {
-                AuthError::EhloMissing
-            } else {
-                AuthError::TlsMissing
-            });
+            return Err(self.why_not_offered());
         }
         if self.authenticated().is_some() {
             return Err(AuthError::Twice);
         }
         let mechanism = Mechanism::of_name(auth.mechanism());
-        let mechanism = mechanism.filter(|one| self.options.auth.mechanisms.has(*one));
+        let announced = self.extensions().mechanisms();
+        let mechanism = mechanism.filter(|one| announced.has(*one));
         let mechanism = mechanism.ok_or(AuthError::Mechanism)?;
         if mechanism == Mechanism::CramMd5 && auth.initial_response().is_some() {
             return Err(AuthError::InitialResponse);
         }
         Ok(mechanism)
+    }
+
+    /// Why AUTH was not announced to this client.
+    fn why_not_offered(&self) -> AuthError {
+        match self.helo() {
+            _ if self.options.auth.mechanisms.is_empty() => AuthError::NotOffered,
+            Some((HeloVerb::Helo, _)) | None => AuthError::EhloMissing,
+            Some((HeloVerb::Ehlo, _)) if self.offered().offers(Extension::Auth) => {
+                AuthError::NotOffered
+            }
+            Some((HeloVerb::Ehlo, _)) => AuthError::TlsMissing,
+        }
     }
 
     fn take_encoded_answer(&mut self, line: &[u8], replies: &mut Replies) -> Step {

@@ -156,3 +156,15 @@ fn an_answer_is_no_command() {
     );
     assert_eq!(session.state(), State::InSasl);
 }
+
+#[test]
+fn who_was_forgotten_may_authenticate_again() {
+    let mut session = session();
+    let _ = step(&mut session, ANN);
+    let _ = verified(&mut session, AuthOutcome::Accepted);
+    assert!(session.authenticated().is_some());
+    assert!(step(&mut session, ANN).1.starts_with("503 "));
+    session.forget_authentication();
+    assert!(session.authenticated().is_none());
+    assert_eq!(step(&mut session, ANN).0, Step::VerifyCredentials);
+}
