@@ -351,7 +351,7 @@ fn the_memory_of_an_envelope_is_used_again_unless_it_is_much() {
 fn errors_of_lines_are_answered_and_counted() {
     let mut session = in_state(State::MailGiven);
     let mut replies = Replies::new();
-    let step = session.step(Err(SyntaxError::LineTooLong(555)), &mut replies);
+    let step = session.step(Err(SyntaxError::LineTooLong(1_100)), &mut replies);
     assert_eq!((step, session.state()), (Step::Continue, State::MailGiven));
     assert_eq!(
         replies.as_octets(),
