@@ -140,11 +140,12 @@ mod tests {
     use glommio::{LocalExecutorBuilder, Placement};
 
     use super::super::tests::commons_of;
-    use super::super::{Served, serve};
+    use super::super::{Served, Watch, serve};
     use crate::credentials::{Users, Verifiers};
-    use crate::delivery::{Destination, ShardDestination, Tickets};
+    use crate::delivery::{Destination, ShardDestination, Surroundings, Tickets};
     use crate::hook::Hooks;
     use crate::profile::{self, Overrides, Profile, SourceText};
+    use crate::shard::clock::Clock;
     use crate::shard::{Admission, hear};
     use crate::smtp::session::{AuthOutcome, Credentials};
 
@@ -262,8 +263,12 @@ users = { ann = "tanstaaf" }
         executor.expect("io_uring").run(async {
             let profile = profile();
             let admission = Arc::new(Admission::new(profile.limits));
-            let destination =
-                Destination::new(ShardDestination::Discard, Rc::new(Tickets::default()));
+            let surroundings = Surroundings {
+                tickets: Rc::new(Tickets::default()),
+                clock: Rc::new(Clock::new()),
+                watch: Rc::new(Watch::new()),
+            };
+            let destination = Destination::new(ShardDestination::Discard, surroundings);
             let served = Served {
                 profile,
                 destination: Rc::new(destination),
