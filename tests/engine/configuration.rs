@@ -75,10 +75,7 @@ fn features_to_come_are_refused_when_they_would_matter() {
             "proxy_protocol_from",
         ),
         ("xclient_from = [\"127.0.0.0/8\"]", "xclient_from"),
-        (
-            "destination = \"smtp://127.0.0.1:25\"",
-            "smtp://127.0.0.1:25",
-        ),
+        ("destination = \"journal:j\"", "journal:j"),
     ] {
         let said = refused(&format!(
             "{ENGINE}[[server]]\nid = \"a\"\nlisten = [\"127.0.0.1:0\"]\n{line}\n"
