@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 /// The bell; at most one task may wait for it.
 #[derive(Debug, Default)]
@@ -20,13 +20,18 @@ impl Bell {
         }
     }
 
+    /// Has the next ring wake `task`, which waits for something else besides.
+    pub fn listen(&self, task: &Context<'_>) {
+        self.0.replace(Some(task.waker().clone()));
+    }
+
     /// Waits until `condition` holds; it is asked now and after every ring.
     pub async fn wait_until(&self, condition: impl Fn() -> bool) {
         poll_fn(|task| {
             if condition() {
                 return Poll::Ready(());
             }
-            self.0.replace(Some(task.waker().clone()));
+            self.listen(task);
             Poll::Pending
         })
         .await;

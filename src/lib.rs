@@ -10,13 +10,14 @@
 //!  (hook::connect)
 //! ```
 //!
-//! Reading order: [`connection`] (start with `pump.rs`), [`smtp`], [`hook`], [`delivery`], [`shard`], [`profile`],
-//! [`proxy_protocol`], [`watermark`]; [`limits`] has every bound, [`log`], [`mailbox`], [`bell`] and
+//! Reading order: [`connection`] (start with `pump.rs`), [`smtp`], [`hook`], [`delivery`], [`credentials`], [`shard`],
+//! [`profile`], [`proxy_protocol`], [`watermark`]; [`limits`] has every bound, [`log`], [`mailbox`], [`bell`] and
 //! [`metrics`] are what they say; [`privilege`] is what the process gives up before it serves.
 #![deny(unsafe_code)]
 
 pub mod bell;
 pub mod connection;
+pub mod credentials;
 pub mod delivery;
 pub mod hook;
 pub mod limits;

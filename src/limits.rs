@@ -9,7 +9,8 @@
 //! Does not: apply any limit. The reader of a constant does that, and names the limit in its reply
 //! or error.
 //!
-//! RFC 5321 §4.5.3 (sizes and time-outs), RFC 1870 §3 (SIZE), RFC 6152 §2 (8BITMIME).
+//! RFC 5321 §4.5.3 (sizes and time-outs), RFC 1870 §3 (SIZE), RFC 6152 §2 (8BITMIME), RFC 4954 §3
+//! and §4 (AUTH).
 
 /// Longest local-part in octets (RFC 5321 §4.5.3.1.1).
 pub const LOCAL_PART_OCTETS_MAX: usize = 64;
@@ -59,6 +60,43 @@ pub const COMMAND_LINE_OCTETS_MAX: usize = BASIC_COMMAND_LINE_OCTETS_MAX
 /// Octets over the message limit that BDAT may announce and that are read only to be thrown away, so that the session
 /// can go on. A client that announces more is let go.
 pub const CHUNK_OCTETS_SKIPPED_MAX: u64 = 1 << 30;
+
+/// What AUTH adds to the MAIL command line where it is offered, in octets (RFC 4954 §3).
+pub const AUTH_COMMAND_LINE_OCTETS: usize = 500;
+
+/// Longest line of an authentication exchange in octets, CRLF included: AUTH with its initial
+/// response, and the answers to challenges (RFC 4954 §4).
+pub const AUTH_LINE_OCTETS_MAX: usize = 12_288;
+
+/// Longest name of a user in octets: a mailbox has no more.
+pub const USER_NAME_OCTETS_MAX: usize = 255;
+
+/// Longest password in octets. What hashing costs grows with it, and clients choose it; longer ones
+/// are nobody's.
+pub const PASSWORD_OCTETS_MAX: usize = 1_024;
+
+/// Most memory that verifying one password may take, in bytes; a hash that asks for more is refused
+/// when the configuration is loaded.
+pub const HASH_MEMORY_BYTES_MAX: u64 = 1_024 * 1_024 * 1_024;
+
+/// Attempts to log in that may wait for one verifying thread; one more is answered 454.
+pub const ATTEMPTS_PER_VERIFIER_COUNT: usize = 64;
+
+/// Attempts to log in that one shard may have under way; one more is answered 454.
+pub const ATTEMPTS_PER_SHARD_COUNT: usize = 256;
+
+/// Wait for the outcome of an attempt to log in, in milliseconds; then it is answered 454.
+pub const VERIFICATION_TIMEOUT_MS: u64 = 60_000;
+
+/// Attempts to log in that may fail on one connection, by default; the last of them ends it.
+pub const AUTH_FAILURES_COUNT_DEFAULT: u32 = 3;
+
+/// Wait before the first failure to log in is answered, in milliseconds, by default; the second
+/// takes twice that, the third three times.
+pub const AUTH_FAILURE_DELAY_MS_DEFAULT: u64 = 1_000;
+
+/// Longest wait before a failure to log in is answered, in milliseconds.
+pub const AUTH_FAILURE_DELAY_MS_MAX: u64 = 10_000;
 
 /// Longest reply line in octets, code and CRLF included (RFC 5321 §4.5.3.1.5). Longer text goes on
 /// in a further line.
@@ -275,7 +313,8 @@ pub const SHARED_OCTETS_MAX: usize = 64 * 1024 * 1024;
 
 const _: () = {
     assert!(
-        COMMAND_LINE_OCTETS_MAX <= RECEIVE_BUFFER_BYTES,
+        COMMAND_LINE_OCTETS_MAX + AUTH_COMMAND_LINE_OCTETS <= AUTH_LINE_OCTETS_MAX
+            && AUTH_LINE_OCTETS_MAX < RECEIVE_BUFFER_BYTES,
         "a line is borrowed from the buffer"
     );
     assert!(

@@ -84,6 +84,12 @@ impl<T> Mailbox<T> {
     pub fn next(&self) -> Option<T> {
         self.queue.try_recv().ok()
     }
+
+    /// The next message, waited for.
+    #[cfg(test)]
+    pub(crate) fn wait(&self) -> T {
+        self.queue.recv().expect("somebody can still send one")
+    }
 }
 
 impl<T> AsRawFd for Mailbox<T> {

@@ -14,6 +14,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use clap::Args;
+use postern::credentials::Verifiers;
 use postern::delivery::{Destinations, Files, SystemFiles, WriterThreads};
 use postern::log::{self, Level, LogSender, LogThread};
 use postern::mailbox::{MailboxSender, mailbox, mailbox_of_peers};
@@ -140,6 +141,7 @@ impl Server {
         let profiles = &configuration.profiles;
         let mut destinations = Destinations::open(profiles, cpus.len(), hostname, &files)
             .map_err(Refusal::configuration)?;
+        let mut verifiers = start_verifiers(configuration, cpus.len())?;
         let (event_sender, events) = channel();
         watch_signals(event_sender.clone())?;
         let (log_sender, log) = log::start(level).map_err(Refusal::machine)?;
@@ -168,6 +170,7 @@ impl Server {
                 shortages: shortages.clone(),
                 listeners,
                 delivery: destinations.for_shard(number),
+                verifier: verifiers.for_shard(number),
                 messages,
                 notices,
                 peers: peers.clone(),
@@ -370,6 +373,16 @@ fn watch(
     let thread = thread
         .map_err(|error| Refusal::machine(format!("cannot watch what space is left: {error}")))?;
     Ok((shortages, thread))
+}
+
+/// Starts the threads that verify credentials, if a profile has users.
+fn start_verifiers(
+    configuration: &Configuration,
+    shards_count: usize,
+) -> Result<Verifiers, Refusal> {
+    let mut profiles = configuration.profiles.iter();
+    let has_users = profiles.any(|profile| 0 < profile.users.count());
+    Verifiers::start(shards_count, has_users).map_err(Refusal::machine)
 }
 
 /// Binds every address once per shard: the real addresses, and the sockets of each shard.

@@ -11,9 +11,9 @@ use super::Connection;
 use super::transport::ConnectionError;
 use crate::log::Level;
 use crate::profile::EarlyTalker;
-use crate::smtp::command::{Command, Verb};
+use crate::smtp::command::{Command, SyntaxError, Verb};
 use crate::smtp::reply::ReplyCode;
-use crate::smtp::session::order;
+use crate::smtp::session::{State, order};
 
 impl Connection {
     /// Judges a client that is about to be greeted.
@@ -32,6 +32,22 @@ impl Connection {
         match policy {
             EarlyTalker::Refuse => Err(ConnectionError::EarlyTalker),
             EarlyTalker::Log | EarlyTalker::Ignore => Ok(()),
+        }
+    }
+
+    /// As [`Connection::judge_command`], for a line of which it is not known yet whether it is a command.
+    pub(super) fn judge_line(
+        &self,
+        line: Result<&[u8], SyntaxError>,
+        later_octets: usize,
+    ) -> Result<(), ConnectionError> {
+        // What answers a challenge of AUTH is no command.
+        if later_octets == 0 || self.session.state() == State::InSasl {
+            return Ok(());
+        }
+        match line.and_then(Command::parse) {
+            Ok(command) => self.judge_command(&command, later_octets),
+            Err(_) => Ok(()),
         }
     }
 
@@ -73,7 +89,7 @@ impl Connection {
     }
 
     /// Logs a client that has not waited for the reply it must wait for.
-    fn note_early_talker(&self, awaited: ReplyCode) {
+    pub(super) fn note_early_talker(&self, awaited: ReplyCode) {
         let line = self.line(Level::Warning, "early_talker");
         drop(line.map(|line| line.word("awaited", awaited.number())));
     }

@@ -5,10 +5,11 @@
 //! before the socket is closed all replies are sent and what the client still sends is read for a moment, so that a
 //! reset does not take the last reply away. Does not: accept connections or count them; `shard` does.
 //!
-//! Reading order: `pump.rs`, `proxy_header.rs`, `early.rs`, `script.rs`, `forwarded.rs`, `decision.rs`, `mail_data.rs`, `chunks.rs`, `farewell.rs`,
-//! `transport.rs`, `receive_buffer.rs`, `watch.rs`.
+//! Reading order: `pump.rs`, `proxy_header.rs`, `early.rs`, `script.rs`, `forwarded.rs`, `decision.rs`, `auth.rs`,
+//! `mail_data.rs`, `chunks.rs`, `farewell.rs`, `transport.rs`, `receive_buffer.rs`, `watch.rs`.
 //! RFC 5321 §3.1 (greeting), §3.8 (loss of connection), §4.5.3.2 (time-outs).
 
+mod auth;
 mod chunks;
 mod decision;
 mod early;
@@ -29,6 +30,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::credentials::Attempts;
 use crate::delivery::{Destination, Transfer};
 use crate::hook::{Hooks, StoredContext};
 use crate::limits;
@@ -73,6 +75,8 @@ pub struct Commons {
     pub served: Vec<Served>,
     /// What scripts of all shards share.
     pub exchange: Rc<Exchange>,
+    /// Attempts of clients to log in.
+    pub attempts: Rc<Attempts>,
     /// Connections so far, to number them.
     pub sessions_count: Cell<u64>,
 }
@@ -144,6 +148,8 @@ struct Connection {
     context: Option<Box<StoredContext>>,
     /// The message whose chunks are coming.
     chunks: Option<Box<ChunkedMessage>>,
+    /// Whether the proxy script wants the next line, though it be none that scripts see.
+    script_wants_next: bool,
 }
 
 /// Runs the session of an accepted connection of profile number `served` and closes it.
@@ -205,6 +211,7 @@ impl Connection {
             transfer: None,
             context: None,
             chunks: None,
+            script_wants_next: false,
             commons,
         }
     }
@@ -249,6 +256,11 @@ impl Connection {
         };
         let code = self.replies.last_code().map_or(0, ReplyCode::number);
         let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+        let line = if self.session.last_line_may_hold_secret() {
+            b"(hidden)"
+        } else {
+            line
+        };
         drop(log.word("code", code).octets("command", line));
     }
 
@@ -361,8 +373,9 @@ fn client_facts(profile: &Profile, address: IpAddr) -> ClientFacts {
 
 const _: () = {
     assert!(
-        limits::COMMAND_LINE_OCTETS_MAX < limits::RECEIVE_BUFFER_BYTES / 2,
-        "a line must fit behind what is left of another before the buffer is compacted"
+        limits::COMMAND_LINE_OCTETS_MAX < limits::RECEIVE_BUFFER_BYTES / 2
+            && limits::AUTH_LINE_OCTETS_MAX < limits::RECEIVE_BUFFER_BYTES,
+        "an ordinary line must fit behind what is left of another before the buffer is compacted, every line after that"
     );
     assert!(
         size_of::<Connection>() <= 1_024,
@@ -378,7 +391,8 @@ mod tests {
 
     use rustix::event::{EventfdFlags, eventfd};
 
-    use super::{Commons, SpareBuffers, Watch, serve};
+    use super::{Commons, Served, SpareBuffers, Watch, serve};
+    use crate::credentials::{Attempts, JobSender, Verifiers};
     use crate::log::{self, Level, LogThread, ShardLog};
     use crate::metrics::Counters;
     use crate::profile::ConnectionLimits;
@@ -387,6 +401,12 @@ mod tests {
 
     /// What the connections of a shard without profiles have in common.
     pub(super) fn commons() -> (Rc<Commons>, LogThread) {
+        let mut verifiers = Verifiers::start(1, false).expect("a descriptor");
+        commons_of(Vec::new(), verifiers.for_shard(0).jobs)
+    }
+
+    /// What the connections of a shard have in common.
+    pub(super) fn commons_of(served: Vec<Served>, jobs: JobSender) -> (Rc<Commons>, LogThread) {
         let (sender, thread) = log::start(Level::Off).expect("a thread");
         let commons = Rc::new(Commons {
             shard: 0,
@@ -396,8 +416,9 @@ mod tests {
             counters: Counters::default(),
             rations: super::Rations::default(),
             spare_buffers: Rc::new(SpareBuffers::default()),
-            served: Vec::new(),
+            served,
             exchange: Rc::new(Exchange::new(0, Vec::new())),
+            attempts: Rc::new(Attempts::new(jobs)),
             sessions_count: std::cell::Cell::new(0),
         });
         (commons, thread)

@@ -6,16 +6,16 @@
 //! Guarantees: replies in the order of their commands; one write per pipelined batch; a line is borrowed from the
 //! receive buffer and dead before the next await; after [`limits::COMMANDS_PER_TURN_COUNT`] lines other connections run.
 //! Without a script there is no await between the lines of a batch. With a proxy script each line waits for its
-//! decision, in the buffer; lines that are none (too long, bare CR or LF, NUL) are answered without asking the script.
+//! decision, in the buffer, but for those that answer challenges of AUTH; lines that are none (too long, bare CR or LF, NUL) are answered without asking the script.
 //! Does not: decide anything about mail; the session does.
 
 use super::script::{self, Verdict};
 use super::transport::ConnectionError;
-use super::{Connection, chunks, decision, forwarded, mail_data, proxy_header};
+use super::{Connection, auth, chunks, decision, forwarded, mail_data, proxy_header};
 use crate::limits;
 use crate::smtp::command::{Command, ForeignProtocol, SyntaxError};
 use crate::smtp::line::Scan;
-use crate::smtp::session::{Phase, Step};
+use crate::smtp::session::{Phase, State, Step};
 
 /// Why the lines of a batch are not answered any further.
 enum Pause {
@@ -29,6 +29,8 @@ enum Pause {
     ChunkComes,
     /// Somebody else decides about the command.
     Decision(Phase),
+    /// The client is about to prove who it is: this step of it is to be done.
+    Authentication(Step),
     /// What follows is mail data.
     MailDataComes,
     /// The client has not waited for the reply to a command behind which it must.
@@ -47,6 +49,9 @@ impl Pause {
             Step::ReceiveMailData => Some(Self::MailDataComes),
             Step::ReceiveChunk => Some(Self::ChunkComes),
             Step::GreetAnew => Some(Self::ClientComes),
+            Step::DrawNonce | Step::ReadAuthResponse | Step::VerifyCredentials => {
+                Some(Self::Authentication(step))
+            }
             Step::Decide(phase) => Some(Self::Decision(phase)),
             Step::Close => Some(Self::Closing),
         }
@@ -62,10 +67,11 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
     }
     'batches: loop {
         let mut pause = answer_lines(connection);
-        while let Pause::ScriptDecides(_) | Pause::Decision(_) = pause {
+        while let Pause::ScriptDecides(_) | Pause::Decision(_) | Pause::Authentication(_) = pause {
             let step = match pause {
                 Pause::ScriptDecides(line_octets) => script::proxy(connection, line_octets).await?,
                 Pause::Decision(phase) => decision::decide(connection, phase).await?,
+                Pause::Authentication(step) => auth::advance(connection, step).await?,
                 _ => break,
             };
             match Pause::after(step) {
@@ -77,7 +83,7 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
             }
         }
         match pause {
-            Pause::ScriptDecides(_) | Pause::Decision(_) => {}
+            Pause::ScriptDecides(_) | Pause::Decision(_) | Pause::Authentication(_) => {}
             Pause::OctetsNeeded => {
                 connection.send_replies().await?;
                 connection.receive_command().await?;
@@ -112,32 +118,37 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
 /// Answers the lines that have come, without any await between them.
 fn answer_lines(connection: &mut Connection) -> Pause {
     connection.note_capacity();
-    let is_scripted = connection.hooks().proxy.is_some();
+    let has_script = connection.hooks().proxy.is_some();
     for _ in 0..limits::COMMANDS_PER_TURN_COUNT {
         if connection.replies.must_be_sent() {
             return Pause::TurnOver;
         }
+        let is_scripted = has_script && connection.scripts_see_next_line();
         let octets = connection.receive_buffer.octets();
-        let scan = connection
-            .scanner
-            .next_line(octets, limits::COMMAND_LINE_OCTETS_MAX);
+        let line_octets_max = connection.session.line_octets_max(octets);
+        let scan = connection.scanner.next_line(octets, line_octets_max);
         let step = match scan {
             Scan::Line {
                 line: Ok(_),
                 consumed,
             } if is_scripted => return Pause::ScriptDecides(consumed),
             Scan::Line { line, consumed } => {
-                let command = line.and_then(Command::parse);
-                if let Ok(command) = &command
-                    && connection
-                        .judge_command(command, octets.len() - consumed)
-                        .is_err()
-                {
-                    return Pause::NotWaited;
-                }
-                let (session, replies) = (&mut connection.session, &mut connection.replies);
-                let before = session.counters();
-                let step = session.step(command, replies);
+                let before = connection.session.counters();
+                let step = if connection.session.state() == State::InSasl {
+                    let (session, replies) = (&mut connection.session, &mut connection.replies);
+                    session.take_line(line, replies)
+                } else {
+                    let command = line.and_then(Command::parse);
+                    if let Ok(command) = &command
+                        && connection
+                            .judge_command(command, octets.len() - consumed)
+                            .is_err()
+                    {
+                        return Pause::NotWaited;
+                    }
+                    let (session, replies) = (&mut connection.session, &mut connection.replies);
+                    session.step(command, replies)
+                };
                 connection.note_refusal(before, &octets[..consumed]);
                 connection.receive_buffer.consume(consumed);
                 step

@@ -21,10 +21,9 @@ use crate::hook::{
 };
 use crate::log::Level;
 use crate::shard::Held;
-use crate::smtp::command::Command;
 use crate::smtp::extension::Extension;
 use crate::smtp::reply::EightBitText;
-use crate::smtp::session::{ClientFacts, Step};
+use crate::smtp::session::{ClientFacts, State, Step};
 
 /// What becomes of a connection before its greeting.
 pub(super) enum Verdict {
@@ -84,14 +83,14 @@ pub(super) async fn proxy(
     let octets = connection.receive_buffer.octets();
     let line = without_end(&octets[..line_octets]);
     let before = connection.session.counters();
+    let (proxy::Action::Pass { next, .. } | proxy::Action::Reply { next, .. }) = action;
+    connection.script_wants_next = next;
     let step = match action {
         proxy::Action::Pass { command, .. } => {
-            let command = Command::parse(command.as_deref().unwrap_or(line));
-            if let Ok(command) = &command {
-                connection.judge_command(command, octets.len() - line_octets)?;
-            }
+            let line = Ok(command.as_deref().unwrap_or(line));
+            connection.judge_line(line, octets.len() - line_octets)?;
             let (session, replies) = (&mut connection.session, &mut connection.replies);
-            session.step(command, replies)
+            session.take_line(line, replies)
         }
         proxy::Action::Reply {
             reply, disconnect, ..
@@ -159,6 +158,12 @@ impl Connection {
     /// The scripts of its profile.
     pub(super) fn hooks(&self) -> &Hooks {
         &self.commons.served[self.served].hooks
+    }
+
+    /// Whether the script of the hook `proxy` is asked about the next line: about every command, and about the answer to
+    /// a challenge of AUTH if the script has asked for it.
+    pub(super) fn scripts_see_next_line(&self) -> bool {
+        self.script_wants_next || self.session.state() != State::InSasl
     }
 
     fn start(&mut self, instance: &HookInstance, line_octets: usize) -> Result<Run, Failure> {

@@ -9,6 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use glommio::io::{PollState, PollableFd};
 use rustix::io::Errno;
@@ -130,6 +131,18 @@ impl Transport {
         }
     }
 
+    /// Waits for something other than the client: until `poll` has it, or until `due_ms`, then nothing. Deadlines are kept
+    /// as exactly as the shard looks at them.
+    pub(super) async fn pause<T>(
+        &self,
+        due_ms: u64,
+        poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Result<Option<T>, ConnectionError> {
+        match self {
+            Self::Plain(plain) => plain.pause(due_ms, poll).await,
+        }
+    }
+
     /// This end of the connection.
     pub(super) fn local_address(&self) -> Option<SocketAddr> {
         let address = match self {
@@ -245,6 +258,24 @@ impl PlainTransport {
         }
     }
 
+    async fn pause<T>(
+        &self,
+        due_ms: u64,
+        poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Result<Option<T>, ConnectionError> {
+        let stopping = self.watch().is_stopping().then_some(Interrupt::Stopping);
+        if let Some(interrupt) = self.watched().interrupted().or(stopping) {
+            return Err(ConnectionError::Interrupted(interrupt));
+        }
+        self.watch().begin(self.watched(), Activity::Paused, due_ms);
+        let value = self.watched().pause(poll).await;
+        self.commons.clock.refresh();
+        match self.watched().end() {
+            Some(interrupt) => Err(ConnectionError::Interrupted(interrupt)),
+            None => Ok(value),
+        }
+    }
+
     /// Waits for readiness. One poll is armed per wait and always completes, see `watch.rs`.
     async fn wait(&self, activity: Activity, due_ms: u64) -> Result<(), ConnectionError> {
         if let Some(interrupt) = self.watched().interrupted() {
@@ -254,7 +285,7 @@ impl PlainTransport {
         let mut state = PollState::new();
         let ready = std::future::poll_fn(|task| match activity {
             Activity::Sending => self.socket.poll_writable(task, &mut state),
-            Activity::Working | Activity::Idle | Activity::Receiving => {
+            Activity::Working | Activity::Paused | Activity::Idle | Activity::Receiving => {
                 self.socket.poll_readable(task, &mut state)
             }
         })
@@ -275,7 +306,10 @@ impl Drop for PlainTransport {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
     use std::rc::Rc;
+    use std::task::Poll;
 
     use glommio::{LocalExecutorBuilder, Placement};
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -318,5 +352,53 @@ mod tests {
             drop((transport, buffer, commons));
             log.join();
         });
+    }
+
+    #[test]
+    fn a_pause_ends_by_time_by_its_reason_or_by_the_shard() {
+        let executor = LocalExecutorBuilder::new(Placement::Unbound).make();
+        executor.expect("io_uring").run(async {
+            let (commons, log) = commons();
+            let (near, _far) = socketpair(
+                AddressFamily::UNIX,
+                SocketType::STREAM,
+                SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+                None,
+            )
+            .expect("sockets");
+            let transport =
+                PlainTransport::new(near, Rc::clone(&commons)).expect("it can be polled");
+            let due_ms = commons.clock.now_ms() + 60_000;
+            let ready = transport.pause(due_ms, |_| Poll::Ready(7)).await;
+            assert!(matches!(ready, Ok(Some(7))));
+            let over = join(transport.pause(due_ms, |_| Poll::<()>::Pending), || {
+                assert_eq!(commons.watch.expire(due_ms - 1, 0), None, "not yet");
+                assert_eq!(commons.watch.expire(due_ms, 0), None);
+            });
+            assert!(matches!(over.await, Ok(None)), "time is no reason to close");
+            let stopped = join(transport.pause(due_ms, |_| Poll::<()>::Pending), || {
+                assert_eq!(commons.watch.stop_idle(0), None);
+            });
+            let stopping = |pause: Result<Option<()>, ConnectionError>| {
+                matches!(
+                    pause,
+                    Err(ConnectionError::Interrupted(Interrupt::Stopping))
+                )
+            };
+            assert!(stopping(stopped.await));
+            let late = transport.pause(due_ms, |_| Poll::<()>::Pending).await;
+            assert!(stopping(late), "a shard that stops begins no pause");
+            drop((transport, commons));
+            log.join();
+        });
+    }
+
+    /// What `pause` comes to when, once it waits, `meanwhile` happens.
+    async fn join<T>(pause: impl Future<Output = T>, meanwhile: impl FnOnce()) -> T {
+        let mut pause = pin!(pause);
+        let begun = poll_fn(|task| Poll::Ready(pause.as_mut().poll(task).is_pending()));
+        assert!(begun.await, "it waits");
+        meanwhile();
+        pause.await
     }
 }

@@ -9,8 +9,10 @@
 //! Does not: answer the client; the connection does.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use rustix::net::Shutdown;
 
@@ -28,8 +30,11 @@ pub(crate) enum Interrupt {
 /// What a connection does now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Activity {
-    /// It works, or waits for something other than its client.
+    /// It works, or waits for something that always comes.
     Working,
+    /// It waits for time to pass, or for an answer of others, and its client waits for a reply: it may be closed without
+    /// harm.
+    Paused,
     /// It waits for a command and has no transaction: it may be closed without harm.
     Idle,
     /// It waits for octets that belong to a transaction.
@@ -45,6 +50,8 @@ pub(crate) struct Watched {
     due_ms: Cell<u64>,
     activity: Cell<Activity>,
     interrupt: Cell<Option<Interrupt>>,
+    /// Rings when a pause is over.
+    pause_over: Bell,
 }
 
 /// The connections of one shard.
@@ -97,6 +104,7 @@ impl Watch {
             due_ms: Cell::new(NEVER_MS),
             activity: Cell::new(Activity::Working),
             interrupt: Cell::new(None),
+            pause_over: Bell::default(),
         });
         (self.add_again(Rc::clone(&watched)), watched)
     }
@@ -144,7 +152,11 @@ impl Watch {
                 self.earliest_ms.set(self.earliest_ms.get().min(due_ms));
             } else {
                 watched.due_ms.set(NEVER_MS);
-                watched.interrupt(Interrupt::TimedOut);
+                if watched.activity.get() == Activity::Paused {
+                    watched.pause_over.ring();
+                } else {
+                    watched.interrupt(Interrupt::TimedOut);
+                }
             }
         })
     }
@@ -153,7 +165,7 @@ impl Watch {
     pub fn stop_idle(&self, from: usize) -> Option<usize> {
         self.is_stopping.set(true);
         self.visit_part(from, |watched| {
-            if watched.activity.get() == Activity::Idle {
+            if matches!(watched.activity.get(), Activity::Idle | Activity::Paused) {
                 watched.interrupt(Interrupt::Stopping);
             }
         })
@@ -183,6 +195,25 @@ impl Default for Watch {
 }
 
 impl Watched {
+    /// Waits until `poll` has something, or until the deadline that [`Watch::begin`] was given for a pause: then nothing.
+    /// May be over for an interrupt, too.
+    pub(super) async fn pause<T>(
+        &self,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Option<T> {
+        poll_fn(|task| {
+            if let Poll::Ready(value) = poll(task) {
+                return Poll::Ready(Some(value));
+            }
+            if self.due_ms.get() == NEVER_MS || self.interrupt.get().is_some() {
+                return Poll::Ready(None);
+            }
+            self.pause_over.listen(task);
+            Poll::Pending
+        })
+        .await
+    }
+
     /// Notes that the wait is over, and whether something else than the client ended it.
     pub(crate) fn end(&self) -> Option<Interrupt> {
         self.activity.set(Activity::Working);
@@ -201,6 +232,7 @@ impl Watched {
         }
         let how = match self.activity.get() {
             Activity::Working => return,
+            Activity::Paused => return self.pause_over.ring(),
             // The direction to the client stays open for a last reply.
             Activity::Idle | Activity::Receiving => Shutdown::Read,
             Activity::Sending => Shutdown::Both,

@@ -22,7 +22,7 @@ pub enum Action {
         /// Another line instead of the client's.
         command: Option<Box<[u8]>>,
         /// Whether the script asks for the next line, whatever it is. It gets every command line anyway; this matters
-        /// for lines that are no commands, of which there are none without AUTH.
+        /// for lines that answer challenges of AUTH.
         next: bool,
     },
     /// The client gets this reply; the session does not see the line.

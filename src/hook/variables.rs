@@ -21,7 +21,7 @@ use postern_jit::runtime::{Kind, Portable};
 use smallvec::SmallVec;
 
 use super::{Hook, HookInstance, Variable, helo};
-use crate::smtp::session::{Address, HeloVerb, Session, Transaction, TransactionId};
+use crate::smtp::session::{Address, Channel, HeloVerb, Session, Transaction, TransactionId};
 
 /// What is known when a script starts.
 #[derive(Clone, Copy, Debug)]
@@ -169,9 +169,12 @@ fn prepare<'c>(
             Some(transport) if !transport.is_empty() => Input::String(transport),
             Some(_) | None => Input::None,
         },
-        // Neither TLS nor AUTH exists yet, so that no session has either.
-        Variable::TlsStarted | Variable::SaslAuthed => Input::Boolean(false),
-        Variable::SaslUsername => Input::None,
+        Variable::TlsStarted => Input::Boolean(facts.session.channel() == Channel::Tls),
+        Variable::SaslAuthed => Input::Boolean(facts.session.authenticated().is_some()),
+        Variable::SaslUsername => match facts.session.authenticated() {
+            Some(authenticated) => Input::String(authenticated.user_name()),
+            None => Input::None,
+        },
         Variable::Command => Input::String(facts.command),
         Variable::Context => match facts.context {
             None => Input::None,
@@ -250,6 +253,16 @@ fn connection(facts: &Facts<'_>) -> Portable {
     let helo = client_name(facts);
     if !helo.is_empty() {
         fields.push(field("helo", Portable::Array(helo)));
+    }
+    if let Some(authenticated) = facts.session.authenticated() {
+        let auth = vec![
+            field(
+                "mechanism",
+                Portable::string(authenticated.mechanism().name()),
+            ),
+            field("username", Portable::string(authenticated.user_name())),
+        ];
+        fields.push(field("auth", Portable::Array(auth)));
     }
     Portable::Array(fields)
 }

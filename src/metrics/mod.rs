@@ -48,6 +48,12 @@ pub struct Counters {
     pub message_octets: Counter,
     /// Messages refused at the end of mail data, for now or for good.
     pub messages_refused: Counter,
+    /// Clients that have proven who they are.
+    pub auth_succeeded: Counter,
+    /// Attempts to do so that have failed.
+    pub auth_failed: Counter,
+    /// Attempts that nobody could decide about.
+    pub auth_unavailable: Counter,
 }
 
 impl Counters {
@@ -63,6 +69,9 @@ impl Counters {
             ("messages", &self.messages),
             ("message_octets", &self.message_octets),
             ("messages_refused", &self.messages_refused),
+            ("auth_succeeded", &self.auth_succeeded),
+            ("auth_failed", &self.auth_failed),
+            ("auth_unavailable", &self.auth_unavailable),
         ]
         .into_iter()
         .map(|(name, counter)| (name, counter.total()))

@@ -4,7 +4,7 @@
 //! `Arc<Profile>` per `[[server]]`. Guarantees: a `Profile` cannot be half-valid; loading reports every error at once.
 //! Does not: open sockets, read mail, or change after loading.
 //!
-//! Reading order: `load.rs`, `cores.rs`, `server.rs`, `destination.rs`, `scripts.rs`, `source.rs`.
+//! Reading order: `load.rs`, `cores.rs`, `server.rs`, `users.rs`, `destination.rs`, `scripts.rs`, `source.rs`.
 
 mod cores;
 mod destination;
@@ -14,11 +14,13 @@ mod network;
 mod scripts;
 mod server;
 mod source;
+mod users;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::credentials::Users;
 use crate::hook::HookScripts;
 use crate::limits;
 use crate::smtp::session::SessionOptions;
@@ -94,6 +96,8 @@ pub struct Profile {
     pub limits: ConnectionLimits,
     /// What decides at the points where scripts may.
     pub scripts: HookScripts,
+    /// Who may log in.
+    pub users: Arc<Users>,
     /// What the session needs to know.
     pub session: Arc<SessionOptions>,
 }
@@ -144,6 +148,8 @@ pub struct ConnectionLimits {
     pub write_timeout_ms: u64,
     /// Mean rate of mail data below which the client is let go.
     pub mail_data_octets_per_second_min: u64,
+    /// Wait before the first failure to log in is answered; the second takes twice that, and so on. 0 is off.
+    pub auth_failure_delay_ms: u64,
     /// The time over which that rate is measured.
     pub mail_data_rate_window_ms: u64,
 }
@@ -163,6 +169,7 @@ impl Default for ConnectionLimits {
             write_timeout_ms: limits::WRITE_TIMEOUT_MS_DEFAULT,
             mail_data_octets_per_second_min: limits::MAIL_DATA_OCTETS_PER_SECOND_MIN_DEFAULT,
             mail_data_rate_window_ms: limits::MAIL_DATA_RATE_WINDOW_MS_DEFAULT,
+            auth_failure_delay_ms: limits::AUTH_FAILURE_DELAY_MS_DEFAULT,
         }
     }
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::destination::destination;
 use super::source::{Report, Section, Spanned};
+use super::users::authentication;
 use super::{
     ConnectionLimits, DestinationAddress, EarlyTalker, Network, Profile, ScriptDirectory, Severity,
 };
@@ -45,6 +46,7 @@ pub(super) fn server(
     let id = required_string(section, "id", report);
     let listen = listen(section, report);
     refuse_missing_features(section, surroundings, report);
+    let (auth, users) = authentication(section, surroundings, report);
     let accept_domains = domains(section, report);
     let proxy_protocol_from = networks(section, "proxy_protocol_from", report);
     let xclient_from = networks(section, "xclient_from", report);
@@ -75,6 +77,7 @@ pub(super) fn server(
     let session = Arc::new(SessionOptions {
         accept_domains,
         asks,
+        auth,
         limits: session_limits,
         ..SessionOptions::new(surroundings.hostname)
     });
@@ -97,6 +100,7 @@ pub(super) fn server(
             rcptto,
             budget,
         },
+        users,
         session,
     }
 }
@@ -136,6 +140,7 @@ impl LimitTable<'_, '_, '_> {
             errors_per_connection_max,
             idle_commands_max,
             received_headers_max,
+            auth_failures_max,
             ..
         } = defaults;
         let recipients = u64::from(limits::RECIPIENTS_PER_MESSAGE_FLOOR_COUNT)
@@ -168,6 +173,7 @@ impl LimitTable<'_, '_, '_> {
                 received_headers_max,
                 received,
             ),
+            auth_failures_max: self.count("auth_failures_max", auth_failures_max, COUNT_RANGE),
         }
     }
 
@@ -218,6 +224,11 @@ impl LimitTable<'_, '_, '_> {
                 defaults.mail_data_octets_per_second_min,
                 0..RATE_RANGE_END,
             ),
+            auth_failure_delay_ms: self.number(
+                "auth_failure_delay_ms",
+                limits::AUTH_FAILURE_DELAY_MS_DEFAULT,
+                0..AUTH_DELAY_RANGE_END,
+            ),
         }
     }
 
@@ -236,9 +247,7 @@ impl LimitTable<'_, '_, '_> {
         }
     }
 
-    /// Limits of features to come: checked, so that a file may already name them; nothing runs under them yet.
-    fn finish(mut self) {
-        let _ = self.number("auth_failures_max", AUTH_FAILURES_MAX, COUNT_RANGE);
+    fn finish(self) {
         if let Some(table) = self.table {
             table.finish(self.report);
         }
@@ -333,25 +342,6 @@ fn refuse_missing_features(
         let message = format!("no [[certificate]] is called `{}`", id.value);
         report.error(id.span, message, "");
     }
-    for key in ["auth_mechanisms"] {
-        if let Some(list) = section.strings(key, report)
-            && !list.value.is_empty()
-        {
-            report.error(
-                list.span,
-                format!("`{key}` is not supported yet"),
-                "leave it empty",
-            );
-        }
-    }
-    if let Some(required) = section.boolean("auth_required", report)
-        && required.value
-    {
-        report.error(required.span, "`auth_required` is not supported yet", "");
-    }
-    // Without a mechanism these two change nothing.
-    let _ = section.boolean("auth_without_tls", report);
-    let _ = section.names("users", report);
 }
 
 fn networks(section: &mut Section<'_>, key: &'static str, report: &mut Report<'_>) -> Vec<Network> {
@@ -463,8 +453,8 @@ const RATE_RANGE_END: u64 = 1_000_001;
 /// One past the largest count of connections; the kernel has fewer descriptors.
 const CONNECTIONS_RANGE_END: u64 = 10_000_001;
 
-/// AUTH failures of one connection by default.
-const AUTH_FAILURES_MAX: u64 = 3;
+/// One past the longest delay of a failure to log in.
+const AUTH_DELAY_RANGE_END: u64 = limits::AUTH_FAILURE_DELAY_MS_MAX + 1;
 
 /// Budgets of one script execution.
 const SCRIPT_RANGE: Range<u64> = 1..u32::MAX as u64 + 1;

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use toml_edit::{Array, Item, TableLike, Value};
 
-use super::diagnostic::{Diagnostic, SourceText};
+use super::diagnostic::{Diagnostic, Severity, SourceText};
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -36,6 +36,20 @@ impl Report<'_> {
     ) {
         self.diagnostics
             .push(self.source.diagnostic(span, message, help));
+    }
+}
+
+impl Report<'_> {
+    /// Notes at `span` what does not keep postern from starting.
+    pub(super) fn warning(
+        &mut self,
+        span: Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let mut found = self.source.diagnostic(span, message, help);
+        found.severity = Severity::Warning;
+        self.warnings.push(found);
     }
 }
 
@@ -216,21 +230,21 @@ impl<'t> Section<'t> {
             .collect()
     }
 
-    /// Keys and string values of a table whose keys are free, such as `users`.
+    /// Keys and string values of a table whose keys are free, such as `users`, each pair with the span of its value.
     pub(super) fn names(
         &mut self,
         key: &'static str,
         report: &mut Report<'_>,
-    ) -> Vec<Spanned<String>> {
+    ) -> Vec<Spanned<(String, String)>> {
         let Some(section) = self.table(key, report) else {
             return Vec::new();
         };
         let mut names = Vec::new();
         for (name, item) in section.table.iter() {
             let span = item.span().unwrap_or_else(|| section.span.clone());
-            if item.is_str() {
+            if let Some(text) = item.as_str() {
                 names.push(Spanned {
-                    value: name.to_owned(),
+                    value: (name.to_owned(), text.to_owned()),
                     span,
                 });
             } else {

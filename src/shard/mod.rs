@@ -26,6 +26,7 @@ use glommio::io::PollableFd;
 use glommio::{Latency, LocalExecutorBuilder, Placement, Shares, TaskQueueHandle};
 
 use crate::connection::{Commons, Rations, Served, SpareBuffers, Watch};
+use crate::credentials::{self, Attempts, ShardVerifier};
 use crate::delivery::{Answer, Destination, ShardDelivery, Surroundings, Tickets};
 use crate::hook::Hooks;
 use crate::limits;
@@ -59,6 +60,8 @@ pub struct ShardParts {
     pub listeners: Vec<Listener>,
     /// Its way to the destinations.
     pub delivery: ShardDelivery,
+    /// Its way to the threads that verify credentials.
+    pub verifier: ShardVerifier,
     /// Where the process tells it things.
     pub messages: Mailbox<ShardMessage>,
     /// Where the other shards tell it things.
@@ -150,6 +153,7 @@ struct Shard {
     tickets: Rc<Tickets>,
     acceptors: Vec<Rc<Acceptor>>,
     answers: Mailbox<Answer>,
+    verified: Mailbox<credentials::Answer>,
     messages: Mailbox<ShardMessage>,
     notices: Mailbox<Notice>,
     busy: Busy,
@@ -186,6 +190,7 @@ impl Shard {
             spare_buffers: Rc::new(SpareBuffers::default()),
             served,
             exchange: Rc::new(Exchange::new(parts.number, parts.peers)),
+            attempts: Rc::new(Attempts::new(parts.verifier.jobs)),
             sessions_count: Cell::new(0),
         });
         let acceptors = parts.listeners.into_iter().map(|listener| {
@@ -196,6 +201,7 @@ impl Shard {
             acceptors: acceptors.collect(),
             tickets: surroundings.tickets,
             answers: parts.delivery.answers,
+            verified: parts.verifier.answers,
             messages: parts.messages,
             notices: parts.notices,
             busy: parts.busy,
@@ -218,7 +224,12 @@ impl Shard {
         let notices = hear(self.notices, Rc::clone(&self.commons), move |notice| {
             exchange.take(notice);
         });
+        let attempts = Rc::clone(&self.commons.attempts);
+        let verified = hear(self.verified, Rc::clone(&self.commons), move |answer| {
+            attempts.arrived(answer);
+        });
         spawn(answers?, urgent)?;
+        spawn(verified?, urgent)?;
         spawn(notices?, urgent)?;
         let ordinary = glommio::executor().create_task_queue(
             Shares::default(),
@@ -262,7 +273,7 @@ fn spawn(task: impl Future<Output = ()> + 'static, queue: TaskQueueHandle) -> Re
 }
 
 /// Passes the messages of other threads on as they come.
-fn hear<T>(
+pub(crate) fn hear<T>(
     mailbox: Mailbox<T>,
     commons: Rc<Commons>,
     mut take: impl FnMut(T),

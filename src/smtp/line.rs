@@ -51,7 +51,8 @@ impl LineScanner {
         Self::default()
     }
 
-    /// Looks for the first line in `octets`; `line_octets_max` includes the CRLF.
+    /// Looks for the first line in `octets`; `line_octets_max` includes the CRLF. A line is measured by the limit that
+    /// was given when it was found to exceed one.
     pub fn next_line<'octets>(
         &mut self,
         octets: &'octets [u8],
@@ -61,7 +62,10 @@ impl LineScanner {
             State::InLine { scanned_octets } => {
                 self.find_line(octets, scanned_octets, line_octets_max)
             }
-            State::Dropping | State::DroppingAfterCr => self.drop_line(octets),
+            State::Dropping {
+                line_octets_max,
+                after_cr,
+            } => self.drop_line(octets, line_octets_max, after_cr),
         }
     }
 
@@ -98,7 +102,7 @@ impl LineScanner {
             Some(consumed) => {
                 self.state = State::default();
                 Scan::Line {
-                    line: Err(SyntaxError::LineTooLong),
+                    line: Err(SyntaxError::LineTooLong(line_octets_max)),
                     consumed,
                 }
             }
@@ -110,7 +114,7 @@ impl LineScanner {
             }
             // No CRLF can end a line within the limit any more.
             None => {
-                self.state = State::dropping_after(octets);
+                self.state = State::dropping_after(octets, line_octets_max);
                 Scan::Incomplete {
                     consumed: octets.len(),
                 }
@@ -118,23 +122,28 @@ impl LineScanner {
         }
     }
 
-    /// The rest of a line over the limit.
-    fn drop_line<'octets>(&mut self, octets: &'octets [u8]) -> Scan<'octets> {
-        let end = match (self.state, octets) {
-            (State::DroppingAfterCr, [b'\n', ..]) => Some(1),
+    /// The rest of a line over the limit that it began with.
+    fn drop_line<'octets>(
+        &mut self,
+        octets: &'octets [u8],
+        line_octets_max: usize,
+        after_cr: bool,
+    ) -> Scan<'octets> {
+        let end = match octets {
+            [b'\n', ..] if after_cr => Some(1),
             _ => find_crlf(octets, 0),
         };
         match end {
             Some(consumed) => {
                 self.state = State::default();
                 Scan::Line {
-                    line: Err(SyntaxError::LineTooLong),
+                    line: Err(SyntaxError::LineTooLong(line_octets_max)),
                     consumed,
                 }
             }
             None if octets.is_empty() => Scan::Incomplete { consumed: 0 },
             None => {
-                self.state = State::dropping_after(octets);
+                self.state = State::dropping_after(octets, line_octets_max);
                 Scan::Incomplete {
                     consumed: octets.len(),
                 }
@@ -151,18 +160,20 @@ enum State {
         /// Octets of it already looked at in vain.
         scanned_octets: usize,
     },
-    /// In a line over the limit, the last octet dropped was not CR.
-    Dropping,
-    /// In a line over the limit, the last octet dropped was CR.
-    DroppingAfterCr,
+    /// In a line over the limit.
+    Dropping {
+        /// The limit.
+        line_octets_max: usize,
+        /// Whether the last octet dropped was CR.
+        after_cr: bool,
+    },
 }
 
 impl State {
-    fn dropping_after(octets: &[u8]) -> Self {
-        if octets.last() == Some(&b'\r') {
-            Self::DroppingAfterCr
-        } else {
-            Self::Dropping
+    fn dropping_after(octets: &[u8], line_octets_max: usize) -> Self {
+        Self::Dropping {
+            line_octets_max,
+            after_cr: octets.last() == Some(&b'\r'),
         }
     }
 }
@@ -242,7 +253,7 @@ mod tests {
             if line.ends_with(b"\r\n") {
                 let content = line.strip_suffix(b"\r\n").unwrap_or_default();
                 lines.push(if line.len() > octets_max {
-                    Err(SyntaxError::LineTooLong)
+                    Err(SyntaxError::LineTooLong(octets_max))
                 } else {
                     match content
                         .iter()
@@ -299,7 +310,7 @@ mod tests {
         assert_eq!(
             end,
             Scan::Line {
-                line: Err(SyntaxError::LineTooLong),
+                line: Err(SyntaxError::LineTooLong(512)),
                 consumed: 2
             }
         );
@@ -327,7 +338,7 @@ mod tests {
         assert!(matches!(
             LineScanner::new().next_line(&longest, 511),
             Scan::Line {
-                line: Err(SyntaxError::LineTooLong),
+                line: Err(SyntaxError::LineTooLong(511)),
                 consumed: 512
             }
         ));

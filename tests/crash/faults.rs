@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
+use postern::credentials::Verifiers;
 use postern::delivery::{Destinations, Files, WriterThreads};
 use postern::log::{self, Level, LogThread};
 use postern::mailbox::{MailboxSender, mailbox, mailbox_of_peers};
@@ -52,6 +53,7 @@ impl Server {
         let (shard, messages) = mailbox(8).expect("descriptors are left");
         let cpus = placement::choose(&Cores::All).expect("there is a processor");
         let limits = profiles[0].limits;
+        let mut verifiers = Verifiers::start(1, false).expect("descriptors are left");
         shard::start(ShardParts {
             number: 0,
             cpu: cpus[0],
@@ -60,6 +62,7 @@ impl Server {
             shortages: vec![Arc::default()],
             listeners,
             delivery: destinations.for_shard(0),
+            verifier: verifiers.for_shard(0),
             messages,
             notices,
             peers: vec![peer],

@@ -7,14 +7,15 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use postern::credentials::Users;
 use postern::limits;
 use postern::profile::Network;
-use postern::smtp::command::{Command, ForeignProtocol, SyntaxError};
+use postern::smtp::command::{ForeignProtocol, SyntaxError};
 use postern::smtp::line::{LineScanner, Scan};
 use postern::smtp::mail_data::{ChunkReader, ContentKind, MailDataError, MailDataReader, Trace};
 use postern::smtp::reply::Replies;
 use postern::smtp::session::{
-    ChunkFate, ClientFacts, MailDataOutcome, Relay, Session, Step, TransactionId,
+    AuthOutcome, ChunkFate, ClientFacts, MailDataOutcome, Relay, Session, Step, TransactionId,
 };
 
 use super::profile::{Destination, Profile, profile};
@@ -50,6 +51,7 @@ pub(crate) struct Server {
     closed: bool,
     destination: Destination,
     relay_from: Option<Network>,
+    users: Users,
     content: Vec<u8>,
     ids_drawn: u32,
     stored: Vec<Stored>,
@@ -86,6 +88,7 @@ impl Server {
             closed: false,
             destination: profile.destination,
             relay_from: profile.relay_from,
+            users: profile.users,
             content: Vec::new(),
             ids_drawn: 0,
             stored: Vec::new(),
@@ -148,22 +151,25 @@ impl Server {
         if self.first
             && let Some(protocol) = ForeignProtocol::of_first_octets(received)
         {
-            self.step(Err(SyntaxError::ForeignProtocol(protocol)));
+            self.first = false;
+            let line = Err(SyntaxError::ForeignProtocol(protocol));
+            let step = self.session.step(line, &mut self.replies);
+            self.go_on(step);
             return Consumed {
                 octets: received.len(),
                 wants_more: true,
             };
         }
-        match self
-            .scanner
-            .next_line(received, limits::COMMAND_LINE_OCTETS_MAX)
-        {
+        let line_octets_max = self.session.line_octets_max(received);
+        match self.scanner.next_line(received, line_octets_max) {
             Scan::Incomplete { consumed } => Consumed {
                 octets: consumed,
                 wants_more: true,
             },
             Scan::Line { line, consumed } => {
-                self.step(line.and_then(Command::parse));
+                self.first = false;
+                let step = self.session.take_line(line, &mut self.replies);
+                self.go_on(step);
                 Consumed {
                     octets: consumed,
                     wants_more: false,
@@ -172,11 +178,21 @@ impl Server {
         }
     }
 
-    fn step(&mut self, line: Result<Command<'_>, SyntaxError>) {
-        self.first = false;
-        match self.session.step(line, &mut self.replies) {
+    fn go_on(&mut self, step: Step) {
+        match step {
             // Nobody decides here.
-            Step::Continue | Step::Decide(_) => {}
+            Step::Continue | Step::ReadAuthResponse | Step::Decide(_) => {}
+            Step::DrawNonce => {
+                let step = self.session.auth_nonce([7; 16], &mut self.replies);
+                self.go_on(step);
+            }
+            Step::VerifyCredentials => {
+                let credentials = self.session.take_credentials();
+                let outcome = credentials.map(|credentials| self.users.verify(&credentials));
+                let outcome = outcome.unwrap_or(AuthOutcome::Refused);
+                let step = self.session.auth_verified(outcome, &mut self.replies);
+                self.go_on(step);
+            }
             Step::ReceiveChunk => self.begin_chunk(),
             Step::ReceiveMailData => {
                 self.content.clear();

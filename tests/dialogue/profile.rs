@@ -2,8 +2,12 @@
 //!
 //! In: a name. Out: the options of a session and what its destination does with messages.
 
+use postern::credentials::{Secret, Users};
 use postern::profile::Network;
-use postern::smtp::session::{AcceptDomains, Relay, SessionLimits, SessionOptions, XClientUse};
+use postern::smtp::extension::{Mechanism, Mechanisms};
+use postern::smtp::session::{
+    AcceptDomains, AuthOptions, Relay, SessionLimits, SessionOptions, XClientUse,
+};
 
 /// A profile of the dialogues.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub(crate) struct Profile {
     pub(crate) relay_from: Option<Network>,
     /// What becomes of messages.
     pub(crate) destination: Destination,
+    /// Who may log in.
+    pub(crate) users: Users,
 }
 
 /// What becomes of messages.
@@ -32,7 +38,8 @@ pub(crate) enum Destination {
 /// The profile of this name: `plain`, `small` (every limit is low), `sink` (every domain),
 /// `international` (a domain that is not ASCII), `relay` (clients may send to any domain), `xclient`
 /// (clients may use XCLIENT, and those it names of 203.0.113.0/24 may send to any domain), `failing`
-/// (nothing can be stored).
+/// (nothing can be stored), `auth` (every mechanism of AUTH, without TLS too), `auth-plain` (PLAIN only),
+/// `auth-tls` (with TLS only), `auth-required` (before anything else).
 pub(crate) fn profile(name: &str) -> Option<Profile> {
     let mut profile = Profile {
         options: SessionOptions {
@@ -47,6 +54,14 @@ pub(crate) fn profile(name: &str) -> Option<Profile> {
         xclient: XClientUse::Denied,
         relay_from: None,
         destination: Destination::Stores,
+        users: users(),
+    };
+    let auth = AuthOptions {
+        mechanisms: Mechanism::ALL
+            .into_iter()
+            .fold(Mechanisms::default(), Mechanisms::with),
+        is_offered_without_tls: true,
+        is_required: false,
     };
     match name {
         "plain" => {}
@@ -58,6 +73,7 @@ pub(crate) fn profile(name: &str) -> Option<Profile> {
                 errors_per_connection_max: 3,
                 idle_commands_max: 5,
                 received_headers_max: 100,
+                ..SessionLimits::default()
             }
         }
         "international" => {
@@ -70,10 +86,44 @@ pub(crate) fn profile(name: &str) -> Option<Profile> {
             profile.relay_from = Network::parse("203.0.113.0/24").ok();
         }
         "failing" => profile.destination = Destination::Fails,
+        "auth" => profile.options.auth = auth,
+        "auth-plain" => {
+            profile.options.auth = AuthOptions {
+                mechanisms: Mechanisms::default().with(Mechanism::Plain),
+                ..auth
+            }
+        }
+        "auth-tls" => {
+            profile.options.auth = AuthOptions {
+                is_offered_without_tls: false,
+                ..auth
+            }
+        }
+        "auth-required" => {
+            profile.options.auth = AuthOptions {
+                is_required: true,
+                ..auth
+            }
+        }
         _ => return None,
     }
     Some(profile)
 }
+
+/// `ann@example.org` with the secret `tanstaaf`, `bob smith` with a hash of it.
+fn users() -> Users {
+    let mut users = Users::default();
+    for (name, text) in USERS {
+        let secret = Secret::parse(text).expect("it is one");
+        users.add(name, secret).expect("it is a name");
+    }
+    users
+}
+
+/// Names, and secrets or hashes, of the users of the profiles with AUTH.
+pub(crate) const USERS: [(&str, &str); 2] = [("ann@example.org", "tanstaaf"), ("bob smith", BOB)];
+
+const BOB: &str = "$6$saltsaltsalt$ustkQWljEg3A8gphQxjLGe1GnAKmsc/naML9ZNlaxCMzQL3LEi1Guwi7OswNzpTCE3p7cpw/peLRUnKJMJ61R0";
 
 fn domains(patterns: &[&str]) -> AcceptDomains {
     AcceptDomains::new(patterns).expect("the patterns of the profiles are right")

@@ -3,7 +3,7 @@
 use super::server::{ENGINE, command, directory};
 
 /// Runs `postern serve` with a configuration that must be refused; what it prints.
-fn refused(configuration: &str) -> String {
+pub(super) fn refused(configuration: &str) -> String {
     let directory = directory();
     let output = command(&directory, configuration)
         .output()
@@ -69,14 +69,7 @@ fn broken_syntax_is_shown_with_a_caret() {
 
 #[test]
 fn features_to_come_are_refused_when_they_would_matter() {
-    for (line, word) in [
-        ("auth_mechanisms = [\"PLAIN\"]", "auth_mechanisms"),
-        ("auth_required = true", "auth_required"),
-        (
-            "destination = \"smtp://127.0.0.1:25\"",
-            "smtp://127.0.0.1:25",
-        ),
-    ] {
+    for (line, word) in [("destination = \"journal:j\"", "journal:j")] {
         let said = refused(&format!(
             "{ENGINE}[[server]]\nid = \"a\"\nlisten = [\"127.0.0.1:0\"]\n{line}\n"
         ));

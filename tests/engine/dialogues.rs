@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use super::server::{Client, Server, configuration, content};
+use crate::dialogue::profile::USERS;
 use crate::dialogue::script::{Claim, Dialogue, Event, parse};
 
 /// How the client's octets are cut.
@@ -125,12 +126,27 @@ fn server_of(profile: &str) -> Server {
              messages_per_connection_max = 2\nerrors_per_connection_max = 3\n\
              idle_commands_max = 5\nreceived_headers_max = 100"
         }
-        _ => "idle_commands_max = 5000",
+        _ => "idle_commands_max = 5000\nauth_failure_delay_ms = 0",
     };
-    let server = format!("{domains}\n{relay}\ndestination = \"maildir:mail\"");
+    let auth = match profile {
+        "auth" => "auth_without_tls = true",
+        "auth-plain" => "auth_without_tls = true\nauth_mechanisms = [\"PLAIN\"]",
+        "auth-tls" => "auth_without_tls = false",
+        "auth-required" => "auth_without_tls = true\nauth_required = true",
+        _ => "auth_mechanisms = []",
+    };
+    let mechanisms = "auth_mechanisms = [\"PLAIN\", \"LOGIN\", \"CRAM-MD5\"]";
+    let mechanisms = Some(mechanisms).filter(|_| !auth.contains("auth_mechanisms"));
+    let mechanisms = mechanisms.unwrap_or_default();
+    let users = USERS.map(|(name, secret)| format!("{name:?} = {secret:?}"));
+    let users = format!("users = {{ {} }}", users.join(", "));
+    let server = format!(
+        "{domains}\n{relay}\n{auth}\n{mechanisms}\n{users}\ndestination = \"maildir:mail\""
+    );
     let server = Server::start(&configuration(&server, limits));
     match profile {
         "plain" | "small" | "sink" | "international" | "relay" | "xclient" => {}
+        "auth" | "auth-plain" | "auth-tls" | "auth-required" => {}
         // Without its directory no file can be made.
         "failing" => fs::remove_dir(server.path("mail/tmp")).expect("it is empty"),
         other => panic!("no server is known for the profile `{other}`"),

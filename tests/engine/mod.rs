@@ -3,6 +3,7 @@
 //! In: configurations and clients. Out: what the command prints, answers and stores. `server.rs` starts it and talks to
 //! it; each other file is one concern.
 
+mod auth;
 mod configuration;
 mod delivery;
 mod deployment;

@@ -60,7 +60,7 @@ fn slow_lines(octets: &[u8]) -> Vec<Line> {
             .iter()
             .position(|octet| matches!(octet, b'\r' | b'\n' | 0));
         lines.push(match fault.map(|index| line[index]) {
-            _ if LINE_OCTETS_MAX < end + 2 => Err(SyntaxError::LineTooLong),
+            _ if LINE_OCTETS_MAX < end + 2 => Err(SyntaxError::LineTooLong(LINE_OCTETS_MAX)),
             None => Ok(line.to_vec()),
             Some(b'\r') => Err(SyntaxError::BareCarriageReturn),
             Some(b'\n') => Err(SyntaxError::BareLineFeed),

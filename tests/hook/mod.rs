@@ -76,9 +76,15 @@ fn folder(profile: &str) -> PathBuf {
 
 /// A configuration with the scripts of a profile; `limits` are lines of TOML.
 fn with_scripts(profile: &str, limits: &str) -> String {
-    let mut server = "accept_domains = [\"example.org\"]\ndestination = \"maildir:mail\"\n\
-                      [server.scripts]\n"
-        .to_owned();
+    let mut server =
+        "accept_domains = [\"example.org\"]\ndestination = \"maildir:mail\"\n".to_owned();
+    if profile == "sasl" {
+        server.push_str(
+            "auth_mechanisms = [\"PLAIN\", \"LOGIN\"]\nauth_without_tls = true\n\
+             users = { \"ann@example.org\" = \"tanstaaf\" }\n",
+        );
+    }
+    server.push_str("[server.scripts]\n");
     let mut count = 0;
     for hook in ["connect", "proxy", "helo", "mailfrom", "rcptto"] {
         let path = folder(profile).join(format!("{hook}.hsl"));

@@ -29,6 +29,10 @@ const WRAPPED: &[(&str, &[&str])] = &[
     ("corosensei", &["jit/src/execution/fiber.rs"]),
     ("toml_edit", &["src/profile/"]),
     ("rustyline", &["src/command/hsl/terminal.rs"]),
+    ("argon2", &["src/credentials/"]),
+    ("bcrypt", &["src/credentials/"]),
+    ("sha_crypt", &["src/credentials/"]),
+    ("subtle", &["src/credentials/"]),
     ("signal_hook", &["src/command/", "loadgen/"]),
     (
         "clap",
@@ -68,8 +72,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("src/tls/", &["limits", "tls"]),
     ("src/hook/", &["limits", "smtp", "hook"]),
     (
+        "src/credentials/",
+        &["limits", "smtp", "mailbox", "credentials"],
+    ),
+    (
         "src/profile/",
-        &["limits", "smtp", "hook", "tls", "profile"],
+        &["limits", "smtp", "hook", "tls", "credentials", "profile"],
     ),
     ("src/proxy_protocol/", &["limits", "proxy_protocol"]),
     ("src/metrics/", &["metrics"]),

@@ -282,7 +282,7 @@ impl Link {
         let mut state = PollState::new();
         let ready = std::future::poll_fn(|task| match activity {
             Activity::Sending => self.socket.poll_writable(task, &mut state),
-            Activity::Working | Activity::Idle | Activity::Receiving => {
+            Activity::Working | Activity::Paused | Activity::Idle | Activity::Receiving => {
                 self.socket.poll_readable(task, &mut state)
             }
         })

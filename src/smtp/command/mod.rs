@@ -278,8 +278,8 @@ impl Chunk {
 /// Why a line is no command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SyntaxError {
-    /// The line exceeds the command line limit.
-    LineTooLong,
+    /// The line exceeds the limit of so many octets, CRLF included.
+    LineTooLong(usize),
     /// The line holds a CR that no LF follows.
     BareCarriageReturn,
     /// The line holds an LF that no CR precedes.

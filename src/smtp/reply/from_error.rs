@@ -4,14 +4,14 @@
 //! Guarantees: every error has a reply, because every `match` names every variant.
 //! Does not: count errors or close; the session does.
 //!
-//! RFC 5321 §4.2.2 and §4.2.3 (codes), §4.5.3.1.9 (lines too long); RFC 3463 §3 (enhanced codes).
+//! RFC 5321 §4.2.2 and §4.2.3 (codes), §4.5.3.1.9 (lines too long); RFC 3463 §3 (enhanced codes);
+//! RFC 4954 §4 and §6 (AUTH).
 
 use super::{EnhancedCode, Piece, Reply, ReplyCode, ReplyText};
-use crate::limits;
 use crate::smtp::address::PathError;
 use crate::smtp::command::{ForeignProtocol, SyntaxError, Verb};
 use crate::smtp::mail_data::MailDataError;
-use crate::smtp::session::{OrderError, ParameterError, SessionLimits};
+use crate::smtp::session::{AuthError, OrderError, ParameterError, SessionLimits};
 
 type Fixed = (ReplyCode, EnhancedCode, &'static str);
 
@@ -19,10 +19,10 @@ type Fixed = (ReplyCode, EnhancedCode, &'static str);
 #[must_use]
 pub fn from_syntax_error(error: SyntaxError) -> Reply<'static> {
     let (code, enhanced, text) = match error {
-        SyntaxError::LineTooLong => {
+        SyntaxError::LineTooLong(octets_max) => {
             let text = [
                 Piece::Words("Command line exceeds "),
-                Piece::Number(limits::COMMAND_LINE_OCTETS_MAX as u64),
+                Piece::Number(octets_max as u64),
                 Piece::Words(" octets"),
                 Piece::Nothing,
             ];
@@ -60,6 +60,7 @@ pub fn from_order_error(error: OrderError) -> Reply<'static> {
         OrderError::MailGivenAlready => "Sender already given, send RSET to begin anew",
         OrderError::ChunksBegun => "Mail data comes in chunks, send the last one or RSET",
         OrderError::InMailData => "Mail data expected",
+        OrderError::InSasl => "Authentication response expected",
         OrderError::Closing => "Session is over",
     };
     Reply::new(
@@ -84,6 +85,42 @@ pub fn from_parameter_error(error: ParameterError) -> Reply<'static> {
         ),
     };
     Reply::new(code, EnhancedCode::of(5, 4), ReplyText::Fixed(text))
+}
+
+/// The reply to AUTH, or to an answer, that is not accepted; and to a command that needs AUTH first.
+#[must_use]
+pub fn from_auth_error(error: AuthError) -> Reply<'static> {
+    let sequence = (ReplyCode::BAD_SEQUENCE, EnhancedCode::of(5, 1));
+    let undecodable = (ReplyCode::ARGUMENT_SYNTAX, EnhancedCode::of(5, 2));
+    let ((code, enhanced), text) = match error {
+        AuthError::NotOffered => return super::not_offered(Verb::Auth),
+        AuthError::TlsMissing => (
+            (ReplyCode::ENCRYPTION_REQUIRED, EnhancedCode::of(7, 11)),
+            "Encryption required for authentication, send STARTTLS first",
+        ),
+        AuthError::EhloMissing => (sequence, "Send EHLO first"),
+        AuthError::Twice => (sequence, "Already authenticated"),
+        AuthError::Mechanism => (
+            (ReplyCode::PARAMETER_NOT_IMPLEMENTED, EnhancedCode::of(5, 4)),
+            "Authentication mechanism is not offered",
+        ),
+        AuthError::InitialResponse => (
+            (ReplyCode::ARGUMENT_SYNTAX, EnhancedCode::of(5, 4)),
+            "The mechanism has no initial response",
+        ),
+        AuthError::Cancelled => (
+            (ReplyCode::ARGUMENT_SYNTAX, EnhancedCode::of(7, 0)),
+            "Authentication cancelled",
+        ),
+        AuthError::TooLong => return super::auth_line_too_long(),
+        AuthError::Base64 => (undecodable, "Response is not base64"),
+        AuthError::Message => (undecodable, "Response does not fit the mechanism"),
+        AuthError::Required => (
+            (ReplyCode::AUTH_REQUIRED, EnhancedCode::of(7, 0)),
+            "Authentication required",
+        ),
+    };
+    Reply::new(code, enhanced, ReplyText::Fixed(text))
 }
 
 /// The reply to the end of mail data that the reader refused.

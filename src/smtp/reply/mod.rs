@@ -10,6 +10,7 @@
 //! RFC 5321 §4.2 (replies), RFC 3463 §2 (enhanced codes), RFC 2034 §4 (where they stand).
 
 mod from_error;
+mod of_auth;
 mod of_connection;
 mod of_next_hop;
 mod of_session;
@@ -21,8 +22,12 @@ use std::fmt;
 use super::extension::Extensions;
 
 pub use from_error::{
-    foreign_protocol, from_mail_data_error, from_order_error, from_parameter_error,
-    from_syntax_error,
+    foreign_protocol, from_auth_error, from_mail_data_error, from_order_error,
+    from_parameter_error, from_syntax_error,
+};
+pub use of_auth::{
+    auth_challenge, auth_line_too_long, auth_unavailable, authenticated, credentials_refused,
+    too_many_auth_failures,
 };
 pub use of_connection::{
     early_command, early_talker, mail_deferred, no_space, not_admitted, short_of_resources,
@@ -57,6 +62,9 @@ impl ReplyCode {
     /// HELP.
     pub const HELP: Self = Self(214);
     /// A challenge of AUTH (RFC 4954 §4).
+    /// The client is who it says.
+    pub const AUTHENTICATED: Self = Self(235);
+    /// A challenge to answer.
     pub const AUTH_CHALLENGE: Self = Self(334);
     /// Mail data may come.
     pub const START_MAIL_INPUT: Self = Self(354);
@@ -68,6 +76,8 @@ impl ReplyCode {
     pub const LOCAL_ERROR: Self = Self(451);
     /// Too much of something, for now.
     pub const INSUFFICIENT_STORAGE: Self = Self(452);
+    /// Nobody can tell whether the client is who it says, for now.
+    pub const AUTH_UNAVAILABLE: Self = Self(454);
     /// The command was not understood.
     pub const COMMAND_UNRECOGNIZED: Self = Self(500);
     /// The command was understood, its argument was not.
@@ -76,8 +86,16 @@ impl ReplyCode {
     pub const NOT_IMPLEMENTED: Self = Self(502);
     /// The command is not allowed now.
     pub const BAD_SEQUENCE: Self = Self(503);
+    /// A parameter of the command is known and not offered.
+    pub const PARAMETER_NOT_IMPLEMENTED: Self = Self(504);
     /// The host accepts no mail.
     pub const NO_MAIL_SERVICE: Self = Self(521);
+    /// The client must authenticate first.
+    pub const AUTH_REQUIRED: Self = Self(530);
+    /// The client is not who it says.
+    pub const CREDENTIALS_INVALID: Self = Self(535);
+    /// The client must use TLS to authenticate.
+    pub const ENCRYPTION_REQUIRED: Self = Self(538);
     /// Refused by policy, or no such mailbox.
     pub const MAILBOX_UNAVAILABLE: Self = Self(550);
     /// The message is too large.

@@ -58,6 +58,7 @@ impl Session {
     #[must_use]
     pub fn offered(&self) -> Extensions {
         let extensions = self.options.extensions();
+        let extensions = self.options.auth.extend(extensions, self.channel);
         match self.client.xclient {
             XClientUse::Allowed => extensions.with(Extension::XClient),
             XClientUse::Denied => extensions,

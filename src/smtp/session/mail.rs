@@ -6,7 +6,8 @@
 //! Does not: judge the sender.
 //!
 //! RFC 5321 §4.1.1.2, §4.1.1.11 (unknown parameters: 555); RFC 1870 §6.1 (SIZE); RFC 6152 §2
-//! (BODY); RFC 3030 §3 (BINARYMIME); RFC 6531 §3.4 (SMTPUTF8); RFC 3461 §4.3 and §4.4 (RET, ENVID).
+//! (BODY); RFC 3030 §3 (BINARYMIME); RFC 6531 §3.4 (SMTPUTF8); RFC 3461 §4.3 and §4.4 (RET, ENVID);
+//! RFC 4954 §5 (AUTH).
 
 use super::{BodyType, Capacity, MailParameters, Phase, Session, State, Step, Transaction, dsn};
 use crate::smtp::address::{PathError, ReversePath};
@@ -73,7 +74,7 @@ fn mail_parameters(
 ) -> Result<MailParameters, ParameterError> {
     let mut size = None;
     let mut body = None;
-    let (mut utf8, mut ret, mut envid) = (None, None, None);
+    let (mut utf8, mut ret, mut envid, mut auth) = (None, None, None, None);
     for parameter in parameters.iter() {
         let is = |keyword: &[u8]| parameter.keyword.eq_ignore_ascii_case(keyword);
         if is(b"SIZE") && offered.offers(Extension::Size) {
@@ -86,6 +87,8 @@ fn mail_parameters(
             once(&mut ret, dsn::ret_value(&parameter))?;
         } else if is(b"ENVID") && offered.offers(Extension::Dsn) {
             once(&mut envid, dsn::envid_value(&parameter))?;
+        } else if is(b"AUTH") && offered.offers(Extension::Auth) {
+            once(&mut auth, auth_value(&parameter))?;
         } else {
             return Err(ParameterError::NotOffered);
         }
@@ -131,6 +134,13 @@ fn body_value(parameter: &Parameter<'_>, offered: Extensions) -> Option<BodyType
     } else {
         None
     }
+}
+
+/// `<>`, or `xtext` (RFC 4954 §5, RFC 3461 §4): who has submitted the message, says the client. It is kept with the
+/// parameters and believed by nobody. Control characters are refused, however they are written.
+fn auth_value(parameter: &Parameter<'_>) -> Option<()> {
+    let value = parameter.value?;
+    (value == b"<>" || dsn::is_xtext(value)).then_some(())
 }
 
 /// Digits of a SIZE value.

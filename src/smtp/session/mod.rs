@@ -18,10 +18,12 @@
 //! ReceiveChunk: consume the octets of session.coming_chunk(), then session.chunk_received(...), .chunk_skipped(...) or,
 //!                  after the last, .mail_data_finished(...), a step again
 //! GreetAnew: take session.forwarded() over, then session.greeting(None, &mut replies) as at first
+//! DrawNonce, ReadAuthResponse, VerifyCredentials: see AUTH (`auth`)
 //! Decide: whoever decides says so with session.decide(decision, &mut replies), a step again
 //! ```
 
 mod accept_domains;
+mod auth;
 mod bdat;
 mod data;
 mod dsn;
@@ -46,6 +48,7 @@ use super::extension::Extensions;
 use super::reply::{self, Replies, Reply, ReplyClass, ReplyCode};
 
 pub use accept_domains::{AcceptDomains, PatternError};
+pub use auth::{AuthError, AuthOptions, AuthOutcome, Authenticated, Credentials, Proof};
 pub use bdat::{ChunkFate, ChunkRefusal, ComingChunk};
 pub use data::MailDataOutcome;
 pub use helo::HeloVerb;
@@ -58,6 +61,7 @@ pub use transaction::{Address, BodyType, MailParameters, Transaction};
 pub use transaction_id::TransactionId;
 pub use xclient::{Forwarded, XClientUse};
 
+use auth::{Progress, Secrecy};
 use helo::Helo;
 use phase::Former;
 use transaction::Envelope;
@@ -72,6 +76,12 @@ pub enum Step {
     ReceiveMailData,
     /// Consume the octets of [`Session::coming_chunk`].
     ReceiveChunk,
+    /// Go on with [`Session::auth_nonce`].
+    DrawNonce,
+    /// Take the next line, which is no command, and go on with [`Session::auth_response`].
+    ReadAuthResponse,
+    /// Have the credentials verified, then go on with [`Session::auth_verified`].
+    VerifyCredentials,
     /// Have somebody decide about the command, which is not answered yet.
     Decide(Phase),
     /// Take over what [`Session::forwarded`] says, then greet as after connecting.
@@ -102,6 +112,9 @@ pub struct Session {
     transaction_id: Option<TransactionId>,
     /// What XCLIENT has said.
     forwarded: Option<Box<Forwarded>>,
+    /// Invariant: in `InSasl` the exchange has begun and has not ended.
+    auth: Progress,
+    secrecy: Secrecy,
     counters: Counters,
 }
 
@@ -118,6 +131,8 @@ pub struct Counters {
     pub messages_count: u32,
     /// Recipients refused because their message had as many as it may; no errors of the client.
     pub recipients_refused_count: u32,
+    /// Attempts to authenticate that have failed.
+    pub auth_failures_count: u32,
 }
 
 impl Session {
@@ -138,6 +153,8 @@ impl Session {
             envelope: Envelope::default(),
             transaction_id: None,
             forwarded: None,
+            auth: Progress::default(),
+            secrecy: Secrecy::default(),
             counters: Counters::default(),
         }
     }
@@ -151,6 +168,7 @@ impl Session {
     pub fn step(&mut self, line: Result<Command<'_>, SyntaxError>, replies: &mut Replies) -> Step {
         let is_first = self.counters.commands_count == 0;
         self.counters.commands_count = self.counters.commands_count.saturating_add(1);
+        self.secrecy = self.secrecy.after(&line);
         let command = match line {
             Ok(command) => command,
             Err(SyntaxError::ForeignProtocol(protocol)) if is_first => {
@@ -166,6 +184,9 @@ impl Session {
         if let Err(error) = order::permit(self.state, verb) {
             return self.answer(&reply::from_order_error(error), replies);
         }
+        if self.must_authenticate(verb) {
+            return self.answer(&reply::from_auth_error(AuthError::Required), replies);
+        }
         if order::is_idle(verb)
             && let Err(step) = self.count_idle_command(replies)
         {
@@ -179,16 +200,23 @@ impl Session {
             Command::Data => self.data(replies),
             Command::Rset => self.rset(replies),
             Command::Vrfy(_) => self.answer(&reply::vrfy(), replies),
-            Command::Expn(_)
-            | Command::Unknown(_)
-            | Command::StartTls
-            | Command::Auth(_)
-            | Command::Bdat(_) => self.not_offered(verb, replies),
+            Command::Expn(_) | Command::Unknown(_) | Command::StartTls | Command::Bdat(_) => {
+                self.not_offered(verb, replies)
+            }
             Command::XClient(attributes) => self.xclient(attributes, replies),
             Command::Help(_) => self.answer(&reply::help(), replies),
+            Command::Auth(auth) => self.auth(&auth, replies),
             Command::Noop => self.answer(&reply::ok(), replies),
             Command::Quit => self.quit(replies),
         }
+    }
+
+    /// Answers one line, whatever it is by now: a command, or the answer to a challenge.
+    pub fn take_line(&mut self, line: Result<&[u8], SyntaxError>, replies: &mut Replies) -> Step {
+        if self.state == State::InSasl {
+            return self.auth_response(line, replies);
+        }
+        self.step(line.and_then(Command::parse), replies)
     }
 
     /// Says what a script decided instead of taking the line; the state stays as it is. A 5yz reply
@@ -333,4 +361,4 @@ impl Session {
 
 /// Idle sessions are counted in ten thousands: this is what each of them takes, besides its
 /// buffers.
-const _: () = assert!(size_of::<Session>() <= 384);
+const _: () = assert!(size_of::<Session>() <= 448);

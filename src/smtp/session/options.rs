@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 
-use super::{AcceptDomains, Phases, XClientUse};
+use super::{AcceptDomains, AuthOptions, Phases, XClientUse};
 use crate::limits;
 use crate::smtp::extension::Extensions;
 
@@ -20,6 +20,8 @@ pub struct SessionOptions {
     pub accept_domains: AcceptDomains,
     /// The points at which somebody else decides.
     pub asks: Phases,
+    /// How clients prove who they are.
+    pub auth: AuthOptions,
     /// Sizes and counts.
     pub limits: SessionLimits,
 }
@@ -32,6 +34,7 @@ impl SessionOptions {
             hostname: hostname.into(),
             accept_domains: AcceptDomains::default(),
             asks: Phases::default(),
+            auth: AuthOptions::default(),
             limits: SessionLimits::default(),
         }
     }
@@ -69,6 +72,8 @@ pub struct SessionLimits {
     pub idle_commands_max: u32,
     /// `Received:` fields of one message.
     pub received_headers_max: u32,
+    /// Attempts to authenticate that may fail; the last of them is answered 421. Not 0.
+    pub auth_failures_max: u32,
 }
 
 impl Default for SessionLimits {
@@ -80,6 +85,7 @@ impl Default for SessionLimits {
             errors_per_connection_max: limits::ERRORS_PER_CONNECTION_COUNT_DEFAULT,
             idle_commands_max: limits::IDLE_COMMANDS_COUNT_DEFAULT,
             received_headers_max: limits::RECEIVED_HEADERS_COUNT_DEFAULT,
+            auth_failures_max: limits::AUTH_FAILURES_COUNT_DEFAULT,
         }
     }
 }

@@ -25,6 +25,8 @@ pub enum OrderError {
     ChunksBegun,
     /// Mail data is expected, not a command.
     InMailData,
+    /// The answer to a challenge is expected, not a command.
+    InSasl,
     /// The session is over.
     Closing,
 }
@@ -43,6 +45,7 @@ pub const fn permit(state: State, verb: Verb) -> Result<(), OrderError> {
         State::RecipientsGiven => row.recipients_given,
         State::InChunks => row.in_chunks,
         State::InMailData => Err(OrderError::InMailData),
+        State::InSasl => Err(OrderError::InSasl),
         State::Closing => Err(OrderError::Closing),
     }
 }
@@ -53,7 +56,8 @@ pub const fn is_idle(verb: Verb) -> bool {
     matches!(row(verb).kind, Kind::Idle)
 }
 
-/// One line of the table. While mail data is expected, and after the end, no verb is allowed.
+/// One line of the table. While mail data or the answer to a challenge is expected, and after the
+/// end, no verb is allowed.
 struct Row {
     connected: Cell,
     greeted: Cell,
@@ -133,24 +137,24 @@ mod tests {
 
     /// The table of RFC 5321 §4.1.4 and of the extensions, written a second time: + allowed, h HELO
     /// first, m MAIL first, r RCPT first, t MAIL twice, k chunks begun, d mail data expected,
-    /// c closing. Then i for commands that bring no message nearer.
+    /// s answer to a challenge expected, c closing. Then i for commands that bring no message nearer.
     const TABLE: [(Verb, &str); 16] = [
-        (Verb::Helo, "+++++dc i"),
-        (Verb::Ehlo, "+++++dc i"),
-        (Verb::Mail, "h+tttdc -"),
-        (Verb::Rcpt, "hm++kdc -"),
-        (Verb::Data, "hmr+kdc -"),
-        (Verb::Rset, "+++++dc i"),
-        (Verb::Vrfy, "+++++dc i"),
-        (Verb::Expn, "+++++dc i"),
-        (Verb::Help, "+++++dc i"),
-        (Verb::Noop, "+++++dc i"),
-        (Verb::Quit, "+++++dc -"),
-        (Verb::StartTls, "h++++dc i"),
-        (Verb::Auth, "h+tttdc i"),
-        (Verb::Bdat, "hmr++dc -"),
-        (Verb::XClient, "++tttdc i"),
-        (Verb::Unknown, "+++++dc i"),
+        (Verb::Helo, "+++++dsc i"),
+        (Verb::Ehlo, "+++++dsc i"),
+        (Verb::Mail, "h+tttdsc -"),
+        (Verb::Rcpt, "hm++kdsc -"),
+        (Verb::Data, "hmr+kdsc -"),
+        (Verb::Rset, "+++++dsc i"),
+        (Verb::Vrfy, "+++++dsc i"),
+        (Verb::Expn, "+++++dsc i"),
+        (Verb::Help, "+++++dsc i"),
+        (Verb::Noop, "+++++dsc i"),
+        (Verb::Quit, "+++++dsc -"),
+        (Verb::StartTls, "h++++dsc i"),
+        (Verb::Auth, "h+tttdsc i"),
+        (Verb::Bdat, "hmr++dsc -"),
+        (Verb::XClient, "++tttdsc i"),
+        (Verb::Unknown, "+++++dsc i"),
     ];
 
     #[test]
@@ -166,6 +170,7 @@ mod tests {
                     't' => Err(OrderError::MailGivenAlready),
                     'k' => Err(OrderError::ChunksBegun),
                     'd' => Err(OrderError::InMailData),
+                    's' => Err(OrderError::InSasl),
                     _ => Err(OrderError::Closing),
                 };
                 assert_eq!(permit(state, verb), expected, "{verb:?} in {state:?}");

@@ -2,7 +2,7 @@
 //!
 //! In: a forward-path and parameters. Out: one recipient more, or the reason why not.
 //! Guarantees: mail for a domain the profile is not responsible for is refused, unless the client
-//! may relay; `postmaster` without a domain is always accepted (RFC 5321 §4.5.1).
+//! may relay or has authenticated; `postmaster` without a domain is always accepted (RFC 5321 §4.5.1).
 //! Does not: know mailboxes.
 //!
 //! RFC 5321 §4.1.1.3, §3.6.2 (relaying), §4.5.3.1.10 (too many recipients: 452); RFC 3461 §4.1 and §4.2 (NOTIFY, ORCPT).
@@ -63,7 +63,9 @@ impl Session {
                 Domain::Literal { .. } => accepted.is_every_domain(),
             },
         };
-        own || self.client.relay == Relay::Allowed || self.has_forwarded_login()
+        own || self.client.relay == Relay::Allowed
+            || self.authenticated().is_some()
+            || self.has_forwarded_login()
     }
 }
 

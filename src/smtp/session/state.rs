@@ -6,16 +6,19 @@
 //!       |                  ^  ^  ^             |                |     ^   |           |
 //!       |                  |  |  +--- a, b ----+                |     +---+           |
 //!       |                  |  +------ a, b ---------------------+     RCPT            |
-//!       |                  +--------- c ----------------------------------------------+
+//!       |                  |  +------ c ----------------------------------------------+
+//!       |                  |          AUTH
+//!       |                  +--- e --------------> InSasl
 //!       |
 //!       +----- d, from every state ----> Closing
 //! ```
 //!
 //! a: RSET. b: HELO or EHLO, which clear the transaction as RSET does. c: the end of mail data,
-//! whatever became of the message. d: QUIT, or a limit answered with 421. NOOP, VRFY, EXPN, HELP
+//! whatever became of the message. e: AUTH, and its end, whatever it is. d: QUIT, or a limit
+//! answered with 421. NOOP, VRFY, EXPN, HELP
 //! and every refused command leave the state.
 //!
-//! RFC 5321 §3.1, §3.3, §4.1.4.
+//! RFC 5321 §3.1, §3.3, §4.1.4; RFC 4954 §4.
 
 /// Where a session stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,19 +35,22 @@ pub enum State {
     InChunks,
     /// DATA has been answered 354, mail data is coming.
     InMailData,
+    /// AUTH has begun: an answer to a challenge is awaited, or what becomes of the credentials.
+    InSasl,
     /// The last reply has been given.
     Closing,
 }
 
 impl State {
     /// Every state, in the order of the diagram.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Connected,
         Self::Greeted,
         Self::MailGiven,
         Self::RecipientsGiven,
         Self::InChunks,
         Self::InMailData,
+        Self::InSasl,
         Self::Closing,
     ];
 }

@@ -6,19 +6,25 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::{
-    AcceptDomains, BodyType, ChunkFate, ClientFacts, Decision, HeloVerb, MailDataOutcome, Phase,
-    Phases, Relay, Session, SessionOptions, State, Step, Transaction, TransactionId, order,
+    AcceptDomains, AuthOptions, BodyType, ChunkFate, ClientFacts, Decision, HeloVerb,
+    MailDataOutcome, Phase, Phases, Relay, Session, SessionOptions, State, Step, Transaction,
+    TransactionId, order,
 };
 use crate::limits;
 use crate::smtp::address::{Charset, ForwardPath, ReversePath};
 use crate::smtp::command::{Command, HeloDomain, SyntaxError, Verb};
-use crate::smtp::extension::{Extension, Extensions};
+use crate::smtp::extension::{Extension, Extensions, Mechanism, Mechanisms};
 use crate::smtp::reply::{EnhancedCode, Replies, Reply, ReplyCode, ReplyText};
 
 fn session() -> Session {
     let accept_domains = AcceptDomains::new(["example.org"]).unwrap_or_default();
     let options = SessionOptions {
         accept_domains,
+        auth: AuthOptions {
+            mechanisms: Mechanisms::default().with(Mechanism::Plain),
+            is_offered_without_tls: true,
+            is_required: false,
+        },
         ..SessionOptions::new("mx.example.org")
     };
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -68,6 +74,7 @@ fn in_state(state: State) -> Session {
             .map_or(&[], |(_, before)| before),
         State::InChunks => &TO_IN_CHUNKS,
         State::InMailData => &TO_IN_MAIL_DATA,
+        State::InSasl => &["EHLO client.example", "AUTH PLAIN"],
         State::Closing => &["QUIT"],
     };
     let _ = play(&mut session, lines);
@@ -110,12 +117,12 @@ fn next_state(state: State, verb: Verb) -> State {
         Verb::Rset if state == State::Connected => State::Connected,
         Verb::Rset => State::Greeted,
         Verb::Quit => State::Closing,
+        Verb::Auth => State::InSasl,
         Verb::Vrfy
         | Verb::Expn
         | Verb::Help
         | Verb::Noop
         | Verb::StartTls
-        | Verb::Auth
         | Verb::XClient
         | Verb::Unknown => state,
     }
@@ -163,6 +170,7 @@ fn every_verb_in_every_state_does_what_the_table_says() {
             );
             let expected_step = match (expected, state == expected) {
                 (State::InMailData, false) => Step::ReceiveMailData,
+                (State::InSasl, false) => Step::ReadAuthResponse,
                 (State::Closing, false) => Step::Close,
                 _ => Step::Continue,
             };
@@ -343,7 +351,7 @@ fn the_memory_of_an_envelope_is_used_again_unless_it_is_much() {
 fn errors_of_lines_are_answered_and_counted() {
     let mut session = in_state(State::MailGiven);
     let mut replies = Replies::new();
-    let step = session.step(Err(SyntaxError::LineTooLong), &mut replies);
+    let step = session.step(Err(SyntaxError::LineTooLong(1_100)), &mut replies);
     assert_eq!((step, session.state()), (Step::Continue, State::MailGiven));
     assert_eq!(
         replies.as_octets(),
