@@ -10,7 +10,7 @@
 //!  (hook::connect)
 //! ```
 //!
-//! Reading order: [`connection`] (start with `pump.rs`), [`smtp`], [`hook`], [`delivery`], [`shard`], [`profile`]; [`limits`] has
+//! Reading order: [`connection`] (start with `pump.rs`), [`smtp`], [`tls`], [`hook`], [`delivery`], [`shard`], [`profile`]; [`limits`] has
 //! every bound, [`log`], [`mailbox`], [`bell`] and
 //! [`metrics`] are what they say.
 #![deny(unsafe_code)]
@@ -26,3 +26,4 @@ pub mod metrics;
 pub mod profile;
 pub mod shard;
 pub mod smtp;
+pub mod tls;
