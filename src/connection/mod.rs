@@ -5,19 +5,22 @@
 //! before the socket is closed all replies are sent and what the client still sends is read for a moment, so that a
 //! reset does not take the last reply away. Does not: accept connections or count them; `shard` does.
 //!
-//! Reading order: `pump.rs`, `script.rs`, `mail_data.rs`, `farewell.rs`, `transport.rs`, `receive_buffer.rs`, `watch.rs`.
+//! Reading order: `pump.rs`, `script.rs`, `mail_data.rs`, `farewell.rs`, `handshake.rs`,
+//! `transport.rs`, `tls_layer.rs`, `receive_buffer.rs`, `watch.rs`.
 //! RFC 5321 §3.1 (greeting), §3.8 (loss of connection), §4.5.3.2 (time-outs).
 
 mod decision;
 mod farewell;
+mod handshake;
 mod mail_data;
 mod pump;
 mod receive_buffer;
 mod script;
+mod tls_layer;
 mod transport;
 mod watch;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -34,6 +37,7 @@ use crate::shard::{Exchange, Permit};
 use crate::smtp::line::LineScanner;
 use crate::smtp::reply::{Replies, ReplyCode};
 use crate::smtp::session::{ClientFacts, Relay, Session, TransactionId};
+use crate::tls::TlsAcceptor;
 
 pub use farewell::refusal;
 pub use receive_buffer::SpareBuffers;
@@ -58,6 +62,8 @@ pub struct Commons {
     pub counters: Counters,
     /// Receive buffers nobody uses.
     pub spare_buffers: Rc<SpareBuffers>,
+    /// The same for TLS records.
+    pub spare_record_buffers: Rc<SpareBuffers>,
     /// The profiles and where their messages go.
     pub served: Vec<Served>,
     /// What scripts of all shards share.
@@ -75,6 +81,8 @@ pub struct Served {
     pub destination: Rc<Destination>,
     /// The scripts that decide.
     pub hooks: Hooks,
+    /// What answers handshakes that begin now; another one after certificates were read again.
+    pub tls: RefCell<Option<Arc<TlsAcceptor>>>,
 }
 
 impl Commons {
@@ -121,7 +129,7 @@ pub async fn serve(
 ) {
     commons.counters.connections.increment();
     let transport = match PlainTransport::new(socket, Rc::clone(&commons)) {
-        Ok(transport) => Transport::Plain(transport),
+        Ok(socket) => Transport::new(socket),
         Err(error) => {
             let line = commons.line(Level::Warning, "connection_failed");
             drop(line.map(|line| line.octets("error", format!("{error:?}").as_bytes())));
@@ -328,6 +336,7 @@ mod tests {
             log: ShardLog::new(0, sender),
             counters: Counters::default(),
             spare_buffers: Rc::new(SpareBuffers::default()),
+            spare_record_buffers: Rc::new(SpareBuffers::default()),
             served: Vec::new(),
             exchange: Rc::new(Exchange::new(0, Vec::new())),
             sessions_count: std::cell::Cell::new(0),

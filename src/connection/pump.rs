@@ -11,7 +11,7 @@
 
 use super::script::{self, Verdict};
 use super::transport::ConnectionError;
-use super::{Connection, decision, mail_data};
+use super::{Connection, decision, handshake, mail_data};
 use crate::limits;
 use crate::smtp::command::{Command, ForeignProtocol, SyntaxError};
 use crate::smtp::line::Scan;
@@ -29,6 +29,8 @@ enum Pause {
     Decision(Phase),
     /// What follows is mail data.
     MailDataComes,
+    /// What follows is a TLS handshake.
+    TlsComes,
     /// The session has ended.
     Closing,
 }
@@ -40,6 +42,7 @@ impl Pause {
             Step::Continue => None,
             Step::ReceiveMailData => Some(Self::MailDataComes),
             Step::Decide(phase) => Some(Self::Decision(phase)),
+            Step::StartTls => Some(Self::TlsComes),
             Step::Close => Some(Self::Closing),
         }
     }
@@ -47,6 +50,7 @@ impl Pause {
 
 /// Runs one connection from greeting to close.
 pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionError> {
+    handshake::begin(connection).await?;
     match script::connect(connection).await? {
         Verdict::Greet(text) => connection.greet(text.as_deref()).await?,
         Verdict::Refused => return connection.send_replies().await,
@@ -85,6 +89,10 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
                 if mail_data::receive(connection).await? == Step::Close {
                     return connection.send_replies().await;
                 }
+            }
+            Pause::TlsComes => {
+                connection.send_replies().await?;
+                handshake::upgrade(connection).await?;
             }
             Pause::Closing => return connection.send_replies().await,
         }

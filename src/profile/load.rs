@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use toml_edit::Document;
 
+use super::certificate::Certificates;
 use super::cores::{Cores, CoresError};
 use super::diagnostic::{Diagnostic, SourceText};
 use super::server::{Surroundings, server};
@@ -96,7 +97,7 @@ pub fn load_text(
 
     let engine = engine(&mut root, directory, overrides, &mut report);
     let scripts_directory = scripts(&mut root, directory, &mut report);
-    let certificates = certificates(&mut root, &mut report);
+    let certificates = Certificates::read(&mut root, directory, &mut report);
     let surroundings = Surroundings {
         directory,
         data_dir: &engine.data_dir,
@@ -141,6 +142,7 @@ pub fn load_text(
         data_dir: engine.data_dir,
         scripts_directory,
         profiles: profiles.into_iter().map(Arc::new).collect(),
+        certificates,
         warnings: report.warnings,
     })
 }
@@ -224,26 +226,6 @@ fn scripts(root: &mut Section<'_>, directory: &Path, report: &mut Report<'_>) ->
         .map(|path| directory.join(path.value));
     section.finish(report);
     path
-}
-
-/// Ids of the `[[certificate]]` tables. The files are not opened: no profile can use them before TLS exists.
-fn certificates(root: &mut Section<'_>, report: &mut Report<'_>) -> Vec<String> {
-    let mut ids = Vec::new();
-    for mut section in root.tables("certificate", report) {
-        let id = section.string("id", report);
-        let chain = section.string("chain", report);
-        let key = section.string("key", report);
-        if id.is_none() || chain.is_none() || key.is_none() {
-            report.error(
-                section.span(),
-                "a certificate needs `id`, `chain` and `key`",
-                "",
-            );
-        }
-        ids.extend(id.map(|id| id.value));
-        section.finish(report);
-    }
-    ids
 }
 
 /// The system's name when it can stand in a greeting, `localhost` when it cannot.

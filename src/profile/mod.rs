@@ -4,8 +4,9 @@
 //! `Arc<Profile>` per `[[server]]`. Guarantees: a `Profile` cannot be half-valid; loading reports every error at once.
 //! Does not: open sockets, read mail, or change after loading.
 //!
-//! Reading order: `load.rs`, `cores.rs`, `server.rs`, `scripts.rs`, `source.rs`.
+//! Reading order: `load.rs`, `cores.rs`, `server.rs`, `tls.rs`, `certificate.rs`, `scripts.rs`, `source.rs`.
 
+mod certificate;
 mod cores;
 mod diagnostic;
 mod load;
@@ -13,6 +14,7 @@ mod network;
 mod scripts;
 mod server;
 mod source;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,11 +23,13 @@ use std::sync::Arc;
 use crate::hook::HookScripts;
 use crate::smtp::session::SessionOptions;
 
+pub use certificate::Certificates;
 pub use cores::{Cores, CoresError, ranges};
 pub use diagnostic::{Diagnostic, Place, Severity, SourceText};
 pub use load::{EMBEDDED_CONFIGURATION, Overrides, load_embedded, load_file, load_text};
 pub use network::Network;
 pub use scripts::{Compiled, ScriptDirectory};
+pub use tls::{ProfileTls, TlsBegin, acceptors};
 
 /// Everything `postern serve` needs to know before it opens a socket.
 #[derive(Debug)]
@@ -38,6 +42,8 @@ pub struct Configuration {
     pub scripts_directory: Option<PathBuf>,
     /// The server profiles in the order of the file; never empty.
     pub profiles: Vec<Arc<Profile>>,
+    /// The certificates that profiles name.
+    pub certificates: Certificates,
     /// What an operator should look at; nothing that keeps postern from starting.
     pub warnings: Vec<Diagnostic>,
 }
@@ -55,6 +61,8 @@ pub struct Profile {
     pub early_talker: EarlyTalker,
     /// Networks that may send to any domain.
     pub relay_from: Vec<Network>,
+    /// TLS, unless it is off.
+    pub tls: Option<ProfileTls>,
     /// Limits that the connection keeps; those of the protocol are in `session`.
     pub limits: ConnectionLimits,
     /// What decides at the points where scripts may.

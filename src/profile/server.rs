@@ -11,13 +11,15 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::certificate::Certificates;
 use super::source::{Report, Section, Spanned};
+use super::tls::{TlsBegin, tls};
 use super::{
     ConnectionLimits, DestinationAddress, EarlyTalker, Network, Profile, ScriptDirectory, Severity,
 };
 use crate::hook::{Budget, Hook, HookScript, HookScripts};
 use crate::limits;
-use crate::smtp::session::{AcceptDomains, SessionLimits, SessionOptions};
+use crate::smtp::session::{AcceptDomains, SessionLimits, SessionOptions, StartTls};
 
 /// What a server table needs to know of the rest of the file.
 pub(super) struct Surroundings<'f> {
@@ -27,8 +29,8 @@ pub(super) struct Surroundings<'f> {
     pub(super) data_dir: &'f Path,
     /// The name in greetings and trace headers.
     pub(super) hostname: &'f str,
-    /// Ids of the certificates of the file.
-    pub(super) certificates: &'f [String],
+    /// The certificates of the file.
+    pub(super) certificates: &'f Certificates,
     /// Whether the command line gives other addresses to listen on than the file.
     pub(super) listen_is_replaced: bool,
     /// Where `include` and `import` of scripts resolve, if the file says.
@@ -43,7 +45,8 @@ pub(super) fn server(
 ) -> Profile {
     let id = required_string(section, "id", report);
     let listen = listen(section, report);
-    refuse_missing_features(section, surroundings, report);
+    refuse_missing_features(section, report);
+    let tls = tls(section, surroundings.certificates, report);
     let accept_domains = domains(section, report);
     let relay_from = networks(section, "relay_from", report);
     let destination = destination(section, surroundings, report);
@@ -59,6 +62,10 @@ pub(super) fn server(
     table.finish();
     let session = Arc::new(SessionOptions {
         accept_domains,
+        start_tls: match &tls {
+            Some(tls) if tls.begin == TlsBegin::OnRequest => StartTls::Offered,
+            _ => StartTls::Absent,
+        },
         limits: session_limits,
         ..SessionOptions::new(surroundings.hostname)
     });
@@ -68,6 +75,7 @@ pub(super) fn server(
         destination,
         early_talker,
         relay_from,
+        tls,
         limits,
         scripts: HookScripts {
             connect,
@@ -264,31 +272,7 @@ fn listen(section: &mut Section<'_>, report: &mut Report<'_>) -> Vec<SocketAddr>
 }
 
 /// Keys of the contract whose feature is not built: inactive values pass, active ones are errors.
-fn refuse_missing_features(
-    section: &mut Section<'_>,
-    surroundings: &Surroundings<'_>,
-    report: &mut Report<'_>,
-) {
-    if let Some(tls) = section.string("tls", report) {
-        match tls.value.as_str() {
-            "off" => {}
-            "starttls" | "implicit" => {
-                let message = format!("tls = \"{}\" is not supported yet", tls.value);
-                report.error(tls.span, message, "only \"off\" is");
-            }
-            other => report.error(
-                tls.span,
-                format!("`{other}` is no value of `tls`"),
-                "\"off\", \"starttls\" or \"implicit\"",
-            ),
-        }
-    }
-    if let Some(id) = section.string("certificate", report)
-        && !surroundings.certificates.contains(&id.value)
-    {
-        let message = format!("no [[certificate]] is called `{}`", id.value);
-        report.error(id.span, message, "");
-    }
+fn refuse_missing_features(section: &mut Section<'_>, report: &mut Report<'_>) {
     for key in ["proxy_protocol_from", "xclient_from", "auth_mechanisms"] {
         if let Some(list) = section.strings(key, report)
             && !list.value.is_empty()

@@ -16,7 +16,7 @@ mod listener;
 mod mesh;
 pub mod placement;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -33,6 +33,7 @@ use crate::log::{Level, LogSender, ShardLog};
 use crate::mailbox::{Mailbox, MailboxSender};
 use crate::metrics::Counters;
 use crate::profile::Profile;
+use crate::tls::TlsAcceptor;
 
 pub use exchange::{Exchange, Held};
 pub use listener::{Listener, bind};
@@ -161,6 +162,7 @@ impl Shard {
             let failed = |error| format!("cannot set up scripts of `{}`: {error}", profile.id);
             Ok(Served {
                 hooks: hooks.map_err(failed)?,
+                tls: RefCell::new(profile.tls.as_ref().map(|tls| Arc::clone(&tls.acceptor))),
                 profile,
                 destination: Rc::new(Destination::new(kind, Rc::clone(&tickets))),
             })
@@ -173,6 +175,7 @@ impl Shard {
             log: ShardLog::new(parts.number, parts.log),
             counters: Counters::default(),
             spare_buffers: Rc::new(SpareBuffers::default()),
+            spare_record_buffers: Rc::new(SpareBuffers::new(limits::TLS_RECORD_BUFFER_BYTES)),
             served,
             exchange: Rc::new(Exchange::new(parts.number, parts.peers)),
             sessions_count: Cell::new(0),
@@ -222,7 +225,8 @@ impl Shard {
             spawn(async move { acceptor.run().await }, ordinary)?;
         }
         (self.report)(ShardEvent::Accepting);
-        let stop = wait_for_stop(self.commons.shard, self.messages, Arc::clone(&self.report));
+        let commons = Rc::clone(&self.commons);
+        let stop = wait_for_stop(commons, self.messages, Arc::clone(&self.report));
         let stop = glommio::spawn_local_into(stop, urgent);
         stop.map_err(|error| format!("cannot start the task for messages: {error}"))?
             .await?;
@@ -279,7 +283,7 @@ fn hear<T>(
 
 /// Answers the process; returns when the shard is told to stop.
 async fn wait_for_stop(
-    shard: usize,
+    commons: Rc<Commons>,
     messages: Mailbox<ShardMessage>,
     report: Reporter,
 ) -> Result<(), String> {
@@ -290,11 +294,20 @@ async fn wait_for_stop(
         messages.get_ref().rest();
         while let Some(message) = messages.get_ref().next() {
             match message {
-                ShardMessage::AreYouThere => report(ShardEvent::Here(shard)),
+                ShardMessage::AreYouThere => report(ShardEvent::Here(commons.shard)),
+                ShardMessage::Handshakes(acceptors) => renew(&commons, acceptors),
                 ShardMessage::Stop => return Ok(()),
             }
         }
     }
+}
+
+/// Has the handshakes that begin from now on answered in another way.
+fn renew(commons: &Commons, acceptors: Vec<Option<Arc<TlsAcceptor>>>) {
+    for (served, acceptor) in commons.served.iter().zip(acceptors) {
+        served.tls.replace(acceptor);
+    }
+    drop(commons.line(Level::Message, "certificates_renewed"));
 }
 
 /// Wakes the executor now and then, and does nothing. When the preemption timer fires before the first task of a turn

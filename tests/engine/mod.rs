@@ -3,6 +3,7 @@
 //! In: configurations and clients. Out: what the command prints, answers and stores. `server.rs` starts it and talks to
 //! it; each other file is one concern.
 
+pub(crate) mod channel;
 mod configuration;
 mod delivery;
 mod descriptors;
@@ -11,3 +12,4 @@ mod limits;
 mod log;
 pub(crate) mod server;
 mod stopping;
+mod tls;

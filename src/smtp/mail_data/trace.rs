@@ -7,13 +7,14 @@
 //! printable ASCII are written as `?`; lines are folded and end with CRLF; none reaches 998 octets.
 //! Does not: read the clock; the date comes in the form of RFC 5322 §3.3.
 //!
-//! RFC 5321 §4.4 (trace information; Return-Path is for final delivery), §4.1.3 (address literals).
+//! RFC 5321 §4.4 (trace information; Return-Path is for final delivery), §4.1.3 (address literals);
+//! RFC 3848 (with ESMTPS).
 
 use std::io::Write as _;
 use std::net::IpAddr;
 
 use crate::limits;
-use crate::smtp::session::{HeloVerb, Session, Transaction, TransactionId};
+use crate::smtp::session::{Channel, HeloVerb, Session, Tls, Transaction, TransactionId};
 
 /// What the trace header of one message says.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,7 @@ pub struct Trace<'session> {
     transaction: &'session Transaction,
     helo_domain: &'session [u8],
     protocol: Protocol,
+    tls: Option<&'session Tls>,
     client_address: IpAddr,
     hostname: &'session str,
     id: &'session TransactionId,
@@ -34,6 +36,8 @@ pub enum Protocol {
     Smtp,
     /// After EHLO.
     Esmtp,
+    /// After EHLO over TLS (RFC 3848).
+    EsmtpS,
 }
 
 impl Protocol {
@@ -43,6 +47,7 @@ impl Protocol {
         match self {
             Self::Smtp => "SMTP",
             Self::Esmtp => "ESMTP",
+            Self::EsmtpS => "ESMTPS",
         }
     }
 }
@@ -56,14 +61,16 @@ impl<'session> Trace<'session> {
         date: &'session str,
     ) -> Option<Self> {
         let (verb, helo_domain) = session.helo()?;
-        let protocol = match verb {
-            HeloVerb::Helo => Protocol::Smtp,
-            HeloVerb::Ehlo => Protocol::Esmtp,
+        let protocol = match (verb, session.channel()) {
+            (HeloVerb::Helo, _) => Protocol::Smtp,
+            (HeloVerb::Ehlo, Channel::Plain) => Protocol::Esmtp,
+            (HeloVerb::Ehlo, Channel::Tls) => Protocol::EsmtpS,
         };
         Some(Self {
             transaction: session.transaction()?,
             helo_domain,
             protocol,
+            tls: session.tls(),
             client_address: session.client().address,
             hostname: &session.options().hostname,
             id,
@@ -105,6 +112,16 @@ impl<'session> Trace<'session> {
         write_text(self.hostname.as_bytes(), header);
         header.extend_from_slice(b" (postern) with ");
         header.extend_from_slice(self.protocol.name().as_bytes());
+        if let Some(Tls {
+            protocol,
+            cipher,
+            key_bits,
+            ..
+        }) = self.tls
+        {
+            let written = write!(header, " ({protocol} {cipher} {key_bits} bits)");
+            debug_assert!(written.is_ok(), "a Vec takes what it is given");
+        }
         header.extend_from_slice(b"\r\n id ");
         header.extend_from_slice(self.id.as_octets());
         let mut recipients = self.transaction.recipients();

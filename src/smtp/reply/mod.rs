@@ -24,9 +24,10 @@ pub use from_error::{
 };
 pub use of_connection::{early_talker, no_space, not_admitted, shutting_down, timed_out, too_slow};
 pub use of_session::{
-    closing, ehlo, greeting, helo, help, message_too_large, not_offered, not_stored, ok, queued,
-    recipient_ok, relaying_denied, sender_ok, start_mail_input, too_many_errors,
-    too_many_idle_commands, too_many_messages, too_many_recipients, vrfy,
+    closing, ehlo, ehlo_missing, greeting, helo, help, message_too_large, not_offered, not_stored,
+    ok, queued, ready_for_tls, recipient_ok, relaying_denied, sender_ok, start_mail_input,
+    tls_begun, too_many_errors, too_many_idle_commands, too_many_messages, too_many_recipients,
+    vrfy,
 };
 pub use write::{EightBitText, Replies};
 

@@ -8,9 +8,9 @@
 //!
 //! RFC 5321 §4.1.1.1, §4.1.4.
 
-use super::{Phase, Session, State, Step};
+use super::{Channel, Phase, Session, StartTls, State, Step};
 use crate::smtp::command::HeloDomain;
-use crate::smtp::extension::Extensions;
+use crate::smtp::extension::{Extension, Extensions};
 use crate::smtp::reply::{self, Replies};
 
 /// How the client greeted.
@@ -56,7 +56,11 @@ impl Session {
     /// The extensions that EHLO would offer now.
     #[must_use]
     pub fn offered(&self) -> Extensions {
-        self.options.extensions()
+        let offered = self.options.extensions();
+        match (self.channel, self.options.start_tls) {
+            (Channel::Plain, StartTls::Offered) => offered.with(Extension::StartTls),
+            (Channel::Plain, StartTls::Absent) | (Channel::Tls, _) => offered,
+        }
     }
 
     /// Says who is here and what is offered.

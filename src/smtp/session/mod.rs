@@ -13,6 +13,7 @@
 //! session.greeting(None, &mut replies);
 //! per line:   session.step(line, &mut replies)
 //! Continue:   the next line           Close: send the replies, close
+//! StartTls:   send the replies, discard what came, shake hands, session.tls_established(facts)
 //! ReceiveMailData: send the replies, read with session.mail_data_reader() until its end, then
 //!                  session.mail_data_finished(outcome, &mut replies), a step again
 //! Decide: whoever decides says so with session.decide(decision, &mut replies), a step again
@@ -27,6 +28,7 @@ pub mod order;
 mod other;
 mod phase;
 mod rcpt;
+mod starttls;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -46,6 +48,7 @@ pub use mail::ParameterError;
 pub use options::{Channel, ClientFacts, Relay, SessionLimits, SessionOptions};
 pub use order::OrderError;
 pub use phase::{Decision, Phase, Phases};
+pub use starttls::{ClientCertificate, StartTls, Tls};
 pub use state::State;
 pub use transaction::{Address, BodyType, MailParameters, Transaction};
 pub use transaction_id::TransactionId;
@@ -63,6 +66,8 @@ pub enum Step {
     ReceiveMailData,
     /// Have somebody decide about the command, which is not answered yet.
     Decide(Phase),
+    /// Send the replies, discard what has been received, then shake hands for TLS.
+    StartTls,
     /// Send the replies, then close the connection.
     Close,
 }
@@ -73,6 +78,8 @@ pub struct Session {
     options: Arc<SessionOptions>,
     client: ClientFacts,
     channel: Channel,
+    /// Invariant: some when `channel` is TLS, none otherwise.
+    tls: Option<Box<Tls>>,
     state: State,
     helo: Option<Helo>,
     /// What [`Step::Decide`] asked about.
@@ -106,6 +113,7 @@ impl Session {
             options,
             client,
             channel: Channel::Plain,
+            tls: None,
             state: State::Connected,
             helo: None,
             deciding: None,
@@ -151,10 +159,10 @@ impl Session {
             Command::Vrfy(_) => self.answer(&reply::vrfy(), replies),
             Command::Expn(_)
             | Command::Unknown(_)
-            | Command::StartTls
             | Command::Auth(_)
             | Command::Bdat(_)
             | Command::XClient(_) => self.not_offered(verb, replies),
+            Command::StartTls => self.start_tls(replies),
             Command::Help(_) => self.answer(&reply::help(), replies),
             Command::Noop => self.answer(&reply::ok(), replies),
             Command::Quit => self.quit(replies),

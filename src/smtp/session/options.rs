@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 
-use super::{AcceptDomains, Phases};
+use super::{AcceptDomains, Phases, StartTls};
 use crate::limits;
 use crate::smtp::extension::Extensions;
 
@@ -20,6 +20,8 @@ pub struct SessionOptions {
     pub accept_domains: AcceptDomains,
     /// The points at which somebody else decides.
     pub asks: Phases,
+    /// Whether EHLO offers STARTTLS.
+    pub start_tls: StartTls,
     /// Sizes and counts.
     pub limits: SessionLimits,
 }
@@ -32,6 +34,7 @@ impl SessionOptions {
             hostname: hostname.into(),
             accept_domains: AcceptDomains::default(),
             asks: Phases::default(),
+            start_tls: StartTls::Absent,
             limits: SessionLimits::default(),
         }
     }
