@@ -1,8 +1,13 @@
-//! What the fuzz targets share: the functions that take an input, which are those of the tests of `jit`.
+//! What the fuzz targets share: the functions that take an input, which are those of the tests of the engine and of `jit`.
 //!
 //! In: octets that libFuzzer made up. Out: nothing, or a panic that libFuzzer reports. Nothing is decided here: the tests
 //! feed what is kept in `regressions` to the same functions.
 
+#[path = "../tests/dialogue/mod.rs"]
+#[expect(dead_code, reason = "only the server in memory is used")]
+mod dialogue;
+#[path = "../tests/fuzzing/mod.rs"]
+mod fuzzing;
 #[path = "../jit/tests/differential/program.rs"]
 mod program;
 #[path = "../jit/tests/differential/shapes.rs"]
@@ -22,7 +27,8 @@ mod ways;
 ///
 /// When the target finds something wrong, which is what it is for, or when there is none of this name.
 pub fn feed(name: &str, octets: &[u8]) {
-    let target = targets::TARGETS.iter().find(|(known, _)| *known == name);
+    let mut all = targets::TARGETS.iter().chain(fuzzing::TARGETS);
+    let target = all.find(|(known, _)| *known == name);
     let (_, target) = target.expect("the target exists");
     target(octets);
 }

@@ -12,7 +12,7 @@
 //!
 //! Reading order: [`connection`] (start with `pump.rs`), [`smtp`], [`tls`], [`hook`], [`delivery`], [`shard`], [`profile`]; [`limits`] has
 //! every bound, [`log`], [`mailbox`], [`bell`] and
-//! [`metrics`] are what they say.
+//! [`metrics`] are what they say; [`privilege`] is what the process gives up before it serves.
 #![deny(unsafe_code)]
 
 pub mod bell;
@@ -23,6 +23,7 @@ pub mod limits;
 pub mod log;
 pub mod mailbox;
 pub mod metrics;
+pub mod privilege;
 pub mod profile;
 pub mod shard;
 pub mod smtp;

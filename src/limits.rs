@@ -34,10 +34,31 @@ pub const SIZE_COMMAND_LINE_OCTETS: usize = 26;
 /// What 8BITMIME adds to the MAIL command line, in octets (RFC 6152 §2).
 pub const EIGHT_BIT_MIME_COMMAND_LINE_OCTETS: usize = 17;
 
-/// Longest command line in octets, CRLF included. The extensions raise the limit of MAIL only; one
-/// number for every verb costs 43 octets and spares the scanner from knowing verbs.
-pub const COMMAND_LINE_OCTETS_MAX: usize =
-    BASIC_COMMAND_LINE_OCTETS_MAX + SIZE_COMMAND_LINE_OCTETS + EIGHT_BIT_MIME_COMMAND_LINE_OCTETS;
+/// What SMTPUTF8 adds to the MAIL command line, in octets: its keyword and a space.
+pub const SMTPUTF8_COMMAND_LINE_OCTETS: usize = 9;
+
+/// Longest envelope identifier in octets as sent, in xtext (RFC 3461 §4.4).
+pub const ENVID_OCTETS_MAX: usize = 100;
+
+/// Longest original recipient in octets as sent, type included (RFC 3461 §4.2).
+pub const ORCPT_OCTETS_MAX: usize = 500;
+
+/// What DSN adds to the RCPT command line, in octets; to MAIL it adds less: ORCPT, and NOTIFY with everything it may ask
+/// for.
+pub const DSN_COMMAND_LINE_OCTETS: usize =
+    " ORCPT=".len() + ORCPT_OCTETS_MAX + " NOTIFY=SUCCESS,FAILURE,DELAY".len();
+
+/// Longest command line in octets, CRLF included. The extensions raise the limits of MAIL and RCPT only; one number for
+/// every verb spares the scanner from knowing verbs.
+pub const COMMAND_LINE_OCTETS_MAX: usize = BASIC_COMMAND_LINE_OCTETS_MAX
+    + SIZE_COMMAND_LINE_OCTETS
+    + EIGHT_BIT_MIME_COMMAND_LINE_OCTETS
+    + SMTPUTF8_COMMAND_LINE_OCTETS
+    + DSN_COMMAND_LINE_OCTETS;
+
+/// Octets over the message limit that BDAT may announce and that are read only to be thrown away, so that the session
+/// can go on. A client that announces more is let go.
+pub const CHUNK_OCTETS_SKIPPED_MAX: u64 = 1 << 30;
 
 /// Longest reply line in octets, code and CRLF included (RFC 5321 §4.5.3.1.5). Longer text goes on
 /// in a further line.
@@ -61,6 +82,19 @@ pub const REPLY_BUFFER_BYTES_KEPT: usize = 4_096;
 
 /// Longest parameter of HELO and EHLO kept, in octets: a domain with room for an address literal.
 pub const HELO_DOMAIN_OCTETS_MAX: usize = DOMAIN_OCTETS_MAX;
+
+/// Longest name of a transport in octets: scripts give them to recipients.
+pub const TRANSPORT_OCTETS_MAX: usize = 255;
+
+/// Most extensions that a script may have EHLO announce.
+pub const EHLO_EXTENSIONS_COUNT_MAX: usize = 32;
+
+/// Longest extension that a script may have EHLO announce, with its parameters, in octets.
+pub const EHLO_EXTENSION_OCTETS_MAX: usize = 110;
+
+/// Longest first line that a script may have EHLO and HELO answer with, in octets. It must not go on in a second one,
+/// which clients would take for an extension.
+pub const EHLO_GREETING_OCTETS_MAX: usize = 500;
 
 /// Longest transaction id in octets. A UUID in text has 36.
 pub const TRANSACTION_ID_OCTETS_MAX: usize = 40;
@@ -209,8 +243,16 @@ const _: () = {
     );
     assert!(
         RECIPIENTS_PER_MESSAGE_CEILING_COUNT as usize
-            <= u32::MAX as usize / COMMAND_LINE_OCTETS_MAX,
-        "an envelope is addressed with 32 bits"
+            <= u32::MAX as usize
+                / (PATH_OCTETS_MAX + COMMAND_LINE_OCTETS_MAX + TRANSPORT_OCTETS_MAX),
+        "an envelope is addressed with 32 bits, whatever scripts put into it"
+    );
+    assert!(
+        EHLO_EXTENSION_OCTETS_MAX * EHLO_EXTENSIONS_COUNT_MAX + EHLO_GREETING_OCTETS_MAX
+            <= REPLY_TEXT_OCTETS_MAX
+            && EHLO_EXTENSIONS_COUNT_MAX < REPLY_LINES_MAX
+            && "250-".len() + EHLO_GREETING_OCTETS_MAX + "\r\n".len() <= REPLY_LINE_OCTETS_MAX,
+        "what a script has EHLO announce must be sent as it is"
     );
     assert!(
         MESSAGE_OCTETS_MAX_DEFAULT >= 65_536,

@@ -107,6 +107,17 @@ pub fn start(level: Level) -> std::io::Result<(LogSender, LogThread)> {
     Ok((sender, LogThread { blocks, end }))
 }
 
+impl LogSender {
+    /// Logs a line of the process, which is no shard's, at once. `words` are `key=value`, ours.
+    pub fn say(&self, time: &str, level: Level, event: &'static str, words: &str) {
+        if level <= self.level {
+            let line = format!("time={time} level={level} event={event} {words}\n");
+            // Only blocks of the very beginning can be in the way.
+            let _ = self.blocks.try_send(line.into_bytes());
+        }
+    }
+}
+
 impl LogThread {
     /// Waits until what was handed over is written; for two seconds at most, should nobody read standard error.
     pub fn join(self) {

@@ -1,8 +1,10 @@
-//! Tests of the engine, one binary: dialogues against the protocol core, the server over TCP, scripts in it, the prompt on
-//! a terminal, and the house rules.
+//! Tests of the engine, one binary: dialogues against the protocol core, fuzz targets, the server over TCP, scripts in it,
+//! the prompt on a terminal, what is left after the worst, and the house rules.
 
+mod crash;
 mod dialogue;
 mod engine;
+mod fuzzing;
 mod hook;
 mod prompt;
 mod tidy;

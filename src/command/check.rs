@@ -22,7 +22,7 @@ pub(crate) struct CheckArguments {
     /// A configuration to check, with the scripts it names.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// What the scripts are for; without it connect.hsl and proxy.hsl are for their hooks, others for none.
+    /// What the scripts are for; without it connect.hsl, proxy.hsl and so on are for their hooks, others for none.
     #[arg(long, value_name = "CONTEXT", value_enum)]
     context: Option<Context>,
     /// Prints one JSON object per error or warning, for editors.
@@ -75,6 +75,9 @@ fn context_of(file: &Path) -> Context {
     match stem {
         Some("connect") => Context::Connect,
         Some("proxy") => Context::Proxy,
+        Some("helo") => Context::Helo,
+        Some("mailfrom") => Context::MailFrom,
+        Some("rcptto") => Context::RcptTo,
         _ => Context::Core,
     }
 }

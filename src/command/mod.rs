@@ -21,6 +21,14 @@ pub(crate) enum Context {
     Connect,
     /// The hook `proxy`.
     Proxy,
+    /// The hook `helo`.
+    Helo,
+    /// The hook `mailfrom`.
+    #[value(name = "mailfrom")]
+    MailFrom,
+    /// The hook `rcptto`.
+    #[value(name = "rcptto")]
+    RcptTo,
 }
 
 impl Context {
@@ -30,6 +38,9 @@ impl Context {
             Self::Core => None,
             Self::Connect => Some(Hook::Connect),
             Self::Proxy => Some(Hook::Proxy),
+            Self::Helo => Some(Hook::Helo),
+            Self::MailFrom => Some(Hook::MailFrom),
+            Self::RcptTo => Some(Hook::RcptTo),
         }
     }
 

@@ -14,9 +14,14 @@ use std::str::FromStr;
 use std::time::Instant;
 
 use clap::Args;
-use postern::hook::{Failure, Hook, ScriptedReply, connect, proxy};
+use postern::hook::{
+    CommandAction, Failure, Function, Hook, Refusal, ScriptedReply, connect, helo, mailfrom, proxy,
+    rcptto,
+};
 use postern::limits::SHARED_OCTETS_MAX;
 use postern::profile::{Diagnostic, ScriptDirectory};
+use postern::smtp::address::Charset;
+use postern::smtp::session::SessionOptions;
 use postern_jit::error::ErrorKind;
 use postern_jit::execution::{
     Ending, HostAnswer, HostRequest, Input, Limits, Outcome, ScriptInstance, Step,
@@ -184,12 +189,21 @@ fn execute(
     }
 }
 
-/// Answers `SetSenderIP`, the only function that asks: there is no client, so the variables are all that changes.
+/// Answers what a script asks: there is no client, so `SetSenderIP` changes the variables, and `GetExtensions` gives what a
+/// profile offers that says nothing of it.
 pub(super) fn answer(
     request: &HostRequest,
     environment: &Environment,
     values: &mut [Portable],
 ) -> Result<HostAnswer, ErrorKind> {
+    let asked = environment.functions.get(request.function);
+    if asked.is_some_and(|asked| asked.name == Function::GetExtensions.name()) {
+        let offered = SessionOptions::new("localhost").extensions();
+        return Ok(HostAnswer {
+            value: helo::extension_list(offered),
+            updates: Vec::new(),
+        });
+    }
     let Some(address) = connect::sender_ip(request)? else {
         return Ok(HostAnswer {
             value: Portable::None,
@@ -235,6 +249,13 @@ pub(super) fn action(hook: Option<Hook>, ending: Ending) -> Result<Option<Value>
     match (hook, ending) {
         (Some(Hook::Connect), ending) => connect::action(ending).map(|action| Some(greet(&action))),
         (Some(Hook::Proxy), ending) => proxy::action(ending).map(|action| Some(relay(&action))),
+        (Some(Hook::Helo), ending) => helo::action(ending).map(|action| Some(welcome(action))),
+        (Some(Hook::MailFrom), ending) => {
+            mailfrom::action(ending, Charset::Utf8).map(|action| Some(accept_sender(action)))
+        }
+        (Some(Hook::RcptTo), ending) => {
+            rcptto::action(ending, Charset::Utf8).map(|action| Some(accept_recipient(action)))
+        }
         (None, Ending::Error(error)) => Err(error.into()),
         (None, Ending::Implicit | Ending::Action { .. }) => Ok(None),
     }
@@ -254,11 +275,75 @@ fn greet(action: &connect::Action) -> Value {
             );
             object
         }
-        connect::Action::Refuse(reply) => {
-            let is_temporary = reply.code.number() < 500;
-            scripted(if is_temporary { "defer" } else { "reject" }, reply)
-        }
+        connect::Action::Refuse(reply) => refusing(reply),
     }
+}
+
+fn welcome(action: helo::Action) -> Value {
+    let accept = match action {
+        CommandAction::Accept(accept) => accept,
+        CommandAction::Refuse(refusal) => return refuse(&refusal),
+    };
+    let mut object = json!({ "action": "accept" });
+    let extensions = accept.extensions.as_deref();
+    let extensions = extensions.map(|lines| lines.iter().map(|line| text(line)).collect());
+    insert(&mut object, "extensions", extensions);
+    insert(&mut object, "reason", accept.reason.as_deref().map(lines));
+    insert(
+        &mut object,
+        "senderhelo",
+        accept.senderhelo.as_deref().map(text),
+    );
+    object
+}
+
+fn accept_sender(action: mailfrom::Action) -> Value {
+    match action {
+        CommandAction::Accept(accept) => {
+            let mut object = accepting(accept.reply.as_ref());
+            insert(&mut object, "sender", accept.sender.as_deref().map(text));
+            object
+        }
+        CommandAction::Refuse(refusal) => refuse(&refusal),
+    }
+}
+
+fn accept_recipient(action: rcptto::Action) -> Value {
+    match action {
+        CommandAction::Accept(accept) => {
+            let mut object = accepting(accept.reply.as_ref());
+            insert(
+                &mut object,
+                "recipient",
+                accept.recipient.as_deref().map(text),
+            );
+            insert(
+                &mut object,
+                "transportid",
+                accept.transportid.as_deref().map(text),
+            );
+            object
+        }
+        CommandAction::Refuse(refusal) => refuse(&refusal),
+    }
+}
+
+fn accepting(reply: Option<&ScriptedReply>) -> Value {
+    reply.map_or_else(
+        || json!({ "action": "accept" }),
+        |reply| scripted("accept", reply),
+    )
+}
+
+fn refuse(refusal: &Refusal) -> Value {
+    let mut object = refusing(&refusal.reply);
+    object["disconnect"] = json!(refusal.disconnect);
+    object
+}
+
+fn refusing(reply: &ScriptedReply) -> Value {
+    let is_temporary = reply.code.number() < 500;
+    scripted(if is_temporary { "defer" } else { "reject" }, reply)
 }
 
 fn relay(action: &proxy::Action) -> Value {

@@ -1,27 +1,29 @@
 //! `postern serve`: starts one shard per core and stops them.
 //!
 //! In: arguments. Out: the line `ready` with every address once all shards accept, then an exit status. Guarantees: the
-//! order of starting: configuration, machine, destinations, sockets, shards; whatever is wrong is said before the next
-//! step. Stopping: the first signal drains, a second one ends at once; messages handed to the disks are finished.
+//! order of starting: configuration, sockets, privileges given up, machine, destinations, shards; whatever is wrong is
+//! said before the next step. Stopping: the first signal drains, a second one ends at once; messages handed to the disks are finished.
 
 use std::fmt::Display;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use clap::Args;
-use postern::delivery::{Destinations, WriterThreads};
-use postern::log::{self, Level, LogThread};
+use postern::delivery::{Destinations, Files, SystemFiles, WriterThreads};
+use postern::log::{self, Level, LogSender, LogThread};
 use postern::mailbox::{MailboxSender, mailbox, mailbox_of_peers};
-use postern::profile::{self, Configuration, Overrides};
+use postern::privilege::{self, Confinement, Identity, Needs};
+use postern::profile::{self, Configuration, Confine, DestinationAddress, Overrides};
+use postern::shard::clock::Clock;
 use postern::shard::{
     self, Admission, Busy, Listener, ShardEvent, ShardMessage, ShardParts, placement,
 };
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use super::{FAILED, WRONG};
@@ -41,6 +43,9 @@ pub(crate) struct ServeArguments {
     /// Where the engine keeps what it must not lose.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Who to be once sockets are bound and directories made: a user by name or number; needs root to begin with.
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
     /// What is logged to standard error: off, error, warning, message (a line per message), connection.
     #[arg(long, value_name = "LEVEL", default_value = "message")]
     log: Level,
@@ -52,6 +57,7 @@ pub(crate) fn serve(arguments: ServeArguments) -> ExitCode {
         cores: arguments.cores,
         data_dir: arguments.data_dir,
         listen: arguments.listen,
+        user: arguments.user,
     };
     let configuration = match &arguments.config {
         Some(path) => profile::load_file(path, overrides),
@@ -121,14 +127,18 @@ struct Server {
 impl Server {
     fn start(configuration: &Configuration, level: Level) -> Result<Self, Refusal> {
         let cpus = placement::choose(&configuration.cores).map_err(Refusal::configuration)?;
+        let (addresses, listeners) = bind_all(configuration, cpus.len())?;
+        let confinement = give_up_privileges(configuration)?;
         placement::check_machine(cpus.len()).map_err(Refusal::machine)?;
         let hostname = &configuration.profiles[0].session.hostname;
-        let mut destinations = Destinations::open(&configuration.profiles, cpus.len(), hostname)
+        let files: Arc<dyn Files> = Arc::new(SystemFiles);
+        let profiles = &configuration.profiles;
+        let mut destinations = Destinations::open(profiles, cpus.len(), hostname, &files)
             .map_err(Refusal::configuration)?;
-        let (addresses, listeners) = bind_all(configuration, cpus.len())?;
         let (event_sender, events) = channel();
         watch_signals(event_sender.clone())?;
         let (log_sender, log) = log::start(level).map_err(Refusal::machine)?;
+        say_confined(&log_sender, confinement);
 
         let limits = configuration.profiles.iter().map(|profile| profile.limits);
         let admissions: Vec<_> = limits
@@ -256,6 +266,90 @@ impl Server {
             shard.send(ShardMessage::Stop);
         }
     }
+}
+
+/// Everything only a privileged process can do has been done but for directories, which are made here; after this it is
+/// one no more. No thread may have been started.
+fn give_up_privileges(configuration: &Configuration) -> Result<Confinement, Refusal> {
+    privilege::raise_limits();
+    // Beyond a limit of file sizes a write is to fail, not to end the process.
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(Refusal::machine)?;
+    let identity = match &configuration.user {
+        Some(user) => Some(
+            Identity::look_up(user, configuration.group.as_deref())
+                .map_err(Refusal::configuration)?,
+        ),
+        None => None,
+    };
+    if identity.is_none() && privilege::is_root() {
+        eprintln!(
+            "warning: serving as root: make a user and name it, user = \"postern\" in [engine] or --user postern; \
+             user = \"root\" says that it is meant"
+        );
+    }
+    let owner = identity
+        .as_ref()
+        .filter(|_| privilege::is_root())
+        .map(|identity| (identity.user(), identity.group()));
+    let profiles = &configuration.profiles;
+    if owner.is_some() {
+        // Root of a container may not be allowed to make things where the user is.
+        let _ = Destinations::make_directories(profiles, owner);
+    }
+    if let Some(identity) = &identity {
+        privilege::become_identity(identity).map_err(Refusal::machine)?;
+    }
+    Destinations::make_directories(profiles, None).map_err(Refusal::configuration)?;
+    privilege::shed(configuration.confine == Confine::Off).map_err(Refusal::machine)?;
+    privilege::confine(configuration.confine, &needs(configuration)).map_err(Refusal::machine)
+}
+
+/// The files and ports of a configuration while it is served.
+fn needs(configuration: &Configuration) -> Needs {
+    let mut needs = Needs::default();
+    for file in &configuration.files {
+        // A link may lead elsewhere, and a file be replaced by another of its name: both directories are read.
+        let real = file.canonicalize().ok();
+        let directories = real.iter().chain([file]).filter_map(|file| file.parent());
+        needs.readable.extend(directories.map(or_here));
+    }
+    let scripts = configuration.scripts_directory.as_deref().map(or_here);
+    needs.readable.extend(scripts);
+    needs.writable.push(or_here(&configuration.data_dir));
+    for profile in &configuration.profiles {
+        match &profile.destination {
+            DestinationAddress::Discard => {}
+            DestinationAddress::Maildir(path) => needs.writable.push(or_here(path)),
+        }
+    }
+    needs
+}
+
+/// A path that can be opened: the empty one is the working directory.
+fn or_here(path: &Path) -> PathBuf {
+    if path.as_os_str().is_empty() {
+        return PathBuf::from(".");
+    }
+    path.to_owned()
+}
+
+/// Logs what the kernel keeps the process from.
+fn say_confined(log: &LogSender, confinement: Confinement) {
+    let (level, enforced) = match confinement {
+        Confinement::Landlock(version) => (Level::Message, format!("landlock-{version}")),
+        Confinement::None(reason) => {
+            let is_meant = reason == "off";
+            let level = if is_meant {
+                Level::Message
+            } else {
+                Level::Warning
+            };
+            (level, format!("none reason={reason}"))
+        }
+    };
+    let user = rustix::process::geteuid().as_raw();
+    let words = format!("user={user} enforced={enforced}");
+    log.say(&Clock::new().log_date(), level, "confined", &words);
 }
 
 /// Binds every address once per shard: the real addresses, and the sockets of each shard.

@@ -21,18 +21,8 @@ use crate::smtp::session::{MailDataOutcome, Step, TransactionId};
 
 /// Receives one message and answers its end.
 pub(super) async fn receive(connection: &mut Connection) -> Result<Step, ConnectionError> {
-    let commons = Rc::clone(&connection.commons);
     connection.begin_transaction();
-    let id = connection.transaction_id();
-    let destination = &commons.served[connection.served].destination;
-    let mut message = {
-        let date = commons.clock.header_date();
-        IncomingMessage::begin(destination, commons.clock.unix_seconds(), |head| {
-            if let Some(trace) = Trace::new(&connection.session, &id, &date) {
-                trace.write(head);
-            }
-        })
-    };
+    let mut message = begin(connection);
     let verdict = match read(connection, &mut message).await {
         Ok(verdict) => verdict,
         Err(error) => {
@@ -40,6 +30,29 @@ pub(super) async fn receive(connection: &mut Connection) -> Result<Step, Connect
             return Err(error);
         }
     };
+    Ok(finish(connection, message, verdict).await)
+}
+
+/// Begins the message of the transaction, with its trace header.
+pub(super) fn begin(connection: &mut Connection) -> IncomingMessage {
+    let commons = Rc::clone(&connection.commons);
+    let id = connection.transaction_id();
+    let destination = &commons.served[connection.served].destination;
+    let date = commons.clock.header_date();
+    IncomingMessage::begin(destination, commons.clock.unix_seconds(), |head| {
+        if let Some(trace) = Trace::new(&connection.session, &id, &date) {
+            trace.write(head);
+        }
+    })
+}
+
+/// Stores a message that has been read to its end, unless it is refused, and answers.
+pub(super) async fn finish(
+    connection: &mut Connection,
+    message: IncomingMessage,
+    verdict: Result<u64, MailDataError>,
+) -> Step {
+    let id = connection.transaction_id();
     let result = match verdict {
         Ok(octets) => match message.commit().await {
             Ok(()) => Ok(octets),
@@ -50,7 +63,7 @@ pub(super) async fn receive(connection: &mut Connection) -> Result<Step, Connect
             Err(Failure::Refused(error))
         }
     };
-    commons.clock.refresh();
+    connection.commons.clock.refresh();
     connection.transaction_due_ms = NEVER_MS;
     note(connection, &id, result);
     let outcome = match result {
@@ -59,9 +72,9 @@ pub(super) async fn receive(connection: &mut Connection) -> Result<Step, Connect
         Err(Failure::NotStored(StoreError::NoSpace)) => MailDataOutcome::Replied(reply::no_space()),
         Err(Failure::NotStored(_)) => MailDataOutcome::TemporaryFailure,
     };
-    Ok(connection
+    connection
         .session
-        .mail_data_finished(outcome, &mut connection.replies))
+        .mail_data_finished(outcome, &mut connection.replies)
 }
 
 /// Why a message was not accepted.
@@ -77,34 +90,55 @@ async fn read(
     message: &mut IncomingMessage,
 ) -> Result<Result<u64, MailDataError>, ConnectionError> {
     let mut reader = connection.session.mail_data_reader();
-    let mut rate = Rate {
-        begin_ms: connection.commons.clock.now_ms(),
-        octets: 0,
-    };
+    let mut rate = Rate::begin(connection.commons.clock.now_ms());
     loop {
         if let Some(verdict) = take(connection, &mut reader, message, &mut rate).await {
             return Ok(verdict);
         }
-        let limits = connection.profile().limits;
-        let due_ms = connection
-            .due_ms(limits.mail_data_timeout_ms)
-            .min(connection.transaction_due_ms);
-        let Connection {
-            transport,
-            receive_buffer,
-            commons,
-            ..
-        } = connection;
-        transport
-            .receive(receive_buffer, Activity::Receiving, due_ms)
-            .await?;
-        rate.octets += receive_buffer.octets().len() as u64;
-        let now_ms = commons.clock.now_ms();
-        if rate.is_too_slow(now_ms, limits.mail_data_octets_per_second_min) {
-            return Err(ConnectionError::TooSlow);
-        }
-        // A client that sends as fast as it can be read must not keep the others waiting.
-        glommio::executor().yield_if_needed().await;
+        receive_more(connection, &mut rate).await?;
+    }
+}
+
+/// Waits for octets of a message, within all the times a client has for them.
+pub(super) async fn receive_more(
+    connection: &mut Connection,
+    rate: &mut Rate,
+) -> Result<(), ConnectionError> {
+    let limits = connection.profile().limits;
+    let due_ms = connection
+        .due_ms(limits.mail_data_timeout_ms)
+        .min(connection.transaction_due_ms);
+    let Connection {
+        transport,
+        receive_buffer,
+        commons,
+        ..
+    } = connection;
+    transport
+        .receive(receive_buffer, Activity::Receiving, due_ms)
+        .await?;
+    rate.octets += receive_buffer.octets().len() as u64;
+    let now_ms = commons.clock.now_ms();
+    if rate.is_too_slow(now_ms, limits.mail_data_octets_per_second_min) {
+        return Err(ConnectionError::TooSlow);
+    }
+    // A client that sends as fast as it can be read must not keep the others waiting.
+    glommio::executor().yield_if_needed().await;
+    Ok(())
+}
+
+/// Has the message write what it holds in memory, if that has become much.
+pub(super) async fn spill(
+    connection: &mut Connection,
+    message: &mut IncomingMessage,
+    rate: &mut Rate,
+) {
+    if message.must_spill() {
+        let clock = &connection.commons.clock;
+        let begin_ms = clock.now_ms();
+        message.spill().await;
+        clock.refresh();
+        rate.pause(clock.now_ms() - begin_ms);
     }
 }
 
@@ -123,24 +157,26 @@ async fn take(
         if end.is_some() {
             return end;
         }
-        if message.must_spill() {
-            let clock = &connection.commons.clock;
-            let begin_ms = clock.now_ms();
-            message.spill().await;
-            clock.refresh();
-            rate.pause(clock.now_ms() - begin_ms);
-        }
+        spill(connection, message, rate).await;
     }
     None
 }
 
 /// How fast mail data comes, over a window that begins anew whenever it has been fast enough.
-struct Rate {
+pub(super) struct Rate {
     begin_ms: u64,
     octets: u64,
 }
 
 impl Rate {
+    /// A rate whose first window begins now.
+    pub(super) fn begin(now_ms: u64) -> Self {
+        Self {
+            begin_ms: now_ms,
+            octets: 0,
+        }
+    }
+
     /// Leaves out a time in which the server, not the client, was waited for.
     fn pause(&mut self, waited_ms: u64) {
         self.begin_ms += waited_ms;

@@ -5,10 +5,11 @@
 //! before the socket is closed all replies are sent and what the client still sends is read for a moment, so that a
 //! reset does not take the last reply away. Does not: accept connections or count them; `shard` does.
 //!
-//! Reading order: `pump.rs`, `script.rs`, `mail_data.rs`, `farewell.rs`, `handshake.rs`,
+//! Reading order: `pump.rs`, `script.rs`, `decision.rs`, `mail_data.rs`, `chunks.rs`, `farewell.rs`, `handshake.rs`,
 //! `transport.rs`, `tls_layer.rs`, `receive_buffer.rs`, `watch.rs`.
 //! RFC 5321 §3.1 (greeting), §3.8 (loss of connection), §4.5.3.2 (time-outs).
 
+mod chunks;
 mod decision;
 mod farewell;
 mod handshake;
@@ -36,13 +37,14 @@ use crate::shard::clock::Clock;
 use crate::shard::{Exchange, Permit};
 use crate::smtp::line::LineScanner;
 use crate::smtp::reply::{Replies, ReplyCode};
-use crate::smtp::session::{ClientFacts, Relay, Session, TransactionId};
+use crate::smtp::session::{ClientFacts, Relay, Session, State, TransactionId};
 use crate::tls::TlsAcceptor;
 
 pub use farewell::refusal;
 pub use receive_buffer::SpareBuffers;
 pub use watch::Watch;
 
+use chunks::ChunkedMessage;
 use receive_buffer::ReceiveBuffer;
 use transport::{ConnectionError, PlainTransport, Transport};
 use watch::{Activity, Interrupt, NEVER_MS};
@@ -113,8 +115,12 @@ struct Connection {
     commands_count: u64,
     /// By when the transaction must be complete.
     transaction_due_ms: u64,
+    /// Commands that scripts have refused.
+    refusals_count: u32,
     /// What the last script of the connection left for the next.
     context: Option<Box<StoredContext>>,
+    /// The message whose chunks are coming.
+    chunks: Option<Box<ChunkedMessage>>,
 }
 
 /// Runs the session of an accepted connection of profile number `served` and closes it.
@@ -139,6 +145,7 @@ pub async fn serve(
     let mut connection = Connection::new(commons, served, transport, client, permit);
     drop(connection.line(Level::Connection, "connect"));
     let outcome = pump::run(&mut connection).await;
+    connection.abandon_chunks().await;
     connection.part(outcome).await;
 }
 
@@ -170,7 +177,9 @@ impl Connection {
             command_due_ms: NEVER_MS,
             commands_count: u64::MAX,
             transaction_due_ms: NEVER_MS,
+            refusals_count: 0,
             context: None,
+            chunks: None,
             commons,
         }
     }
@@ -250,6 +259,9 @@ impl Connection {
         if self.commands_count != commands_count {
             self.commands_count = commands_count;
             self.command_due_ms = self.due_ms(self.profile().limits.command_timeout_ms);
+        }
+        if self.session.state() != State::InChunks {
+            self.abandon_chunks().await;
         }
         let mut activity = Activity::Idle;
         if self.session.transaction().is_some() {

@@ -11,7 +11,7 @@
 
 use super::script::{self, Verdict};
 use super::transport::ConnectionError;
-use super::{Connection, decision, handshake, mail_data};
+use super::{Connection, chunks, decision, handshake, mail_data};
 use crate::limits;
 use crate::smtp::command::{Command, ForeignProtocol, SyntaxError};
 use crate::smtp::line::Scan;
@@ -25,6 +25,8 @@ enum Pause {
     TurnOver,
     /// A script decides about the line at the front of the receive buffer, of so many octets with its CRLF.
     ScriptDecides(usize),
+    /// What follows is a chunk of mail data.
+    ChunkComes,
     /// Somebody else decides about the command.
     Decision(Phase),
     /// What follows is mail data.
@@ -41,6 +43,7 @@ impl Pause {
         match step {
             Step::Continue => None,
             Step::ReceiveMailData => Some(Self::MailDataComes),
+            Step::ReceiveChunk => Some(Self::ChunkComes),
             Step::Decide(phase) => Some(Self::Decision(phase)),
             Step::StartTls => Some(Self::TlsComes),
             Step::Close => Some(Self::Closing),
@@ -87,6 +90,11 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
                 connection.note_early_mail_data();
                 connection.send_replies().await?;
                 if mail_data::receive(connection).await? == Step::Close {
+                    return connection.send_replies().await;
+                }
+            }
+            Pause::ChunkComes => {
+                if chunks::receive(connection).await? == Step::Close {
                     return connection.send_replies().await;
                 }
             }

@@ -1,6 +1,7 @@
 //! Scripts at work: what they ask is awaited here, what they decide is done here.
 //!
-//! In: a hook's script instance, the connection's facts. Out: a [`Verdict`] or the session's [`Step`]. Guarantees: a
+//! In: a hook's script instance, the connection's facts. Out: how it ended; for `connect` and `proxy`, whose callers lie
+//! outside of the session, a [`Verdict`] or the session's [`Step`], for the others see `decision`. Guarantees: a
 //! script holds the core for a slice at a time, then every other connection that can go on has its turn; one line of the
 //! log per script error, nothing of it to the client; a connection that is ended meanwhile takes its script along.
 //! Does not: interpret actions (`hook`), or see a script unless one is installed.
@@ -15,7 +16,9 @@ use postern_jit::execution::{Ending, HostAnswer, HostRequest, Outcome};
 
 use super::transport::ConnectionError;
 use super::{Connection, client_facts};
-use crate::hook::{Facts, Failure, HookInstance, Hooks, Run, Turn, Variable, connect, proxy};
+use crate::hook::{
+    Facts, Failure, Function, HookInstance, Hooks, Run, Turn, Variable, connect, helo, proxy,
+};
 use crate::log::Level;
 use crate::shard::Held;
 use crate::smtp::command::Command;
@@ -102,7 +105,7 @@ pub(super) async fn proxy(
 }
 
 /// Runs a script to its end. `line_octets` as in [`proxy`]; the line stays in the receive buffer meanwhile.
-async fn drive(
+pub(super) async fn drive(
     connection: &mut Connection,
     instance: &HookInstance,
     line_octets: usize,
@@ -182,13 +185,19 @@ impl Connection {
         }
     }
 
-    /// Answers what a script asks: so far only `SetSenderIP`.
+    /// Answers what a script asks.
     fn answer(
         &mut self,
         instance: &HookInstance,
         request: &HostRequest,
         line_octets: usize,
     ) -> Result<HostAnswer, postern_jit::error::ErrorKind> {
+        if instance.hook().function(request.function) == Some(Function::GetExtensions) {
+            return Ok(HostAnswer {
+                value: helo::extension_list(self.session.offered()),
+                updates: Vec::new(),
+            });
+        }
         let address = connect::sender_ip(request)?;
         if let Some(address) = address {
             self.rename(address);
@@ -231,7 +240,7 @@ impl Connection {
     }
 
     /// The one line of the log about a script error.
-    fn report(&self, instance: &HookInstance, failure: &Failure) {
+    pub(super) fn report(&self, instance: &HookInstance, failure: &Failure) {
         let Some(line) = self.line(Level::Warning, "script_error") else {
             return;
         };

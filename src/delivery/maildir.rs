@@ -7,14 +7,15 @@
 //! The convention is D. J. Bernstein's "Using maildir format": tmp/, new/, cur/, unique names, no locks.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
-use rustix::fs::{
-    AtFlags, CWD, Mode, OFlags, RenameFlags, fsync, linkat, openat, renameat_with, unlinkat,
-};
+use rustix::fs::{Access, AtFlags, CWD, Gid, Mode, OFlags, Uid, accessat, fchown, fsync, openat};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
+
+use super::files::Files;
 
 /// An open Maildir.
 #[derive(Debug)]
@@ -22,24 +23,63 @@ pub(super) struct Maildir {
     tmp: OwnedFd,
     new: OwnedFd,
     host: String,
+    files: Arc<dyn Files>,
+}
+
+/// Makes the directories of a Maildir, as far as they do not exist, for `owner` if it is another than this process.
+pub(super) fn make(path: &Path, owner: Option<(Uid, Gid)>) -> io::Result<()> {
+    let mut made = Vec::new();
+    let result = ["tmp", "new", "cur"]
+        .into_iter()
+        .try_for_each(|name| make_directory(&path.join(name), &mut made))
+        // A process that was killed may have made them without this.
+        .and_then(|()| Ok(fsync(&directory(path)?)?));
+    if let Some((user, group)) = owner {
+        // Not before: root without CAP_DAC_OVERRIDE can make nothing in a directory of another.
+        for directory in made {
+            fchown(directory, Some(user), Some(group))?;
+        }
+    }
+    result
 }
 
 impl Maildir {
     /// Opens the Maildir at `path`, making what does not exist, and removes unfinished files of dead processes.
-    pub(super) fn open(path: &Path, hostname: &str) -> io::Result<Self> {
-        for name in ["tmp", "new", "cur"] {
-            make_directory(&path.join(name))?;
-        }
-        // A process that was killed may have made them without this.
-        fsync(&directory(path)?)?;
+    pub(super) fn open(path: &Path, hostname: &str, files: Arc<dyn Files>) -> io::Result<Self> {
+        make(path, None)?;
         let host = hostname.replace('/', "\\057").replace(':', "\\072");
         let maildir = Self {
             tmp: directory(&path.join("tmp"))?,
             new: directory(&path.join("new"))?,
             host,
+            files,
         };
+        // Said now rather than to the first client.
+        for directory in [&maildir.tmp, &maildir.new] {
+            accessat(
+                directory,
+                ".",
+                Access::WRITE_OK | Access::EXEC_OK,
+                AtFlags::EACCESS,
+            )?;
+        }
         maildir.remove_unfinished(&path.join("tmp"))?;
         Ok(maildir)
+    }
+
+    /// The same Maildir, opened again. Each thread that syncs needs its own: the kernel tells of a failed write once per
+    /// opened directory, and the thread that hears of it may not be the one whose name it was.
+    pub(super) fn again(&self) -> io::Result<Self> {
+        let again = |directory: &OwnedFd| {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            openat(directory, ".", flags, Mode::empty())
+        };
+        Ok(Self {
+            tmp: again(&self.tmp)?,
+            new: again(&self.new)?,
+            host: self.host.clone(),
+            files: Arc::clone(&self.files),
+        })
     }
 
     /// The last part of every file name here.
@@ -49,36 +89,64 @@ impl Maildir {
 
     /// Makes the file of a message that is being received.
     pub(super) fn create(&self, name: &str) -> rustix::io::Result<OwnedFd> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        openat(&self.tmp, name, flags, Mode::RUSR | Mode::WUSR)
+        self.files.create(self.tmp.as_fd(), name)
     }
 
-    /// Moves a complete and synced file to `new/`, which needs [`Maildir::sync_new`] afterwards.
-    pub(super) fn publish(&self, name: &str) -> rustix::io::Result<()> {
-        match renameat_with(&self.tmp, name, &self.new, name, RenameFlags::NOREPLACE) {
-            // File systems without the flag have links.
-            Err(Errno::INVAL | Errno::NOSYS) => {
-                linkat(&self.tmp, name, &self.new, name, AtFlags::empty())?;
-                unlinkat(&self.tmp, name, AtFlags::empty())
+    /// Writes all of `content` behind what the file has.
+    pub(super) fn write(&self, file: BorrowedFd<'_>, mut content: &[u8]) -> rustix::io::Result<()> {
+        while !content.is_empty() {
+            match self.files.write(file, content) {
+                Ok(0) => return Err(Errno::NOSPC),
+                Ok(count) => content = &content[count..],
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error),
             }
-            done => done,
         }
+        Ok(())
+    }
+
+    /// Makes the content of a file durable. After an error the file cannot be trusted, whatever a second try says: the
+    /// kernel may have dropped what it could not write.
+    pub(super) fn sync(&self, file: BorrowedFd<'_>) -> rustix::io::Result<()> {
+        self.files.sync(file)
+    }
+
+    /// Moves a complete and synced file to `new/`, which needs [`Maildir::sync_new`] afterwards. After an error it is in
+    /// neither place, unless another file has the name.
+    pub(super) fn publish(&self, name: &str) -> rustix::io::Result<()> {
+        let (tmp, new) = (self.tmp.as_fd(), self.new.as_fd());
+        let published = match self.files.rename(tmp, new, name) {
+            // File systems without the flag have links.
+            Err(Errno::INVAL | Errno::NOSYS) => self.files.link(tmp, new, name).map(|()| {
+                // The second name is removed at the next start if not now.
+                let _ = self.files.remove(tmp, name);
+            }),
+            done => done,
+        };
+        if let Err(error) = published {
+            if error != Errno::EXIST {
+                // A network may lose the answer to a rename that was done.
+                self.withdraw(name);
+            }
+            self.abandon(name);
+        }
+        published
     }
 
     /// Makes the names in `new/` durable.
     pub(super) fn sync_new(&self) -> rustix::io::Result<()> {
-        fsync(&self.new)
+        self.files.sync(self.new.as_fd())
     }
 
     /// Removes a file that will not be finished.
     pub(super) fn abandon(&self, name: &str) {
         // What cannot be removed now is removed at the next start.
-        let _ = unlinkat(&self.tmp, name, AtFlags::empty());
+        let _ = self.files.remove(self.tmp.as_fd(), name);
     }
 
     /// Takes a published file back, because its name could not be made durable and the client was told so.
     pub(super) fn withdraw(&self, name: &str) {
-        let _ = unlinkat(&self.new, name, AtFlags::empty());
+        let _ = self.files.remove(self.new.as_fd(), name);
     }
 
     /// Removes files that processes of this host left in `tmp/` and that are no longer alive.
@@ -123,8 +191,8 @@ fn is_dead(pid: i32) -> bool {
 }
 
 /// Makes a directory and those above it, as far as they do not exist, and makes the names of new ones durable: a power
-/// cut must not take the directory away that has synced messages in it.
-fn make_directory(path: &Path) -> io::Result<()> {
+/// cut must not take the directory away that has synced messages in it. What is made, and nothing else, is in `made`.
+fn make_directory(path: &Path, made: &mut Vec<OwnedFd>) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
@@ -132,16 +200,25 @@ fn make_directory(path: &Path) -> io::Result<()> {
         Some(above) if !above.as_os_str().is_empty() => above,
         _ => Path::new("."),
     };
-    make_directory(above)?;
+    make_directory(above, made)?;
     match std::fs::create_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        made => made?,
+        result => {
+            result?;
+            made.push(made_directory(path)?);
+        }
     }
     match directory(above) {
         // One may be allowed to make something there and not to read it.
         Err(Errno::ACCESS) => Ok(()),
         above => Ok(fsync(&above?)?),
     }
+}
+
+/// Opens a directory that was made a moment ago: that one, not what a link in its place leads to.
+fn made_directory(path: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(CWD, path, flags, Mode::empty())
 }
 
 fn directory(path: &Path) -> rustix::io::Result<OwnedFd> {

@@ -6,8 +6,9 @@
 //! one read of the socket adds. Does not: queue for later, or relay.
 //!
 //! Reading order: `message.rs` (what a connection holds), `tickets.rs` (how it waits), `writer.rs` (group commit),
-//! `maildir.rs` (files).
+//! `maildir.rs` (names), `files.rs` (calls).
 
+mod files;
 mod maildir;
 mod message;
 mod tickets;
@@ -20,9 +21,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use rustix::fs::{Gid, Uid};
+
 use crate::mailbox::{Mailbox, MailboxSender, mailbox};
 use crate::profile::{DestinationAddress, Profile};
 
+pub use files::{Files, SystemFiles};
 pub use message::{IncomingMessage, SPILL_OCTETS};
 pub use tickets::Tickets;
 pub use writer::{Answer, StoreError};
@@ -91,6 +95,27 @@ impl Destination {
 }
 
 impl Destinations {
+    /// Makes the directories that destinations need and that do not exist, for `owner` if it is another than this
+    /// process; what exists stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// The directory that cannot be made, and why.
+    pub fn make_directories(
+        profiles: &[Arc<Profile>],
+        owner: Option<(Uid, Gid)>,
+    ) -> Result<(), OpenError> {
+        for profile in profiles {
+            if let DestinationAddress::Maildir(path) = &profile.destination {
+                maildir::make(path, owner).map_err(|error| OpenError {
+                    path: path.clone(),
+                    error,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     /// Opens every destination and starts its threads; makes directories that do not exist and removes what a killed
     /// process left unfinished.
     ///
@@ -101,6 +126,7 @@ impl Destinations {
         profiles: &[Arc<Profile>],
         shards_count: usize,
         hostname: &str,
+        files: &Arc<dyn Files>,
     ) -> Result<Self, OpenError> {
         let other = |error| OpenError {
             path: PathBuf::new(),
@@ -125,7 +151,7 @@ impl Destinations {
                 path: path.clone(),
                 error,
             };
-            let maildir = Maildir::open(path, hostname).map_err(failed)?;
+            let maildir = Maildir::open(path, hostname, Arc::clone(files)).map_err(failed)?;
             let canonical = path.canonicalize().map_err(failed)?;
             if let Some(writers) = opened.get(&canonical) {
                 by_profile.push(Some(Arc::clone(writers)));

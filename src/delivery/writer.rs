@@ -8,8 +8,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -72,7 +71,8 @@ pub enum StoreError {
 impl From<Errno> for StoreError {
     fn from(error: Errno) -> Self {
         match error {
-            Errno::NOSPC | Errno::DQUOT => Self::NoSpace,
+            // The last is the limit of file sizes of the process, which stands for a full disk.
+            Errno::NOSPC | Errno::DQUOT | Errno::FBIG => Self::NoSpace,
             other => Self::System(other.raw_os_error()),
         }
     }
@@ -140,13 +140,12 @@ pub(super) fn start(
     shards: &[MailboxSender<Answer>],
 ) -> io::Result<(Writers, Vec<JoinHandle<()>>)> {
     let host = maildir.host().to_owned();
-    let maildir = Arc::new(maildir);
     let mut queues = Vec::new();
     let mut threads = Vec::new();
     for index in 0..WRITERS_PER_MAILDIR {
         let (sender, receiver) = sync_channel(JOBS_PER_SHARD_MAX * shards_count + 1);
         let mut writer = Writer {
-            maildir: Arc::clone(&maildir),
+            maildir: maildir.again()?,
             open: HashMap::new(),
             shards: shards.to_vec(),
         };
@@ -160,7 +159,7 @@ pub(super) fn start(
 }
 
 struct Writer {
-    maildir: Arc<Maildir>,
+    maildir: Maildir,
     /// Files of messages too large for one job.
     open: HashMap<String, OwnedFd>,
     shards: Vec<MailboxSender<Answer>>,
@@ -230,12 +229,14 @@ impl Writer {
             let Some(file) = committed.file.take() else {
                 continue;
             };
-            committed.result = rustix::fs::fsync(&file)
-                .and_then(|()| self.maildir.publish(&committed.job.name))
-                .map_err(StoreError::from);
-            if committed.result.is_err() {
-                self.maildir.abandon(&committed.job.name);
-            }
+            let name = &committed.job.name;
+            committed.result = match self.maildir.sync(file.as_fd()) {
+                Ok(()) => self.maildir.publish(name).map_err(StoreError::from),
+                Err(error) => {
+                    self.maildir.abandon(name);
+                    Err(error.into())
+                }
+            };
         }
         if commits.iter().all(|committed| committed.result.is_err()) {
             return;
@@ -264,7 +265,7 @@ impl Writer {
             Some(file) => file,
             None => self.maildir.create(&job.name)?,
         };
-        match write_all(&file, &job.content) {
+        match self.maildir.write(file.as_fd(), &job.content) {
             Ok(()) => Ok(file),
             Err(error) => {
                 self.maildir.abandon(&job.name);
@@ -288,18 +289,6 @@ impl Writer {
         });
         woken[shard] = true;
     }
-}
-
-fn write_all(file: &OwnedFd, mut content: &[u8]) -> rustix::io::Result<()> {
-    while !content.is_empty() {
-        match rustix::io::write(file, content) {
-            Ok(0) => return Err(Errno::NOSPC),
-            Ok(count) => content = &content[count..],
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 /// Threads per Maildir: their syncs overlap in the file system's journal, and one slow sync does not hold all.

@@ -6,7 +6,7 @@
 //! An option that the function does not have is an error too: a misspelt one must not turn a refusal into consent.
 //! Does not: act on any of it.
 //!
-//! HSL manual: "Connect", "Proxy" (functions); RFC 5321 §4.2.1 (codes), RFC 3463 §2 (enhanced codes).
+//! HSL manual: "Connect", "Proxy", "HELO", "MAIL FROM", "RCPT TO" (functions); RFC 5321 §4.2.1 (codes), RFC 3463 §2 (enhanced codes).
 
 use postern_jit::error::ErrorKind;
 use postern_jit::runtime::portable::PortableKey;
@@ -180,6 +180,14 @@ impl<'call> Options<'call> {
         }
     }
 
+    /// A string; none is as good as absent.
+    pub(super) fn opt_string(self, key: &'static str) -> Result<Option<&'call [u8]>, ErrorKind> {
+        match self.value(key) {
+            Some(Portable::None) => Ok(None),
+            _ => self.string(key),
+        }
+    }
+
     /// A text of one or several lines.
     pub(super) fn text(self, key: &'static str) -> Result<Option<Box<[u8]>>, ErrorKind> {
         let text = self.value(key);
@@ -214,8 +222,55 @@ impl<'call> Options<'call> {
             .ok_or_else(|| self.arguments.value(key, requirement))
     }
 
+    /// An address: a string, or an array of local part and domain, with or without these names. As one text, not checked.
+    pub(super) fn mailbox(self, key: &'static str) -> Result<Option<Box<[u8]>>, ErrorKind> {
+        let parts = match self.value(key) {
+            None => return Ok(None),
+            Some(Portable::String(text)) => return Ok(Some(text.clone())),
+            Some(Portable::Array(parts)) => parts,
+            Some(other) => {
+                let kinds = Kinds::STRING | Kinds::ARRAY;
+                return Err(self.arguments.kind(key, kinds, other));
+            }
+        };
+        let part = |name: &str, place| {
+            let key = PortableKey::Integer(place);
+            let positional = parts.iter().find(|(found, _)| *found == key);
+            match element(parts, name).or(positional.map(|(_, part)| part)) {
+                Some(Portable::String(part)) => Some(part),
+                _ => None,
+            }
+        };
+        match (part("localpart", 0), part("domain", 1)) {
+            (Some(local_part), Some(domain)) if parts.len() == 2 => {
+                let at: &[u8] = if domain.is_empty() { b"" } else { b"@" };
+                Ok(Some([local_part, at, domain].concat().into()))
+            }
+            _ => Err(self.wrong(key, "a string or an array of localpart and domain")),
+        }
+    }
+
+    /// An array of strings.
+    pub(super) fn strings(self, key: &'static str) -> Result<Option<Vec<&'call [u8]>>, ErrorKind> {
+        let elements = match self.value(key) {
+            None => return Ok(None),
+            Some(Portable::Array(elements)) => elements,
+            Some(other) => return Err(self.arguments.kind(key, Kinds::ARRAY, other)),
+        };
+        let strings = elements.iter().map(|(_, element)| match element {
+            Portable::String(octets) => Ok(&**octets),
+            _ => Err(self.wrong(key, "an array of strings")),
+        });
+        strings.collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The error of an option whose value does not do.
+    pub(super) fn wrong(self, key: &'static str, requirement: &'static str) -> ErrorKind {
+        self.arguments.value(key, requirement)
+    }
+
     /// `reply_codes`: the code, and the enhanced code if there is one.
-    fn reply_codes(
+    pub(super) fn reply_codes(
         self,
         default: ReplyCode,
         classes: &[ReplyClass],
@@ -270,6 +325,7 @@ const fn requirement(classes: &[ReplyClass]) -> &'static str {
     match classes {
         [ReplyClass::PermanentFailure] => "a whole number from 500 to 599",
         [ReplyClass::TransientFailure] => "a whole number from 400 to 499",
+        [ReplyClass::Completed] => "a whole number from 200 to 299",
         _ => "a whole number from 200 to 599",
     }
 }

@@ -88,7 +88,13 @@ fn decode(function: Option<Function>, values: &[Portable]) -> Result<Action, Err
             ReplyCode::SERVICE_NOT_AVAILABLE,
             &[ReplyClass::TransientFailure],
         )?),
-        Some(Function::Accept | Function::Pass | Function::Reply | Function::SetSenderIp)
+        Some(
+            Function::Accept
+            | Function::GetExtensions
+            | Function::Pass
+            | Function::Reply
+            | Function::SetSenderIp,
+        )
         | None => {
             let options = arguments(Function::Accept).options(0, ACCEPT_OPTIONS)?;
             Action::Accept(Accept {

@@ -5,7 +5,7 @@
 //! Guarantees: `$context` is the only writable variable. Does not: know values (`variables.rs`) or what the functions
 //! mean (`actions.rs`).
 //!
-//! HSL manual: "Connect", "Proxy"; both the flat variables of their first editions and the arrays of the later ones.
+//! HSL manual: "Connect", "Proxy", "HELO", "MAIL FROM", "RCPT TO"; both the flat variables of their first editions and the arrays of the later ones.
 
 use postern_jit::resolve::{Arity, Environment, HostFunction, PredefinedVariable};
 
@@ -24,14 +24,32 @@ pub enum Variable {
     Context,
     /// `$messageid`.
     MessageId,
+    /// `$recipient`.
+    Recipient,
+    /// `$recipientdomain`.
+    RecipientDomain,
+    /// `$recipientlocalpart`.
+    RecipientLocalPart,
+    /// `$recipientparams`.
+    RecipientParams,
     /// `$saslauthed`.
     SaslAuthed,
     /// `$saslusername`.
     SaslUsername,
+    /// `$sender`.
+    Sender,
+    /// `$senderdomain`.
+    SenderDomain,
     /// `$senderhelo`.
     SenderHelo,
+    /// `$senderhelotype`.
+    SenderHeloType,
     /// `$senderip`.
     SenderIp,
+    /// `$senderlocalpart`.
+    SenderLocalPart,
+    /// `$senderparams`.
+    SenderParams,
     /// `$senderport`.
     SenderPort,
     /// `$serverid`.
@@ -44,6 +62,8 @@ pub enum Variable {
     TlsStarted,
     /// `$transaction`.
     Transaction,
+    /// `$transportid`.
+    TransportId,
 }
 
 impl Variable {
@@ -56,16 +76,26 @@ impl Variable {
             Self::Connection => "connection",
             Self::Context => "context",
             Self::MessageId => "messageid",
+            Self::Recipient => "recipient",
+            Self::RecipientDomain => "recipientdomain",
+            Self::RecipientLocalPart => "recipientlocalpart",
+            Self::RecipientParams => "recipientparams",
             Self::SaslAuthed => "saslauthed",
             Self::SaslUsername => "saslusername",
+            Self::Sender => "sender",
+            Self::SenderDomain => "senderdomain",
             Self::SenderHelo => "senderhelo",
+            Self::SenderHeloType => "senderhelotype",
             Self::SenderIp => "senderip",
+            Self::SenderLocalPart => "senderlocalpart",
+            Self::SenderParams => "senderparams",
             Self::SenderPort => "senderport",
             Self::ServerId => "serverid",
             Self::ServerIp => "serverip",
             Self::ServerPort => "serverport",
             Self::TlsStarted => "tlsstarted",
             Self::Transaction => "transaction",
+            Self::TransportId => "transportid",
         }
     }
 
@@ -83,13 +113,15 @@ pub enum Function {
     Accept,
     /// `Defer([reason, [options]])`.
     Defer,
+    /// `GetExtensions()`, which returns.
+    GetExtensions,
     /// `Pass([options])`.
     Pass,
     /// `Reject([reason, [options]])`.
     Reject,
     /// `Reply([reason, [options]])`.
     Reply,
-    /// `SetSenderIP(senderip)`, the only one that returns.
+    /// `SetSenderIP(senderip)`, which returns.
     SetSenderIp,
 }
 
@@ -100,6 +132,7 @@ impl Function {
         match self {
             Self::Accept => "Accept",
             Self::Defer => "Defer",
+            Self::GetExtensions => "GetExtensions",
             Self::Pass => "Pass",
             Self::Reject => "Reject",
             Self::Reply => "Reply",
@@ -111,6 +144,7 @@ impl Function {
         match self {
             Self::Accept | Self::Pass => Arity::between(0, 1),
             Self::Defer | Self::Reject | Self::Reply => Arity::between(0, 2),
+            Self::GetExtensions => Arity::exactly(0),
             Self::SetSenderIp => Arity::exactly(1),
         }
     }
@@ -118,7 +152,7 @@ impl Function {
     /// Whether the script ends where it is called.
     #[must_use]
     pub const fn is_terminating(self) -> bool {
-        !matches!(self, Self::SetSenderIp)
+        !matches!(self, Self::GetExtensions | Self::SetSenderIp)
     }
 }
 
@@ -155,6 +189,9 @@ impl Hook {
                 Variable::Connection,
                 Variable::Transaction,
             ],
+            Self::Helo => &HELO_VARIABLES,
+            Self::MailFrom => &MAIL_FROM_VARIABLES,
+            Self::RcptTo => &RCPT_TO_VARIABLES,
         }
     }
 
@@ -169,11 +206,19 @@ impl Hook {
                 Function::SetSenderIp,
             ],
             Self::Proxy => &[Function::Pass, Function::Reply],
+            Self::Helo => &[
+                Function::Accept,
+                Function::Reject,
+                Function::Defer,
+                Function::GetExtensions,
+            ],
+            Self::MailFrom | Self::RcptTo => &[Function::Accept, Function::Reject, Function::Defer],
         }
     }
 
     /// The function with this index.
-    pub(super) fn function(self, index: usize) -> Option<Function> {
+    #[must_use]
+    pub fn function(self, index: usize) -> Option<Function> {
         self.functions().get(index).copied()
     }
 
@@ -223,6 +268,67 @@ fn elsewhere(here: Option<Hook>) -> Vec<(String, String)> {
         })
         .collect()
 }
+
+/// Those of `helo`.
+const HELO_VARIABLES: [Variable; 14] = [
+    Variable::SenderHelo,
+    Variable::SenderHeloType,
+    Variable::SenderIp,
+    Variable::SenderPort,
+    Variable::ServerIp,
+    Variable::ServerPort,
+    Variable::ServerId,
+    Variable::TlsStarted,
+    Variable::SaslAuthed,
+    Variable::SaslUsername,
+    Variable::Context,
+    Variable::Arguments,
+    Variable::Connection,
+    Variable::Transaction,
+];
+
+/// Those of `mailfrom`.
+const MAIL_FROM_VARIABLES: [Variable; 17] = [
+    Variable::Sender,
+    Variable::SenderLocalPart,
+    Variable::SenderDomain,
+    Variable::SenderParams,
+    Variable::SenderIp,
+    Variable::SenderPort,
+    Variable::ServerIp,
+    Variable::ServerPort,
+    Variable::ServerId,
+    Variable::SenderHelo,
+    Variable::TlsStarted,
+    Variable::SaslAuthed,
+    Variable::SaslUsername,
+    Variable::Context,
+    Variable::Arguments,
+    Variable::Connection,
+    Variable::Transaction,
+];
+
+/// Those of `rcptto`.
+const RCPT_TO_VARIABLES: [Variable; 18] = [
+    Variable::Recipient,
+    Variable::RecipientLocalPart,
+    Variable::RecipientDomain,
+    Variable::RecipientParams,
+    Variable::TransportId,
+    Variable::SenderIp,
+    Variable::SenderPort,
+    Variable::ServerIp,
+    Variable::ServerPort,
+    Variable::ServerId,
+    Variable::SenderHelo,
+    Variable::TlsStarted,
+    Variable::SaslAuthed,
+    Variable::SaslUsername,
+    Variable::Context,
+    Variable::Arguments,
+    Variable::Connection,
+    Variable::Transaction,
+];
 
 #[cfg(test)]
 mod tests {

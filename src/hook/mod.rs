@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! facts of the connection --> variables --> script --> outcome --> action --> what the pump does
-//!                             (inputs)      (run)                  (connect, proxy)
+//!                             (inputs)      (run)                  (connect, proxy, helo, mailfrom, rcptto)
 //! ```
 //!
 //! In: facts, a script instance of the shard. Out: one action per call; a script error or an implicit end becomes the
@@ -14,14 +14,21 @@
 //! | --- | --- | --- | --- |
 //! | `connect` | before the greeting | `Defer()` | `Accept()` |
 //! | `proxy` | per command line, before it is parsed | `Reply` with a generic 421 | `Pass()` |
+//! | `helo` | HELO and EHLO, before they are answered | `Defer()` | `Accept()` |
+//! | `mailfrom` | MAIL that the session would accept | `Defer()` | `Accept()` |
+//! | `rcptto` | RCPT that the session would accept | `Defer()` | `Accept()` |
 //!
-//! HSL manual: "Connect", "Proxy". Reading order: `environment.rs`, `variables.rs`, `run.rs`, `arguments.rs`,
-//! `connect.rs`, `proxy.rs`.
+//! HSL manual: "Connect", "Proxy", "HELO", "MAIL FROM", "RCPT TO". Reading order: `environment.rs`, `variables.rs`,
+//! `run.rs`, `arguments.rs`, `connect.rs`, `proxy.rs`, `command.rs`, `helo.rs`, `mailfrom.rs`, `rcptto.rs`.
 
 mod arguments;
+mod command;
 pub mod connect;
 mod environment;
+pub mod helo;
+pub mod mailfrom;
 pub mod proxy;
+pub mod rcptto;
 mod run;
 mod variables;
 
@@ -36,6 +43,7 @@ use postern_jit::script::Script;
 use postern_jit::source::{SourceMap, Span};
 
 pub use arguments::ScriptedReply;
+pub use command::{CommandAction, Refusal};
 pub use environment::{Function, Variable, core_environment};
 pub use run::{Run, Turn};
 pub use variables::{Facts, StoredContext};
@@ -47,11 +55,23 @@ pub enum Hook {
     Connect,
     /// Before a command line is parsed.
     Proxy,
+    /// Before HELO or EHLO is answered.
+    Helo,
+    /// Before MAIL is answered.
+    MailFrom,
+    /// Before RCPT is answered.
+    RcptTo,
 }
 
 impl Hook {
     /// Every hook, in the order of a session.
-    pub const ALL: [Self; 2] = [Self::Connect, Self::Proxy];
+    pub const ALL: [Self; 5] = [
+        Self::Connect,
+        Self::Proxy,
+        Self::Helo,
+        Self::MailFrom,
+        Self::RcptTo,
+    ];
 
     /// Its name in configuration, log and command line.
     #[must_use]
@@ -59,6 +79,9 @@ impl Hook {
         match self {
             Self::Connect => "connect",
             Self::Proxy => "proxy",
+            Self::Helo => "helo",
+            Self::MailFrom => "mailfrom",
+            Self::RcptTo => "rcptto",
         }
     }
 
@@ -118,6 +141,12 @@ pub struct HookScripts {
     pub connect: Option<HookScript>,
     /// Of [`Hook::Proxy`].
     pub proxy: Option<HookScript>,
+    /// Of [`Hook::Helo`].
+    pub helo: Option<HookScript>,
+    /// Of [`Hook::MailFrom`].
+    pub mailfrom: Option<HookScript>,
+    /// Of [`Hook::RcptTo`].
+    pub rcptto: Option<HookScript>,
     /// What each execution may use.
     pub budget: Budget,
 }
@@ -138,9 +167,28 @@ pub struct Hooks {
     pub connect: Option<Rc<HookInstance>>,
     /// Of [`Hook::Proxy`].
     pub proxy: Option<Rc<HookInstance>>,
+    /// Of [`Hook::Helo`].
+    pub helo: Option<Rc<HookInstance>>,
+    /// Of [`Hook::MailFrom`].
+    pub mailfrom: Option<Rc<HookInstance>>,
+    /// Of [`Hook::RcptTo`].
+    pub rcptto: Option<Rc<HookInstance>>,
 }
 
 impl Hooks {
+    /// The script of a hook, if there is one.
+    #[must_use]
+    pub fn of(&self, hook: Hook) -> Option<&Rc<HookInstance>> {
+        let instance = match hook {
+            Hook::Connect => &self.connect,
+            Hook::Proxy => &self.proxy,
+            Hook::Helo => &self.helo,
+            Hook::MailFrom => &self.mailfrom,
+            Hook::RcptTo => &self.rcptto,
+        };
+        instance.as_ref()
+    }
+
     /// The scripts on this thread.
     ///
     /// # Errors
@@ -156,6 +204,9 @@ impl Hooks {
         Ok(Self {
             connect: instance(&scripts.connect)?,
             proxy: instance(&scripts.proxy)?,
+            helo: instance(&scripts.helo)?,
+            mailfrom: instance(&scripts.mailfrom)?,
+            rcptto: instance(&scripts.rcptto)?,
         })
     }
 }

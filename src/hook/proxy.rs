@@ -93,6 +93,7 @@ fn decode(function: Option<Function>, values: &[Portable]) -> Result<Action, Err
         Some(
             Function::Accept
             | Function::Defer
+            | Function::GetExtensions
             | Function::Pass
             | Function::Reject
             | Function::SetSenderIp,

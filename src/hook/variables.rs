@@ -8,7 +8,7 @@
 //! `$context` is bound to the connection. Functions and objects in it mean something only to the script that made them:
 //! Deviation: another script of the connection that reads such a `$context` fails when it starts.
 //!
-//! HSL manual: "Connect", "Proxy", "var_transaction"; RFC 5321 §2.3.11 (local-part and domain).
+//! HSL manual: "Connect", "Proxy", "HELO", "MAIL FROM", "RCPT TO", "var_transaction"; RFC 5321 §2.3.11 (local-part and domain).
 
 use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
@@ -20,7 +20,7 @@ use postern_jit::runtime::portable::{PortableKey, Snapshot};
 use postern_jit::runtime::{Kind, Portable};
 use smallvec::SmallVec;
 
-use super::{Hook, HookInstance, Variable};
+use super::{Hook, HookInstance, Variable, helo};
 use crate::smtp::session::{
     Address, ClientCertificate, HeloVerb, Session, Tls, Transaction, TransactionId,
 };
@@ -54,7 +54,7 @@ pub struct StoredContext {
 }
 
 /// The inputs of one execution, by index.
-pub(super) struct Inputs<'c>(SmallVec<[Prepared<'c>; 16]>);
+pub(super) struct Inputs<'c>(SmallVec<[Prepared<'c>; 20]>);
 
 /// One input, with the memory that it needs.
 enum Prepared<'c> {
@@ -130,7 +130,7 @@ fn prepare<'c>(
     Ok(Prepared::Input(match variable {
         Variable::Arguments => return Ok(Prepared::Data(arguments(hook, facts))),
         Variable::Connection => return Ok(Prepared::Data(connection(facts))),
-        Variable::Transaction => return Ok(Prepared::Data(transaction(facts))),
+        Variable::Transaction => return Ok(Prepared::Data(transaction(hook, facts))),
         Variable::SenderIp => return Ok(text(client.ip())),
         Variable::ServerIp => match server {
             Some(server) => return Ok(text(server.ip())),
@@ -146,6 +146,30 @@ fn prepare<'c>(
         Variable::SenderHelo => match facts.session.helo() {
             Some((_, domain)) => Input::String(domain),
             None => Input::None,
+        },
+        Variable::SenderHeloType => match facts.session.helo() {
+            Some((verb, _)) => Input::String(verb_name(verb).as_bytes()),
+            None => Input::None,
+        },
+        Variable::Sender | Variable::Recipient => match decided(hook, facts) {
+            Some(address) => return Ok(Prepared::Data(lowered(address))),
+            None => Input::None,
+        },
+        Variable::SenderLocalPart | Variable::RecipientLocalPart => match decided(hook, facts) {
+            Some(address) => Input::String(address.local_part()),
+            None => Input::None,
+        },
+        Variable::SenderDomain | Variable::RecipientDomain => match decided(hook, facts) {
+            Some(address) => Input::String(address.domain().unwrap_or_default()),
+            None => Input::None,
+        },
+        Variable::SenderParams | Variable::RecipientParams => match decided(hook, facts) {
+            Some(address) => return Ok(Prepared::Data(parameters(address))),
+            None => Input::None,
+        },
+        Variable::TransportId => match decided(hook, facts).map(|address| address.transport()) {
+            Some(transport) if !transport.is_empty() => Input::String(transport),
+            Some(_) | None => Input::None,
         },
         Variable::TlsStarted => Input::Boolean(facts.session.tls().is_some()),
         // AUTH does not exist yet, so that no session has it.
@@ -171,20 +195,63 @@ fn arguments(hook: Hook, facts: &Facts<'_>) -> Portable {
     match hook {
         Hook::Connect => Portable::Array(ends(facts)),
         Hook::Proxy => Portable::Array(vec![field("command", Portable::string(facts.command))]),
+        Hook::Helo => {
+            let mut fields = client_name(facts);
+            let offered = facts.session.offered();
+            fields.push(field("extensions", helo::extension_list(offered)));
+            Portable::Array(fields)
+        }
+        Hook::MailFrom | Hook::RcptTo => {
+            let whole = match hook {
+                Hook::MailFrom => "sender",
+                _ => "recipient",
+            };
+            let Some(address) = decided(hook, facts) else {
+                return Portable::Array(Vec::new());
+            };
+            let mut fields = vec![
+                field(whole, lowered(address)),
+                field("address", parts(address)),
+                field("params", parameters(address)),
+            ];
+            fields.extend(transport(address));
+            Portable::Array(fields)
+        }
+    }
+}
+
+/// The address that the command of a hook names.
+fn decided<'c>(hook: Hook, facts: &Facts<'c>) -> Option<Address<'c>> {
+    let transaction = facts.session.transaction()?;
+    match hook {
+        Hook::MailFrom => Some(transaction.reverse_path()),
+        Hook::RcptTo => transaction.last_recipient(),
+        Hook::Connect | Hook::Proxy | Hook::Helo => None,
+    }
+}
+
+/// What the client called itself, and how.
+fn client_name(facts: &Facts<'_>) -> Vec<(PortableKey, Portable)> {
+    let Some((verb, domain)) = facts.session.helo() else {
+        return Vec::new();
+    };
+    vec![
+        field("verb", Portable::string(verb_name(verb))),
+        field("host", Portable::string(domain)),
+    ]
+}
+
+const fn verb_name(verb: HeloVerb) -> &'static str {
+    match verb {
+        HeloVerb::Helo => "HELO",
+        HeloVerb::Ehlo => "EHLO",
     }
 }
 
 fn connection(facts: &Facts<'_>) -> Portable {
     let mut fields = ends(facts);
-    if let Some((verb, domain)) = facts.session.helo() {
-        let verb = match verb {
-            HeloVerb::Helo => "HELO",
-            HeloVerb::Ehlo => "EHLO",
-        };
-        let helo = vec![
-            field("verb", Portable::string(verb)),
-            field("host", Portable::string(domain)),
-        ];
+    let helo = client_name(facts);
+    if !helo.is_empty() {
         fields.push(field("helo", Portable::Array(helo)));
     }
     if let Some(tls) = facts.session.tls() {
@@ -246,54 +313,98 @@ fn ends(facts: &Facts<'_>) -> Vec<(PortableKey, Portable)> {
     fields
 }
 
-fn transaction(facts: &Facts<'_>) -> Portable {
+fn transaction(hook: Hook, facts: &Facts<'_>) -> Portable {
     let mut fields = Vec::new();
     if let Some(id) = facts.transaction_id {
         fields.push(field("id", Portable::string(id.as_octets())));
     }
     if let Some(transaction) = facts.session.transaction() {
-        envelope(transaction, &mut fields);
+        let recipients_count = transaction.recipients_count();
+        // What is being decided about is no part of it yet.
+        let recipients_count = match hook {
+            Hook::Connect | Hook::Proxy => recipients_count,
+            Hook::RcptTo => recipients_count.saturating_sub(1),
+            Hook::Helo | Hook::MailFrom => return Portable::Array(fields),
+        };
+        envelope(transaction, recipients_count, &mut fields);
     }
     Portable::Array(fields)
 }
 
-fn envelope(transaction: &Transaction, fields: &mut Vec<(PortableKey, Portable)>) {
+/// Reverse-path and recipients, with the names of both editions of the manual.
+fn envelope(
+    transaction: &Transaction,
+    recipients_count: usize,
+    fields: &mut Vec<(PortableKey, Portable)>,
+) {
+    let sender = transaction.reverse_path();
     let names = ["sender", "senderlocalpart", "senderdomain", "senderparams"];
-    fields.extend(address_fields(names, transaction.reverse_path()));
+    fields.extend(address_fields(names, sender));
+    fields.push(field("senderaddress", parts(sender)));
     let names = [
         "recipient",
         "recipientlocalpart",
         "recipientdomain",
         "recipientparams",
     ];
-    let recipients = transaction.recipients().enumerate().map(|(index, path)| {
+    let recipients = transaction.recipients().take(recipients_count).enumerate();
+    let recipients = recipients.map(|(index, recipient)| {
         let key = PortableKey::Integer(i64::try_from(index).unwrap_or(i64::MAX));
-        let recipient = address_fields(names, path);
-        (key, Portable::Array(recipient.into_iter().collect()))
+        let mut fields = Vec::from(address_fields(names, recipient));
+        fields.push(field("address", parts(recipient)));
+        fields.push(field("params", parameters(recipient)));
+        fields.extend(transport(recipient));
+        (key, Portable::Array(fields))
     });
     fields.push(field("recipients", Portable::Array(recipients.collect())));
 }
 
 /// An address in lower case, its parts as sent, its parameters.
 fn address_fields(names: [&str; 4], address: Address<'_>) -> [(PortableKey, Portable); 4] {
+    let [whole, local_part, domain, params] = names;
+    let (local_part_value, domain_value) = part_values(address);
+    [
+        field(whole, lowered(address)),
+        field(local_part, local_part_value),
+        field(domain, domain_value),
+        field(params, parameters(address)),
+    ]
+}
+
+fn lowered(address: Address<'_>) -> Portable {
+    Portable::string(address.as_octets().to_ascii_lowercase())
+}
+
+fn part_values(address: Address<'_>) -> (Portable, Portable) {
+    let domain = address.domain().unwrap_or_default();
+    (
+        Portable::string(address.local_part()),
+        Portable::string(domain),
+    )
+}
+
+/// Local part and domain as sent.
+fn parts(address: Address<'_>) -> Portable {
+    let (local_part, domain) = part_values(address);
+    Portable::Array(vec![
+        field("localpart", local_part),
+        field("domain", domain),
+    ])
+}
+
+/// Keywords in upper case, values as sent; one without a value has an empty string.
+fn parameters(address: Address<'_>) -> Portable {
     let parameters = address.parameters().map(|(keyword, value)| {
-        // A keyword without a value is an empty string.
         let value = Portable::string(value.unwrap_or_default());
         (PortableKey::String(keyword.into()), value)
     });
-    let [whole, local_part, domain, params] = names;
-    [
-        field(
-            whole,
-            Portable::string(address.as_octets().to_ascii_lowercase()),
-        ),
-        field(local_part, Portable::string(address.local_part())),
-        field(
-            domain,
-            Portable::string(address.domain().unwrap_or_default()),
-        ),
-        field(params, Portable::Array(parameters.collect())),
-    ]
+    Portable::Array(parameters.collect())
+}
+
+/// Its transport, if a script has named one.
+fn transport(address: Address<'_>) -> Option<(PortableKey, Portable)> {
+    let transport = address.transport();
+    (!transport.is_empty()).then(|| field("transportid", Portable::string(transport)))
 }
 
 fn field(name: &str, value: Portable) -> (PortableKey, Portable) {

@@ -34,6 +34,8 @@ pub struct Counters {
     pub connections: Counter,
     /// Connections refused by a limit, or because no descriptor was left.
     pub connections_refused: Counter,
+    /// Commands that a script has refused, for now or for good.
+    pub commands_refused: Counter,
     /// Connections closed because the client took too long.
     pub timeouts: Counter,
     /// TLS handshakes completed.
@@ -54,6 +56,7 @@ impl Counters {
         [
             ("connections", &self.connections),
             ("connections_refused", &self.connections_refused),
+            ("commands_refused", &self.commands_refused),
             ("timeouts", &self.timeouts),
             ("tls_handshakes", &self.tls_handshakes),
             ("tls_failures", &self.tls_failures),

@@ -115,12 +115,9 @@ impl Certificates {
     }
 
     /// The files, for whoever must know what stays readable.
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        let paths = self
-            .0
-            .iter()
-            .flat_map(|entry| [&entry.chain.path, &entry.key.path]);
-        paths.map(PathBuf::as_path)
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let files = self.0.iter().flat_map(|entry| [&entry.chain, &entry.key]);
+        files.map(|file| file.path.as_path())
     }
 }
 

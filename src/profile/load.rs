@@ -16,7 +16,7 @@ use super::cores::{Cores, CoresError};
 use super::diagnostic::{Diagnostic, SourceText};
 use super::server::{Surroundings, server};
 use super::source::{Report, Section, Spanned};
-use super::{Configuration, Profile};
+use super::{Configuration, Confine, Profile};
 
 /// The configuration of `postern serve` without `--config`. Every client of a loopback address is this machine, so
 /// that the per-client limit would only limit the operator's own tests.
@@ -38,6 +38,8 @@ pub struct Overrides {
     pub data_dir: Option<PathBuf>,
     /// `--listen`: replaces the addresses of the first profile.
     pub listen: Vec<SocketAddr>,
+    /// `--user`: replaces `engine.user`.
+    pub user: Option<String>,
 }
 
 /// Loads the file at `path`.
@@ -58,7 +60,9 @@ pub fn load_file(path: &Path, overrides: Overrides) -> Result<Configuration, Vec
         name: path.display().to_string(),
         text,
     };
-    load_text(&source, &directory, overrides)
+    let mut configuration = load_text(&source, &directory, overrides)?;
+    configuration.files.push(path.to_owned());
+    Ok(configuration)
 }
 
 /// Loads [`EMBEDDED_CONFIGURATION`].
@@ -140,7 +144,11 @@ pub fn load_text(
     Ok(Configuration {
         cores: engine.cores,
         data_dir: engine.data_dir,
+        user: engine.user,
+        group: engine.group,
+        confine: engine.confine,
         scripts_directory,
+        files: certificates.paths().map(Path::to_owned).collect(),
         profiles: profiles.into_iter().map(Arc::new).collect(),
         certificates,
         warnings: report.warnings,
@@ -152,6 +160,9 @@ struct Engine {
     data_dir: PathBuf,
     hostname: String,
     listen: Vec<SocketAddr>,
+    user: Option<String>,
+    group: Option<String>,
+    confine: Confine,
 }
 
 fn engine(
@@ -169,6 +180,9 @@ fn engine(
     let cores = text("cores");
     let data_dir = text("data_dir").map(|path| directory.join(path.value));
     let hostname = text("hostname");
+    let user = text("user").map(|text| text.value);
+    let group = text("group").map(|text| text.value);
+    let confine = text("confine");
     if let Some(section) = section {
         section.finish(report);
     }
@@ -184,7 +198,20 @@ fn engine(
         }
         None => system_hostname(),
     };
+    let confine = confine.map_or_else(Confine::default, |text| match text.value.as_str() {
+        "auto" => Confine::Auto,
+        "off" => Confine::Off,
+        "required" => Confine::Required,
+        other => {
+            let message = format!("`{other}` is no value of `confine`");
+            report.error(text.span, message, "\"auto\", \"off\" or \"required\"");
+            Confine::Auto
+        }
+    });
     Engine {
+        user: overrides.user.or(user),
+        group,
+        confine,
         cores: cores_of(overrides.cores, cores, report),
         data_dir: overrides
             .data_dir

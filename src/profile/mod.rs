@@ -38,8 +38,16 @@ pub struct Configuration {
     pub cores: Cores,
     /// Where the engine keeps what it must not lose.
     pub data_dir: PathBuf,
+    /// Who the process becomes before it serves, by name or number; without it, it stays who it is.
+    pub user: Option<String>,
+    /// Its group, instead of the user's own.
+    pub group: Option<String>,
+    /// Whether the kernel is asked to confine the process to its files and ports.
+    pub confine: Confine,
     /// Where `include` and `import` of scripts resolve.
     pub scripts_directory: Option<PathBuf>,
+    /// Files that are not read for the last time here: the configuration itself, chains and keys of certificates.
+    pub files: Vec<PathBuf>,
     /// The server profiles in the order of the file; never empty.
     pub profiles: Vec<Arc<Profile>>,
     /// The certificates that profiles name.
@@ -89,6 +97,18 @@ pub enum EarlyTalker {
     Log,
     /// Do not even look.
     Ignore,
+}
+
+/// Whether the process is confined to its files and ports.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Confine {
+    /// As far as the kernel can.
+    #[default]
+    Auto,
+    /// Not at all; debuggers and core dumps are allowed too.
+    Off,
+    /// Or nothing is served.
+    Required,
 }
 
 /// Limits of one profile that hold outside the protocol. Times are milliseconds.

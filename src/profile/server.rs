@@ -19,7 +19,7 @@ use super::{
 };
 use crate::hook::{Budget, Hook, HookScript, HookScripts};
 use crate::limits;
-use crate::smtp::session::{AcceptDomains, SessionLimits, SessionOptions, StartTls};
+use crate::smtp::session::{AcceptDomains, Phase, Phases, SessionLimits, SessionOptions, StartTls};
 
 /// What a server table needs to know of the rest of the file.
 pub(super) struct Surroundings<'f> {
@@ -53,7 +53,15 @@ pub(super) fn server(
     let early_talker = early_talker(section, report);
     let listens_as_written = !surroundings.listen_is_replaced;
     let fixed_listen: &[SocketAddr] = if listens_as_written { &listen } else { &[] };
-    let [connect, proxy] = scripts(section, (&id, fixed_listen), surroundings, report);
+    let scripts = scripts(section, (&id, fixed_listen), surroundings, report);
+    let [connect, proxy, helo, mailfrom, rcptto] = scripts;
+    let asked = [
+        (Phase::Helo, &helo),
+        (Phase::Mail, &mailfrom),
+        (Phase::Rcpt, &rcptto),
+    ];
+    let asked = asked.into_iter().filter(|(_, script)| script.is_some());
+    let asks = asked.fold(Phases::default(), |asks, (phase, _)| asks.with(phase));
     let table = section.table("limits", report);
     let mut table = LimitTable { table, report };
     let session_limits = table.session();
@@ -62,6 +70,7 @@ pub(super) fn server(
     table.finish();
     let session = Arc::new(SessionOptions {
         accept_domains,
+        asks,
         start_tls: match &tls {
             Some(tls) if tls.begin == TlsBegin::OnRequest => StartTls::Offered,
             _ => StartTls::Absent,
@@ -80,6 +89,9 @@ pub(super) fn server(
         scripts: HookScripts {
             connect,
             proxy,
+            helo,
+            mailfrom,
+            rcptto,
             budget,
         },
         session,
@@ -367,9 +379,9 @@ fn scripts(
     server: (&str, &[SocketAddr]),
     surroundings: &Surroundings<'_>,
     report: &mut Report<'_>,
-) -> [Option<HookScript>; 2] {
+) -> [Option<HookScript>; Hook::ALL.len()] {
     let Some(mut table) = section.table("scripts", report) else {
-        return [None, None];
+        return Hook::ALL.map(|_| None);
     };
     let scripts = Hook::ALL.map(|hook| {
         let path = table.string(hook.name(), report)?;

@@ -107,8 +107,8 @@ fn check_io_uring() -> Result<(), Refusal> {
     ) {
         ("2", _) => "the sysctl kernel.io_uring_disabled is 2; set it to 0",
         ("1", _) => {
-            "the sysctl kernel.io_uring_disabled is 1; set it to 0, or run with CAP_SYS_ADMIN or in \
-             the group of kernel.io_uring_group"
+            "the sysctl kernel.io_uring_disabled is 1; set it to 0, or make the user a member of the group of \
+             kernel.io_uring_group (capabilities are given up before)"
         }
         (_, Some(rustix::io::Errno::NOSYS)) => "this kernel is built without io_uring",
         (_, Some(rustix::io::Errno::NOMEM)) => {

@@ -55,12 +55,24 @@ impl Extension {
         Self::XClient,
     ];
 
+    /// Extensions that are none without another one.
+    const NEEDED: [(Self, Self); 3] = [
+        (Self::BinaryMime, Self::Chunking),
+        (Self::BinaryMime, Self::EightBitMime),
+        (Self::SmtpUtf8, Self::EightBitMime),
+    ];
+
     /// Those that depend neither on the client nor on the channel.
-    const UNCONDITIONAL: [Self; 4] = [
+    const UNCONDITIONAL: [Self; 9] = [
         Self::Pipelining,
         Self::Size,
         Self::EightBitMime,
         Self::EnhancedStatusCodes,
+        Self::Chunking,
+        Self::BinaryMime,
+        Self::SmtpUtf8,
+        Self::Dsn,
+        Self::Limits,
     ];
 
     /// The EHLO keyword.
@@ -240,6 +252,29 @@ impl Extensions {
         Self {
             bits: self.bits & !extension.bit(),
             ..self
+        }
+    }
+
+    /// Those that are in `wanted` too, with the parameters they have here; AUTH with the mechanisms in both. What another
+    /// one needs that is not in both goes with it (RFC 3030 §3, RFC 6531 §3.1).
+    #[must_use]
+    pub fn narrowed_to(self, wanted: Self) -> Self {
+        let mechanisms = self.mechanisms.iter();
+        let mechanisms = mechanisms.filter(|mechanism| wanted.mechanisms.has(*mechanism));
+        let mechanisms = mechanisms.fold(Mechanisms::default(), Mechanisms::with);
+        let mut both = Self {
+            bits: self.bits & wanted.bits,
+            ..self
+        };
+        for (extension, needed) in Extension::NEEDED {
+            if !both.offers(needed) {
+                both = both.without(extension);
+            }
+        }
+        if both.offers(Extension::Auth) {
+            both.without(Extension::Auth).with_auth(mechanisms)
+        } else {
+            both
         }
     }
 

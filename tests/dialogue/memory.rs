@@ -10,9 +10,11 @@ use std::sync::Arc;
 use postern::limits;
 use postern::smtp::command::{Command, ForeignProtocol, SyntaxError};
 use postern::smtp::line::{LineScanner, Scan};
-use postern::smtp::mail_data::{MailDataReader, Trace};
+use postern::smtp::mail_data::{ChunkReader, ContentKind, MailDataError, MailDataReader, Trace};
 use postern::smtp::reply::Replies;
-use postern::smtp::session::{ClientFacts, MailDataOutcome, Session, Step, TransactionId};
+use postern::smtp::session::{
+    ChunkFate, ClientFacts, MailDataOutcome, Session, Step, TransactionId,
+};
 
 use super::profile::{Destination, Profile, profile};
 use super::script::{Claim, Dialogue, Event};
@@ -39,6 +41,8 @@ pub(crate) struct Server {
     session: Session,
     scanner: LineScanner,
     reader: Option<MailDataReader>,
+    chunks: Option<ChunkReader>,
+    in_chunk: bool,
     replies: Replies,
     received: Vec<u8>,
     first: bool,
@@ -71,6 +75,8 @@ impl Server {
             session: Session::new(Arc::new(profile.options), client),
             scanner: LineScanner::new(),
             reader: None,
+            chunks: None,
+            in_chunk: false,
             replies: Replies::new(),
             received: Vec::new(),
             first: true,
@@ -121,6 +127,8 @@ impl Server {
             let received = std::mem::take(&mut self.received);
             let consumed = if self.reader.is_some() {
                 self.read_mail_data(&received)
+            } else if self.in_chunk {
+                self.read_chunk(&received)
             } else {
                 self.answer_line(&received)
             };
@@ -165,6 +173,7 @@ impl Server {
         match self.session.step(line, &mut self.replies) {
             // Nobody decides here.
             Step::Continue | Step::Decide(_) => {}
+            Step::ReceiveChunk => self.begin_chunk(),
             Step::ReceiveMailData => {
                 self.content.clear();
                 self.reader = Some(self.session.mail_data_reader());
@@ -185,26 +194,75 @@ impl Server {
         self.content.extend_from_slice(read.content);
         if let Some(verdict) = read.end {
             self.reader = None;
-            let outcome = match (verdict, self.destination) {
-                (Err(error), _) => MailDataOutcome::Refused(error),
-                (Ok(_), Destination::Fails) => MailDataOutcome::TemporaryFailure,
-                (Ok(octets), Destination::Stores) => {
-                    assert_eq!(
-                        octets,
-                        self.content.len() as u64,
-                        "the reader counts the content"
-                    );
-                    self.store();
-                    MailDataOutcome::Stored
-                }
-            };
-            if self.session.mail_data_finished(outcome, &mut self.replies) == Step::Close {
-                self.closed = true;
-            }
+            self.finish(verdict);
         }
         Consumed {
             octets: read.consumed,
             wants_more: read.consumed == received.len(),
+        }
+    }
+
+    /// Answers the end of mail data.
+    fn finish(&mut self, verdict: Result<u64, MailDataError>) {
+        let outcome = match (verdict, self.destination) {
+            (Err(error), _) => MailDataOutcome::Refused(error),
+            (Ok(_), Destination::Fails) => MailDataOutcome::TemporaryFailure,
+            (Ok(octets), Destination::Stores) => {
+                assert_eq!(
+                    octets,
+                    self.content.len() as u64,
+                    "the reader counts the content"
+                );
+                self.store();
+                MailDataOutcome::Stored
+            }
+        };
+        if self.session.mail_data_finished(outcome, &mut self.replies) == Step::Close {
+            self.closed = true;
+        }
+    }
+
+    fn begin_chunk(&mut self) {
+        let chunk = self.session.coming_chunk().expect("a chunk comes");
+        if let ChunkFate::Taken { is_first: true, .. } = chunk.fate {
+            self.content.clear();
+            self.chunks = Some(self.session.chunk_reader());
+        }
+        if let ChunkFate::Skipped(_) = chunk.fate {
+            self.chunks = Some(ChunkReader::new(0, 0, ContentKind::Binary));
+        }
+        let reader = self.chunks.as_mut().expect("chunks have a reader");
+        reader.begin(chunk.octets);
+        self.in_chunk = true;
+    }
+
+    fn read_chunk(&mut self, received: &[u8]) -> Consumed {
+        let reader = self.chunks.as_mut().expect("chunks have a reader");
+        let read = reader.read(received);
+        self.content.extend_from_slice(read.content);
+        let (consumed, end) = (read.consumed, read.end);
+        if let Some(verdict) = end {
+            self.in_chunk = false;
+            let chunk = self.session.coming_chunk().expect("a chunk has come");
+            let step = match chunk.fate {
+                ChunkFate::Skipped(refusal) => {
+                    self.session.chunk_skipped(refusal, &mut self.replies)
+                }
+                ChunkFate::Taken { is_last: true, .. } => {
+                    let verdict = reader.finish();
+                    self.finish(verdict);
+                    Step::Continue
+                }
+                ChunkFate::Taken { is_last: false, .. } => {
+                    let outcome = verdict.map(|_| ());
+                    self.session.chunk_received(outcome, &mut self.replies)
+                }
+            };
+            self.closed |= step == Step::Close;
+        }
+        Consumed {
+            octets: consumed,
+            wants_more: end.is_none(),
         }
     }
 

@@ -4,9 +4,10 @@
 //! the same each time. `script` parses, `profile` says what the names of profiles mean, `memory`
 //! plays without a network.
 
-mod memory;
+pub(crate) mod memory;
 pub(crate) mod profile;
 pub(crate) mod script;
+#[cfg(test)]
 mod segmentation;
 
 use std::fs;

@@ -24,8 +24,8 @@ pub(crate) enum Destination {
     Fails,
 }
 
-/// The profile of this name: `plain`, `small` (every limit is low), `sink` (every domain), `relay`
-/// (clients may send to any domain), `failing` (nothing can be stored).
+/// The profile of this name: `plain`, `small` (every limit is low), `sink` (every domain),
+/// `international` (a domain that is not ASCII), `relay` (clients may send to any domain), `failing` (nothing can be stored).
 pub(crate) fn profile(name: &str) -> Option<Profile> {
     let mut profile = Profile {
         options: SessionOptions {
@@ -50,6 +50,9 @@ pub(crate) fn profile(name: &str) -> Option<Profile> {
                 idle_commands_max: 5,
                 received_headers_max: 100,
             }
+        }
+        "international" => {
+            profile.options.accept_domains = domains(&["xn--bcher-kva.example"]);
         }
         "sink" => profile.options.accept_domains = domains(&["*"]),
         "relay" => profile.relay = Relay::Allowed,

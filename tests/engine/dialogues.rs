@@ -153,6 +153,7 @@ pub(crate) fn dialogues(folder: &str) -> Vec<Dialogue> {
 fn started(tls: &str, profile: &str) -> Server {
     let domains = match profile {
         "sink" => "accept_domains = [\"*\"]",
+        "international" => "accept_domains = [\"xn--bcher-kva.example\"]",
         _ => "accept_domains = [\"example.org\", \"*.example.net\"]",
     };
     let relay = if profile == "relay" {
@@ -176,7 +177,7 @@ fn started(tls: &str, profile: &str) -> Server {
     let server = format!("{}{CERTIFICATE}", configuration(&server, limits));
     let server = Server::start_in(directory, &server);
     match profile {
-        "plain" | "small" | "sink" | "relay" => {}
+        "plain" | "small" | "sink" | "international" | "relay" => {}
         // Without its directory no file can be made.
         "failing" => fs::remove_dir(server.path("mail/tmp")).expect("it is empty"),
         other => panic!("no server is known for the profile `{other}`"),
@@ -340,7 +341,10 @@ impl Player<'_> {
             && let Some((front, rest)) = text.split_once(" (TLSv1.3 ")
             && let Some((_, rest)) = rest.split_once(" bits)")
         {
-            text = format!("{}{rest}", front.replace("with ESMTPS", "with ESMTP"));
+            // The S that says so, but for the one of HELO, which says nothing.
+            let plain = front.to_owned();
+            let front = front.strip_suffix("PS").map(|front| format!("{front}P"));
+            text = format!("{}{rest}", front.unwrap_or(plain));
         }
         let ids = self.ids.iter().enumerate();
         ids.fold(text, |text, (index, id)| {

@@ -6,10 +6,12 @@
 pub(crate) mod channel;
 mod configuration;
 mod delivery;
+mod deployment;
 mod descriptors;
 pub(crate) mod dialogues;
 mod limits;
 mod log;
+pub(crate) mod privilege;
 pub(crate) mod server;
 mod stopping;
 mod tls;

@@ -195,11 +195,20 @@ fn count_of(path: &Path) -> u64 {
         .unwrap_or_else(|| panic!("strange name {name}"))
 }
 
+/// How the lines of the trace header begin.
+const TRACE_FIELDS: [&str; 5] = [
+    "Return-Path:",
+    "X-Original-To:",
+    "Received:",
+    "X-Envelope-Parameters:",
+    " ",
+];
+
 /// The content of a stored message, without the trace header fields in front.
 pub(crate) fn content(message: &[u8]) -> &[u8] {
     let mut rest = message;
     loop {
-        let is_trace = ["Return-Path:", "X-Original-To:", "Received:", " "]
+        let is_trace = TRACE_FIELDS
             .iter()
             .any(|start| rest.starts_with(start.as_bytes()));
         let Some(end) = rest
@@ -249,6 +258,14 @@ impl Client {
     /// What its octets travel through.
     pub(crate) fn channel(&mut self) -> &mut Channel {
         self.received.get_mut()
+    }
+
+    /// Connects to a server that may be gone or about to go.
+    pub(crate) fn try_connect(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
+        stream.set_nodelay(true).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        Some(Self::over(Channel::Plain(stream)))
     }
 
     /// A second client of the same connection in plain text, for another thread to read with.

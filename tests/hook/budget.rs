@@ -129,3 +129,18 @@ fn a_stopping_server_does_not_wait_for_ever() {
     assert!(server.wait().success());
     client.expect("421 ");
 }
+
+#[test]
+fn an_endless_script_of_a_command_defers_it() {
+    let server = Server::start(&with_scripts("endless", "script_cpu_ms_max = 200"));
+    let mut client = server.greeted();
+    client.say("HELO client.example");
+    client.expect("250 ");
+    client.say("MAIL FROM:<a@client.example>\r\nNOOP");
+    client.expect("250 2.1.0 ");
+    client.expect("250 2.0.0 ");
+    client.say("RCPT TO:<loop@example.org>\r\nRCPT TO:<b@example.org>");
+    client.expect("450 4.3.0 ");
+    client.expect("250 2.1.5 ");
+    assert!(log_of(server).contains("script exceeds 200 ms of CPU"));
+}

@@ -84,6 +84,39 @@ fn actions_are_one_line_of_json() {
             "Reply(\"x\", [\"disconnect\" => true]);",
             "{\"action\":\"reply\",\"code\":250,\"reason\":[\"x\"],\"disconnect\":true,\"next\":false}",
         ),
+        ("helo", "", "{\"action\":\"accept\"}"),
+        (
+            "helo",
+            "Accept([\"extensions\" => GetExtensions()[0:2] + [\"X\"], \"reason\" => \"hi\", \"host\" => \"a.b\"]);",
+            "{\"action\":\"accept\",\"extensions\":[\"PIPELINING\",\"SIZE 67108864\",\"X\"],\"reason\":[\"hi\"],\"senderhelo\":\"a.b\"}",
+        ),
+        (
+            "helo",
+            "Reject(\"x\", [\"disconnect\" => true]);",
+            "{\"action\":\"reject\",\"code\":554,\"reason\":[\"x\"],\"disconnect\":true}",
+        ),
+        ("mailfrom", "", "{\"action\":\"accept\"}"),
+        (
+            "mailfrom",
+            "Accept([\"sender\" => [\"a\", \"b\"], \"reply_codes\" => [\"enhanced\" => [2, 1, 0]]]);",
+            "{\"action\":\"accept\",\"code\":250,\"enhanced\":[2,1,0],\"sender\":\"a@b\"}",
+        ),
+        (
+            "mailfrom",
+            "Defer();",
+            "{\"action\":\"defer\",\"code\":450,\"disconnect\":false}",
+        ),
+        ("rcptto", "", "{\"action\":\"accept\"}"),
+        (
+            "rcptto",
+            "Accept([\"recipient\" => \"a@b\", \"transportid\" => \"mx\", \"reason\" => \"ok\"]);",
+            "{\"action\":\"accept\",\"code\":250,\"reason\":[\"ok\"],\"recipient\":\"a@b\",\"transportid\":\"mx\"}",
+        ),
+        (
+            "rcptto",
+            "Reject();",
+            "{\"action\":\"reject\",\"code\":554,\"disconnect\":false}",
+        ),
     ];
     for (context, script, expected) in cases {
         let (status, stdout, stderr) = run(script, &["--context", context]);

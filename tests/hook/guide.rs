@@ -38,7 +38,8 @@ fn every_script_of_other_documents_compiles() {
         assert!(!scripts.is_empty(), "{document} shows scripts");
         for script in scripts {
             fs::write(directory.join("shown.hsl"), script).expect("the directory is writable");
-            let said = ["connect", "proxy"].map(|hook| {
+            let hooks = ["connect", "proxy", "helo", "mailfrom", "rcptto"];
+            let said = hooks.map(|hook| {
                 let check = format!("postern check --context {hook} shown.hsl");
                 run(&directory, &check).replacen(&format!("$ {check}\n"), "", 1)
             });

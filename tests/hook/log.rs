@@ -80,3 +80,98 @@ fn limits_count_a_renamed_client_under_its_new_address() {
     }
     assert!(log_of(server).contains("client=192.168.1.11:"));
 }
+
+#[test]
+fn an_error_in_each_hook_of_a_command_is_one_line_with_its_place() {
+    let server = Server::start(&with_scripts("envelope", ""));
+    let mut client = server.greeted();
+    for (command, reply) in [
+        ("HELO client.example", "250 "),
+        ("MAIL FROM:<wrong@client.example>", "450 4.3.0 "),
+        ("MAIL FROM:<three@client.example>", "450 4.3.0 "),
+        ("MAIL FROM:<a@client.example>", "250 "),
+        ("RCPT TO:<wrong@example.org>", "450 4.3.0 "),
+        ("QUIT", "221 "),
+    ] {
+        client.say(command);
+        client.expect(reply);
+    }
+    let log = log_of(server);
+    let lines = log
+        .lines()
+        .filter(|line| line.contains("event=script_error"));
+    let lines: Vec<&str> = lines.collect();
+    let [sender, options, recipient] = lines.as_slice() else {
+        panic!("one line for one error: {log}");
+    };
+    assert!(
+        sender.contains("hook=mailfrom ") && sender.contains("envelope/mailfrom.hsl:23:"),
+        "{sender}"
+    );
+    let message =
+        "Accept(): argument \\\"sender\\\" must be a string or an array of localpart and domain";
+    assert!(options.contains(message), "{options}");
+    assert!(recipient.contains("hook=rcptto "), "{recipient}");
+}
+
+#[test]
+fn refusals_of_scripts_are_counted_and_logged_and_not_without_end() {
+    let limits = "errors_per_connection_max = 5";
+    let server = Server::start(&with_scripts("envelope", limits));
+    let mut client = server.greeted();
+    client.say("HELO client.example");
+    client.expect("250 ");
+    client.say("MAIL FROM:<Reject@client.example>");
+    client.expect("250 ");
+    for _ in 0..50 {
+        client.say("RCPT TO:<defer@example.org>");
+        client.expect("450 4.7.1 ");
+    }
+    client.say("RCPT TO:<nouser@example.org>");
+    client.expect("550 5.1.1 ");
+    client.say("QUIT");
+    client.expect("221 ");
+    let log = log_of(server);
+    let line = "event=command_refused";
+    let lines: Vec<&str> = log.lines().filter(|one| one.contains(line)).collect();
+    assert_eq!(lines.len(), 5, "{log}");
+    assert!(
+        lines[0].contains("hook=rcptto code=450 to=\"defer@example.org\""),
+        "{log}"
+    );
+    assert!(log.contains("commands_refused=51"), "{log}");
+}
+
+#[test]
+fn refusals_for_good_are_errors_of_the_client() {
+    let limits = "errors_per_connection_max = 3";
+    let server = Server::start(&with_scripts("envelope", limits));
+    let mut client = server.greeted();
+    client.say("HELO client.example");
+    client.expect("250 ");
+    for _ in 0..3 {
+        client.say("MAIL FROM:<reject@client.example>");
+        client.expect("554 5.7.1 ");
+    }
+    client.say("MAIL FROM:<reject@client.example>");
+    client.expect("421 4.7.0 More than 3 errors");
+    client.expect_close();
+}
+
+#[test]
+fn extensions_that_cannot_be_offered_are_named() {
+    let server = Server::start(&with_scripts("announce", ""));
+    let mut client = server.greeted();
+    client.say("EHLO withheld");
+    client.expect("250-mx.example.org greets withheld");
+    client.expect("250 XVERSION");
+    let log = log_of(server);
+    assert!(
+        log.contains("level=warning event=extensions_withheld"),
+        "{log}"
+    );
+    assert!(
+        log.contains("extensions=\"STARTTLS AUTH XCLIENT\""),
+        "{log}"
+    );
+}

@@ -1,7 +1,7 @@
 //! Scripts in the server, as clients and operators see them.
 //!
 //! In: the `.smtp` dialogues of this folder, played over TCP; each `profile:` is a folder with the scripts of that
-//! profile, `connect.hsl` and `proxy.hsl`. `budget.rs` looks at scripts that do not end, `common.rs` at what scripts of all
+//! profile, one per hook and called as it is. `budget.rs` looks at scripts that do not end, `common.rs` at what scripts of all
 //! shards share, `command.rs` at `postern run` and `postern check`, `guide.rs` at the sessions in the guide of the language,
 //! `load.rs` at scripts that do not compile, `log.rs` at what operators read, `policies.rs` at the policies of the examples.
 
@@ -80,7 +80,7 @@ fn with_scripts(profile: &str, limits: &str) -> String {
                       [server.scripts]\n"
         .to_owned();
     let mut count = 0;
-    for hook in ["connect", "proxy"] {
+    for hook in ["connect", "proxy", "helo", "mailfrom", "rcptto"] {
         let path = folder(profile).join(format!("{hook}.hsl"));
         if path.exists() {
             server.push_str(&format!("{hook} = \"{}\"\n", path.display()));

@@ -19,6 +19,7 @@ const WRAPPED: &[(&str, &[&str])] = &[
         ],
     ),
     ("io_uring", &["src/shard/placement.rs"]),
+    ("landlock", &["src/privilege/confine.rs"]),
     ("rustls", &["src/tls/", "loadgen/", "tests/engine/"]),
     ("x509_parser", &["src/tls/"]),
     ("rcgen", &["src/tls/", "loadgen/", "tests/engine/"]),
@@ -73,6 +74,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["limits", "smtp", "hook", "tls", "profile"],
     ),
     ("src/metrics/", &["metrics"]),
+    ("src/privilege/", &["privilege", "profile"]),
 ];
 
 #[test]

@@ -1,11 +1,13 @@
 //! Domains.
 //!
 //! In: octets that start with a domain. Out: [`Domain`] and the octets after it.
-//! Guarantees: labels of letters, digits and inner hyphens, 63 octets each, 255 in all; no dot at
+//! Guarantees: labels of letters, digits, inner hyphens and octets over 127, 63 octets each, 255 in all; no dot at
 //! either end.
 //! Does not: resolve, or accept underscores, which no host name of the mail system may have.
 //!
 //! RFC 5321 §4.1.2 (Domain, sub-domain, Let-dig, Ldh-str), RFC 1035 §2.3.4 (sizes).
+
+use std::borrow::Cow;
 
 use super::{AddressLiteral, PathError};
 use crate::limits;
@@ -34,6 +36,16 @@ impl<'line> Domain<'line> {
     }
 }
 
+/// The name in the form that DNS and configuration know, if it is one (RFC 5890 §2.3.2.1, A-labels).
+#[must_use]
+pub fn domain_in_ascii(name: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if name.is_ascii() {
+        return Some(Cow::Borrowed(name));
+    }
+    let ascii = idna::domain_to_ascii_cow(name, idna::AsciiDenyList::STD3).ok()?;
+    Some(Cow::Owned(ascii.into_owned().into_bytes()))
+}
+
 /// `Domain = sub-domain *("." sub-domain)`.
 ///
 /// # Errors
@@ -55,11 +67,10 @@ pub fn domain(octets: &[u8]) -> Result<(&[u8], &[u8]), PathError> {
 fn sub_domain(octets: &[u8]) -> Result<(&[u8], &[u8]), PathError> {
     let length = octets
         .iter()
-        .position(|octet| !octet.is_ascii_alphanumeric() && *octet != b'-')
+        .position(|octet| !octet.is_ascii_alphanumeric() && *octet != b'-' && octet.is_ascii())
         .unwrap_or(octets.len());
     let (label, rest) = octets.split_at(length);
     match (label, rest) {
-        (_, [0x80..=0xff, ..]) => Err(PathError::NotAscii),
         ([] | [b'-', ..] | [.., b'-'], _) => Err(PathError::Domain),
         _ if label.len() > limits::DOMAIN_LABEL_OCTETS_MAX => Err(PathError::DomainTooLong),
         _ => Ok((label, rest)),

@@ -159,7 +159,6 @@ fn atom(octets: &[u8]) -> Result<&[u8], PathError> {
     let is_other = |octet: &u8| ATEXT.get(usize::from(*octet)) != Some(&true);
     let length = octets.iter().position(is_other).unwrap_or(octets.len());
     match octets.split_at(length) {
-        (_, [0x80..=0xff, ..]) => Err(PathError::NotAscii),
         ([], _) => Err(PathError::LocalPart),
         (_, rest) => Ok(rest),
     }
@@ -177,16 +176,17 @@ fn quoted_string(octets: &[u8]) -> Result<(&[u8], &[u8]), PathError> {
                 return Ok(octets.split_at(octets.len() - after_quote.len()));
             }
             [b'\\', b' '..=b'~', after_pair @ ..] => after_pair,
-            [b' '..=b'[' | b']'..=b'~', after_octet @ ..] => after_octet,
-            [0x80..=0xff, ..] | [b'\\', 0x80..=0xff, ..] => return Err(PathError::NotAscii),
+            // UTF-8 is checked where the path ends; quoting what is not ASCII is for nobody (RFC 6531 §3.3).
+            [b' '..=b'[' | b']'..=b'~' | 0x80..=0xff, after_octet @ ..] => after_octet,
             _ => return Err(PathError::LocalPart),
         };
     }
 }
 
-/// `atext` of RFC 5322 §3.2.3.
+/// `atext` of RFC 5322 §3.2.3, and what may be UTF-8 (RFC 6531 §3.3).
 const fn is_atext(octet: u8) -> bool {
     octet.is_ascii_alphanumeric()
+        || !octet.is_ascii()
         || matches!(
             octet,
             b'!' | b'#'
@@ -289,18 +289,19 @@ mod tests {
         /// not.
         #[test]
         fn a_mailbox_found_in_noise_is_one(
-            octets in vec(prop::sample::select(b"aZ0.@\"\\ <>[]:,-_I4Pv6\xff".to_vec()), 0..24)
+            octets in vec(prop::sample::select(b"aZ0.@\"\\ <>[]:,-_I4Pv6\xc3\xa9".to_vec()), 0..24)
         ) {
             if let Ok((found, rest)) = mailbox(&octets) {
                 prop_assert_eq!(&[found.as_octets(), rest].concat(), &octets);
                 prop_assert_eq!(mailbox(found.as_octets()), Ok((found, &b""[..])));
-                prop_assert!(found.as_octets().iter().all(|octet| (b' '..=b'~').contains(octet)));
+                prop_assert!(found.as_octets().iter().all(|octet| matches!(octet, b' '..=b'~' | 0x80..)));
                 if let Domain::Name(name) = found.domain() {
                     prop_assert!(!name.is_empty() && !name.contains(&b' '));
                 }
                 let path = [b"<", found.as_octets(), b">"].concat();
-                prop_assert!(reverse_path(&path).is_ok());
-                prop_assert!(forward_path(&path).is_ok());
+                let is_text = std::str::from_utf8(&path).is_ok();
+                prop_assert_eq!(reverse_path(&path).is_ok(), is_text);
+                prop_assert_eq!(forward_path(&path).is_ok(), is_text);
             }
             let path = [&b"<"[..], &octets, b">"].concat();
             if let Ok((_, rest)) = reverse_path(&path) {

@@ -5,9 +5,9 @@
 //!
 //! Guarantees: what is accepted matches the grammar and the sizes to the letter; nothing is copied,
 //! folded or lowered (RFC 5321 §2.4: the local-part keeps its case).
-//! Does not: know the extensions (SMTPUTF8 addresses are refused) or whether a mailbox exists.
+//! Does not: know whether UTF-8 is allowed now (the session does) or whether a mailbox exists.
 //!
-//! RFC 5321 §4.1.2 (grammar), §4.1.3 (address literals), §4.5.3.1 (sizes).
+//! RFC 5321 §4.1.2 (grammar), §4.1.3 (address literals), §4.5.3.1 (sizes); RFC 6531 §3.3 (UTF-8).
 
 mod address_literal;
 mod domain;
@@ -15,9 +15,18 @@ mod mailbox;
 mod path;
 
 pub use address_literal::{AddressLiteral, address_literal};
-pub use domain::{Domain, domain};
+pub use domain::{Domain, domain, domain_in_ascii};
 pub use mailbox::{LocalPart, Mailbox, mailbox};
 pub use path::{ForwardPath, ReversePath, forward_path, reverse_path};
+
+/// What an address may be written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Charset {
+    /// ASCII.
+    Ascii,
+    /// UTF-8, in a transaction with SMTPUTF8 (RFC 6531 §3.4).
+    Utf8,
+}
 
 /// Why a path is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,6 +53,8 @@ pub enum PathError {
     AddressLiteral,
     /// An octet over 127, which takes SMTPUTF8.
     NotAscii,
+    /// Octets over 127 that are no UTF-8.
+    NotUtf8,
     /// An empty path where a recipient is wanted.
     Empty,
 }

@@ -19,6 +19,7 @@ pub use parameter::{Parameter, Parameters};
 pub(super) use parse::number;
 
 use super::address::{ForwardPath, PathError, ReversePath};
+use crate::limits;
 
 /// One command line, understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,6 +171,17 @@ impl Verb {
 pub struct HeloDomain<'line>(&'line [u8]);
 
 impl<'line> HeloDomain<'line> {
+    /// A name that a client could have sent, or none.
+    #[must_use]
+    pub fn new(octets: &'line [u8]) -> Option<Self> {
+        let known = |octet: &u8| {
+            octet.is_ascii_alphanumeric()
+                || matches!(octet, b'-' | b'.' | b'_' | b':' | b'[' | b']')
+        };
+        let fits = !octets.is_empty() && octets.len() <= limits::HELO_DOMAIN_OCTETS_MAX;
+        (fits && octets.iter().all(known)).then_some(Self(octets))
+    }
+
     /// As sent.
     #[must_use]
     pub const fn as_octets(self) -> &'line [u8] {

@@ -13,7 +13,6 @@
 use super::{
     Auth, Chunk, Command, ForeignProtocol, HeloDomain, Mail, Parameters, Rcpt, SyntaxError, Verb,
 };
-use crate::limits;
 use crate::smtp::address::{forward_path, reverse_path};
 
 impl<'line> Command<'line> {
@@ -93,13 +92,7 @@ fn longer_verb(word: &[u8]) -> Verb {
 
 fn helo_domain(verb: Verb, argument: &[u8]) -> Result<HeloDomain<'_>, SyntaxError> {
     let word = some_argument(verb, argument)?;
-    let known = |octet: &u8| {
-        octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b':' | b'[' | b']')
-    };
-    if word.len() > limits::HELO_DOMAIN_OCTETS_MAX || !word.iter().all(known) {
-        return Err(SyntaxError::HeloDomain);
-    }
-    Ok(HeloDomain(word))
+    HeloDomain::new(word).ok_or(SyntaxError::HeloDomain)
 }
 
 /// `"FROM:" Reverse-path [SP Mail-parameters]`.

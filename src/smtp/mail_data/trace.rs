@@ -1,10 +1,10 @@
 //! The header fields postern puts before a message.
 //!
-//! In: session and transaction, an id, a date in text. Out: `Return-Path:`, `X-Original-To:` and
-//! `Received:`, in this order, appended to a buffer.
+//! In: session and transaction, an id, a date in text. Out: `Return-Path:`, `X-Original-To:`,
+//! `Received:` and `X-Envelope-Parameters:`, in this order, appended to a buffer.
 //!
 //! Guarantees: whatever a client or a script has said, each field is one field: octets outside
-//! printable ASCII are written as `?`; lines are folded and end with CRLF; none reaches 998 octets.
+//! printable ASCII are written as `?`, but for the UTF-8 of addresses where the client declared it; lines are folded and end with CRLF; none reaches 998 octets.
 //! Does not: read the clock; the date comes in the form of RFC 5322 §3.3.
 //!
 //! RFC 5321 §4.4 (trace information; Return-Path is for final delivery), §4.1.3 (address literals);
@@ -29,25 +29,36 @@ pub struct Trace<'session> {
     date: &'session str,
 }
 
-/// How the message came: the `with` clause (RFC 5321 §4.4).
+/// How the message came: the `with` clause (RFC 5321 §4.4, RFC 3848, RFC 6531 §4.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Protocol {
-    /// After HELO.
-    Smtp,
-    /// After EHLO.
-    Esmtp,
-    /// After EHLO over TLS (RFC 3848).
-    EsmtpS,
+pub struct Protocol {
+    /// Whether the client said EHLO.
+    pub is_extended: bool,
+    /// Whether addresses and header fields may be UTF-8.
+    pub is_utf8: bool,
+    /// How the octets came.
+    pub channel: Channel,
+    /// Whether the client had authenticated.
+    pub is_authenticated: bool,
 }
 
 impl Protocol {
     /// The word.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Smtp => "SMTP",
-            Self::Esmtp => "ESMTP",
-            Self::EsmtpS => "ESMTPS",
+        let is_tls = matches!(self.channel, Channel::Tls);
+        if !self.is_extended {
+            return "SMTP";
+        }
+        match (self.is_utf8, is_tls, self.is_authenticated) {
+            (true, false, false) => "UTF8SMTP",
+            (true, true, false) => "UTF8SMTPS",
+            (true, false, true) => "UTF8SMTPA",
+            (true, true, true) => "UTF8SMTPSA",
+            (false, false, false) => "ESMTP",
+            (false, true, false) => "ESMTPS",
+            (false, false, true) => "ESMTPA",
+            (false, true, true) => "ESMTPSA",
         }
     }
 }
@@ -61,13 +72,15 @@ impl<'session> Trace<'session> {
         date: &'session str,
     ) -> Option<Self> {
         let (verb, helo_domain) = session.helo()?;
-        let protocol = match (verb, session.channel()) {
-            (HeloVerb::Helo, _) => Protocol::Smtp,
-            (HeloVerb::Ehlo, Channel::Plain) => Protocol::Esmtp,
-            (HeloVerb::Ehlo, Channel::Tls) => Protocol::EsmtpS,
+        let transaction = session.transaction()?;
+        let protocol = Protocol {
+            is_extended: verb == HeloVerb::Ehlo,
+            is_utf8: transaction.mail_parameters().is_utf8,
+            channel: session.channel(),
+            is_authenticated: false,
         };
         Some(Self {
-            transaction: session.transaction()?,
+            transaction,
             helo_domain,
             protocol,
             tls: session.tls(),
@@ -78,17 +91,18 @@ impl<'session> Trace<'session> {
         })
     }
 
-    /// Appends all three, in the order of a message at its final destination.
+    /// Appends all, in the order of a message at its final destination.
     pub fn write(&self, header: &mut Vec<u8>) {
         self.write_return_path(header);
         self.write_original_recipients(header);
         self.write_received(header);
+        self.write_envelope_parameters(header);
     }
 
     /// Appends `Return-Path: <reverse-path>`.
     pub fn write_return_path(&self, header: &mut Vec<u8>) {
         header.extend_from_slice(b"Return-Path: <");
-        write_text(self.transaction.reverse_path().as_octets(), header);
+        self.write_path(self.transaction.reverse_path().as_octets(), header);
         header.extend_from_slice(b">\r\n");
     }
 
@@ -96,7 +110,7 @@ impl<'session> Trace<'session> {
     pub fn write_original_recipients(&self, header: &mut Vec<u8>) {
         for recipient in self.transaction.recipients() {
             header.extend_from_slice(b"X-Original-To: ");
-            write_text(recipient.as_octets(), header);
+            self.write_path(recipient.as_octets(), header);
             header.extend_from_slice(b"\r\n");
         }
     }
@@ -129,12 +143,44 @@ impl<'session> Trace<'session> {
             && recipient.domain().is_some()
         {
             header.extend_from_slice(b"\r\n for <");
-            write_text(recipient.as_octets(), header);
+            self.write_path(recipient.as_octets(), header);
             header.push(b'>');
         }
         header.extend_from_slice(b";\r\n ");
         write_text(self.date.as_bytes(), header);
         header.extend_from_slice(b"\r\n");
+    }
+
+    /// Appends one `X-Envelope-Parameters:` for each address that came with parameters of RFC 3461, as they came.
+    pub fn write_envelope_parameters(&self, header: &mut Vec<u8>) {
+        let reverse_path = std::iter::once(self.transaction.reverse_path());
+        for address in reverse_path.chain(self.transaction.recipients()) {
+            let mut parameters = address.parameters().filter(|(keyword, _)| {
+                matches!(*keyword, b"RET" | b"ENVID" | b"NOTIFY" | b"ORCPT")
+            });
+            let Some(first) = parameters.next() else {
+                continue;
+            };
+            header.extend_from_slice(b"X-Envelope-Parameters: <");
+            self.write_path(address.as_octets(), header);
+            header.push(b'>');
+            for (keyword, value) in std::iter::once(first).chain(parameters) {
+                header.extend_from_slice(b"\r\n ");
+                header.extend_from_slice(keyword);
+                header.push(b'=');
+                header.extend_from_slice(value.unwrap_or_default());
+            }
+            header.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// Writes an address; UTF-8, which it is then, is written where the message may have it.
+    fn write_path(&self, path: &[u8], header: &mut Vec<u8>) {
+        if self.protocol.is_utf8 {
+            header.extend_from_slice(path);
+        } else {
+            write_text(path, header);
+        }
     }
 }
 

@@ -26,17 +26,14 @@
 
 use memchr::memchr3;
 
-use super::received_count::ReceivedCount;
+use super::MailDataError;
+use super::judgement::Judgement;
 
 /// Reads the mail data of one message.
 #[derive(Debug)]
 pub struct MailDataReader {
     state: State,
-    message_octets_max: u64,
-    message_octets: u64,
-    received_headers_max: u32,
-    received: ReceivedCount,
-    framing_error: Option<MailDataError>,
+    judgement: Judgement,
 }
 
 /// What one call found.
@@ -52,33 +49,13 @@ pub struct Read<'octets> {
     pub end: Option<Result<u64, MailDataError>>,
 }
 
-/// Why a message is refused. If more than one applies, the first in this order is told, CR, LF and
-/// NUL by position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum MailDataError {
-    /// A CR that no LF follows.
-    BareCarriageReturn,
-    /// An LF that no CR precedes.
-    BareLineFeed,
-    /// An octet 0.
-    Nul,
-    /// More octets than the limit.
-    TooLarge,
-    /// More `Received:` fields than the limit.
-    TooManyReceivedHeaders,
-}
-
 impl MailDataReader {
     /// A reader at the first octet after the CRLF of DATA.
     #[must_use]
     pub fn new(message_octets_max: u64, received_headers_max: u32) -> Self {
         Self {
             state: State::LineStart,
-            message_octets_max,
-            message_octets: 0,
-            received_headers_max,
-            received: ReceivedCount::default(),
-            framing_error: None,
+            judgement: Judgement::new(message_octets_max, received_headers_max),
         }
     }
 
@@ -96,7 +73,7 @@ impl MailDataReader {
             (State::AfterDot, [b'\r', ..]) => self.after_dot(b"", octets, 0),
             (State::AfterDotCr, [b'\n', ..]) => self.ended(b"", 1),
             (State::AfterDotCr, [_, ..]) => {
-                self.refuse(MailDataError::BareCarriageReturn);
+                self.judgement.refuse(MailDataError::BareCarriageReturn);
                 self.state = State::InLine;
                 self.read(octets)
             }
@@ -106,11 +83,11 @@ impl MailDataReader {
                 match rest {
                     [b'.', rest @ ..] => {
                         self.state = State::AfterDot;
-                        let run = self.content(run);
+                        let run = self.judgement.content(run);
                         self.after_dot(run, rest, run_octets + 1)
                     }
                     _ => Read {
-                        content: self.content(run),
+                        content: self.judgement.content(run),
                         consumed: run_octets,
                         end: None,
                     },
@@ -131,7 +108,7 @@ impl MailDataReader {
                     next_line
                 }
                 (State::AfterCr, _) => {
-                    self.refuse(MailDataError::BareCarriageReturn);
+                    self.judgement.refuse(MailDataError::BareCarriageReturn);
                     self.state = State::InLine;
                     rest
                 }
@@ -159,11 +136,11 @@ impl MailDataReader {
                 rest
             }
             [b'\n', rest @ ..] => {
-                self.refuse(MailDataError::BareLineFeed);
+                self.judgement.refuse(MailDataError::BareLineFeed);
                 rest
             }
             [_, rest @ ..] => {
-                self.refuse(MailDataError::Nul);
+                self.judgement.refuse(MailDataError::Nul);
                 rest
             }
         }
@@ -197,40 +174,17 @@ impl MailDataReader {
 
     fn ended<'octets>(&mut self, content: &'octets [u8], consumed: usize) -> Read<'octets> {
         self.state = State::Ended;
-        let verdict = match self.error() {
-            Some(error) => Err(error),
-            None => Ok(self.message_octets),
-        };
         Read {
             content,
             consumed,
-            end: Some(verdict),
+            end: Some(self.judgement.verdict()),
         }
-    }
-
-    /// Counts content and hands it out, unless the message is refused already.
-    fn content<'octets>(&mut self, run: &'octets [u8]) -> &'octets [u8] {
-        self.message_octets = self.message_octets.saturating_add(run.len() as u64);
-        self.received.count(run);
-        if self.error().is_none() { run } else { b"" }
-    }
-
-    fn refuse(&mut self, error: MailDataError) {
-        self.framing_error.get_or_insert(error);
     }
 
     /// Why the message is refused, as far as it has been read. Never changes back to none.
     #[must_use]
     pub fn error(&self) -> Option<MailDataError> {
-        if self.framing_error.is_some() {
-            self.framing_error
-        } else if self.message_octets > self.message_octets_max {
-            Some(MailDataError::TooLarge)
-        } else if self.received.fields_count() > self.received_headers_max {
-            Some(MailDataError::TooManyReceivedHeaders)
-        } else {
-            None
-        }
+        self.judgement.error()
     }
 }
 

@@ -157,6 +157,10 @@ const fn argument(text: &'static str) -> Fixed {
     (ReplyCode::ARGUMENT_SYNTAX, EnhancedCode::of(5, 4), text)
 }
 
+const fn not_ascii(text: &'static str) -> Fixed {
+    (ReplyCode::MAILBOX_NAME, EnhancedCode::of(6, 7), text)
+}
+
 fn path(error: PathError, enhanced: EnhancedCode) -> Fixed {
     let text = match error {
         PathError::OpeningBracketMissing => "Address must start with <",
@@ -170,10 +174,8 @@ fn path(error: PathError, enhanced: EnhancedCode) -> Fixed {
         PathError::DomainTooLong => "Domain exceeds 255 octets, or a label of it 63",
         PathError::AddressLiteral => "Address literal is no IPv4 or IPv6 address",
         PathError::Empty => "Recipient must not be empty",
-        PathError::NotAscii => {
-            let text = "Address is not ASCII";
-            return (ReplyCode::MAILBOX_NAME, EnhancedCode::of(6, 7), text);
-        }
+        PathError::NotAscii => return not_ascii("Address is not ASCII, declare SMTPUTF8"),
+        PathError::NotUtf8 => return not_ascii("Address is neither ASCII nor UTF-8"),
     };
     (ReplyCode::ARGUMENT_SYNTAX, enhanced, text)
 }

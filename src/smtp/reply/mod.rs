@@ -24,10 +24,10 @@ pub use from_error::{
 };
 pub use of_connection::{early_talker, no_space, not_admitted, shutting_down, timed_out, too_slow};
 pub use of_session::{
-    closing, ehlo, ehlo_missing, greeting, helo, help, message_too_large, not_offered, not_stored,
-    ok, queued, ready_for_tls, recipient_ok, relaying_denied, sender_ok, start_mail_input,
-    tls_begun, too_many_errors, too_many_idle_commands, too_many_messages, too_many_recipients,
-    vrfy,
+    binary_needs_chunks, chunk_received, closing, ehlo, ehlo_missing, greeting, helo, help,
+    message_too_large, not_offered, not_stored, ok, queued, ready_for_tls, recipient_ok,
+    relaying_denied, sender_ok, start_mail_input, tls_begun, too_many_errors,
+    too_many_idle_commands, too_many_messages, too_many_recipients, vrfy,
 };
 pub use write::{EightBitText, Replies};
 
@@ -51,6 +51,8 @@ impl ReplyCode {
     pub const START_MAIL_INPUT: Self = Self(354);
     /// The connection is about to be closed by the server.
     pub const SERVICE_NOT_AVAILABLE: Self = Self(421);
+    /// Refused for now: by policy, or the mailbox is busy.
+    pub const MAILBOX_BUSY: Self = Self(450);
     /// A failure of ours that may pass.
     pub const LOCAL_ERROR: Self = Self(451);
     /// Too much of something, for now.

@@ -97,6 +97,20 @@ pub fn queued(id: Option<&TransactionId>) -> Reply<'_> {
     Reply::new(ReplyCode::OK, EnhancedCode::of(0, 0), text)
 }
 
+/// A chunk that is not the last one.
+#[must_use]
+pub fn chunk_received(octets: u64) -> Reply<'static> {
+    let text = limit("", octets, " octets received");
+    Reply::new(ReplyCode::OK, EnhancedCode::of(0, 0), text)
+}
+
+/// DATA for content that may have any octets (RFC 3030 §3).
+#[must_use]
+pub fn binary_needs_chunks() -> Reply<'static> {
+    let text = ReplyText::Fixed("BINARYMIME needs BDAT");
+    Reply::new(ReplyCode::BAD_SEQUENCE, EnhancedCode::of(5, 1), text)
+}
+
 /// A message that could not be stored.
 #[must_use]
 pub fn not_stored() -> Reply<'static> {

@@ -432,7 +432,8 @@ mod tests {
         assert_eq!(
             written(&ehlo("mx.example.org", domain, offered)),
             "250-mx.example.org greets client.example\r\n\
-             250-SIZE 5\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n"
+             250-SIZE 5\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250-BINARYMIME\r\n\
+             250-SMTPUTF8\r\n250-DSN\r\n250 LIMITS MAILMAX=7 RCPTMAX=100\r\n"
         );
         assert_eq!(
             written(&ehlo("mx.example.org", domain, Extensions::none())),

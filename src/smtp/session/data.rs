@@ -6,9 +6,9 @@
 //! message.
 //! Does not: read mail data (`mail_data`) or store it (the pump).
 //!
-//! RFC 5321 §4.1.1.4, §4.2.5.
+//! RFC 5321 §4.1.1.4, §4.2.5; RFC 3030 §3 (binary content comes in chunks only).
 
-use super::{Session, State, Step};
+use super::{BodyType, Session, State, Step};
 use crate::smtp::mail_data::{MailDataError, MailDataReader};
 use crate::smtp::reply::{self, Replies, Reply};
 
@@ -27,6 +27,12 @@ pub enum MailDataOutcome<'text> {
 
 impl Session {
     pub(super) fn data(&mut self, replies: &mut Replies) -> Step {
+        let is_binary = self.transaction.as_ref().is_some_and(|transaction| {
+            transaction.mail_parameters().body_type == BodyType::BinaryMime
+        });
+        if is_binary {
+            return self.answer(&reply::binary_needs_chunks(), replies);
+        }
         self.state = State::InMailData;
         replies.push(&reply::start_mail_input());
         Step::ReceiveMailData
@@ -45,6 +51,7 @@ impl Session {
         outcome: MailDataOutcome<'_>,
         replies: &mut Replies,
     ) -> Step {
+        self.coming_chunk = None;
         let id = self.transaction_id.take();
         self.clear_transaction();
         self.state = State::Greeted;

@@ -2,7 +2,8 @@
 //!
 //! In: what the client calls itself. Out: a greeting; after EHLO, the extensions that may be used
 //! from now on.
-//! Guarantees: the transaction is cleared as by RSET; what is announced is what may be used.
+//! Guarantees: the transaction is cleared as by RSET, unless somebody refuses the command; what is
+//! announced is what may be used.
 //! Does not: check the name against DNS or the client's address (RFC 5321 §4.1.4 forbids to refuse
 //! mail for that).
 //!
@@ -37,7 +38,7 @@ impl Session {
         domain: HeloDomain<'_>,
         replies: &mut Replies,
     ) -> Step {
-        self.clear_transaction();
+        self.begin_hello();
         let mut kept = self.helo.take().map(|helo| helo.domain).unwrap_or_default();
         kept.clear();
         kept.extend_from_slice(domain.as_octets());

@@ -16,11 +16,15 @@
 //! StartTls:   send the replies, discard what came, shake hands, session.tls_established(facts)
 //! ReceiveMailData: send the replies, read with session.mail_data_reader() until its end, then
 //!                  session.mail_data_finished(outcome, &mut replies), a step again
+//! ReceiveChunk: consume the octets of session.coming_chunk(), then session.chunk_received(...), .chunk_skipped(...) or,
+//!                  after the last, .mail_data_finished(...), a step again
 //! Decide: whoever decides says so with session.decide(decision, &mut replies), a step again
 //! ```
 
 mod accept_domains;
+mod bdat;
 mod data;
+mod dsn;
 mod helo;
 mod mail;
 mod options;
@@ -42,6 +46,7 @@ use super::extension::Extensions;
 use super::reply::{self, Replies, Reply, ReplyClass, ReplyCode};
 
 pub use accept_domains::{AcceptDomains, PatternError};
+pub use bdat::{ChunkFate, ChunkRefusal, ComingChunk};
 pub use data::MailDataOutcome;
 pub use helo::HeloVerb;
 pub use mail::ParameterError;
@@ -54,6 +59,7 @@ pub use transaction::{Address, BodyType, MailParameters, Transaction};
 pub use transaction_id::TransactionId;
 
 use helo::Helo;
+use phase::Former;
 use transaction::Envelope;
 
 /// What the pump does after a line.
@@ -64,6 +70,8 @@ pub enum Step {
     Continue,
     /// Send the replies, then read mail data until its end.
     ReceiveMailData,
+    /// Consume the octets of [`Session::coming_chunk`].
+    ReceiveChunk,
     /// Have somebody decide about the command, which is not answered yet.
     Decide(Phase),
     /// Send the replies, discard what has been received, then shake hands for TLS.
@@ -84,6 +92,10 @@ pub struct Session {
     helo: Option<Helo>,
     /// What [`Step::Decide`] asked about.
     deciding: Option<Phase>,
+    /// What [`Step::ReceiveChunk`] announced.
+    coming_chunk: Option<ComingChunk>,
+    /// What the command that is being decided about found.
+    former: Option<Box<Former>>,
     /// Invariant: some in `MailGiven`, `RecipientsGiven` and `InMailData`, none otherwise.
     transaction: Option<Transaction>,
     /// Memory that the last transaction left.
@@ -117,6 +129,8 @@ impl Session {
             state: State::Connected,
             helo: None,
             deciding: None,
+            coming_chunk: None,
+            former: None,
             transaction: None,
             envelope: Envelope::default(),
             transaction_id: None,
@@ -140,6 +154,10 @@ impl Session {
             }
             Err(error) => return self.answer(&reply::from_syntax_error(error), replies),
         };
+        if let Command::Bdat(chunk) = command {
+            // Its octets come whatever it is answered.
+            return self.bdat(chunk, replies);
+        }
         let verb = command.verb();
         if let Err(error) = order::permit(self.state, verb) {
             return self.answer(&reply::from_order_error(error), replies);
@@ -270,9 +288,14 @@ impl Session {
     /// Pushes the last reply.
     fn close(&mut self, reply: &Reply<'_>, replies: &mut Replies) -> Step {
         replies.push(reply);
+        self.end();
+        Step::Close
+    }
+
+    /// Nothing more is answered.
+    fn end(&mut self) {
         self.clear_transaction();
         self.state = State::Closing;
-        Step::Close
     }
 
     fn close_foreign(&mut self, protocol: ForeignProtocol, replies: &mut Replies) -> Step {
@@ -301,4 +324,4 @@ impl Session {
 
 /// Idle sessions are counted in ten thousands: this is what each of them takes, besides its
 /// buffers.
-const _: () = assert!(size_of::<Session>() <= 320);
+const _: () = assert!(size_of::<Session>() <= 384);

@@ -2,11 +2,17 @@
 //!
 //! In: which points are asked about. Out: [`Phase`], with [`Step::Decide`](super::Step::Decide); back comes a
 //! [`Decision`]. Guarantees: the command has taken effect, for the one who decides to see, and a refusal undoes it as a
-//! whole; the client has heard nothing yet. Does not: know who decides.
+//! whole; the client has heard nothing yet. Who decides may put another name or address in place of the client's before,
+//! but only a well-formed one. Does not: know who decides.
 //!
-//! RFC 5321 §4.1.1.1 to §4.1.1.3.
+//! RFC 5321 §4.1.1.1 to §4.1.1.3, §4.1.4 (a session whose EHLO is refused stays as it was).
 
-use super::{Session, State, Step};
+use super::helo::Helo;
+use super::{Session, State, Step, Transaction, TransactionId};
+use crate::limits;
+use crate::smtp::address::{ForwardPath, ReversePath};
+use crate::smtp::command::HeloDomain;
+use crate::smtp::extension::Extensions;
 use crate::smtp::reply::{self, Replies, Reply};
 
 /// A point at which somebody may decide.
@@ -47,7 +53,84 @@ pub enum Decision<'text> {
     Refuse(Reply<'text>),
 }
 
+/// What HELO or EHLO found, to be put back if it is refused.
+#[derive(Debug)]
+pub(super) struct Former {
+    state: State,
+    helo: Option<Helo>,
+    transaction: Option<Transaction>,
+    transaction_id: Option<TransactionId>,
+}
+
 impl Session {
+    /// Has the client be called something else, while HELO or EHLO is being decided about.
+    pub fn replace_helo(&mut self, domain: HeloDomain<'_>) {
+        if self.deciding == Some(Phase::Helo)
+            && let Some(helo) = &mut self.helo
+        {
+            helo.domain.clear();
+            helo.domain.extend_from_slice(domain.as_octets());
+        }
+    }
+
+    /// Offers the client no more than `wanted`, while EHLO is being decided about.
+    pub fn narrow_extensions(&mut self, wanted: Extensions) {
+        if self.deciding == Some(Phase::Helo)
+            && let Some(helo) = &mut self.helo
+        {
+            helo.extensions = helo.extensions.narrowed_to(wanted);
+        }
+    }
+
+    /// Has somebody else send, while MAIL is being decided about.
+    pub fn replace_reverse_path(&mut self, reverse_path: ReversePath<'_>) {
+        if self.deciding == Some(Phase::Mail)
+            && let Some(transaction) = &mut self.transaction
+        {
+            transaction.replace_reverse_path(reverse_path);
+        }
+    }
+
+    /// Has somebody else receive, while RCPT is being decided about. Whether the client may send there is not asked
+    /// again.
+    pub fn replace_recipient(&mut self, forward_path: ForwardPath<'_>) {
+        if self.deciding == Some(Phase::Rcpt)
+            && let Some(transaction) = &mut self.transaction
+        {
+            transaction.replace_last_recipient(forward_path);
+        }
+    }
+
+    /// Names the transport of the recipient, while RCPT is being decided about: the first
+    /// [`limits::TRANSPORT_OCTETS_MAX`] octets of it.
+    pub fn set_transport(&mut self, transport: &[u8]) {
+        if self.deciding == Some(Phase::Rcpt)
+            && let Some(transaction) = &mut self.transaction
+        {
+            let kept = transport.get(..limits::TRANSPORT_OCTETS_MAX);
+            transaction.set_last_transport(kept.unwrap_or(transport));
+        }
+    }
+
+    /// Clears the transaction for HELO or EHLO. Where somebody may refuse them, what was there is kept until they are
+    /// decided about.
+    pub(super) fn begin_hello(&mut self) {
+        if self.options.asks.has(Phase::Helo) {
+            let transaction_id = self.transaction_id;
+            if self.transaction.is_some() {
+                self.transaction_id = None;
+            }
+            self.former = Some(Box::new(Former {
+                state: self.state,
+                helo: self.helo.take(),
+                transaction: self.transaction.take(),
+                transaction_id,
+            }));
+        } else {
+            self.clear_transaction();
+        }
+    }
+
     /// Asks about `phase`, if it is one that is asked about; else accepts.
     pub(super) fn ask(&mut self, phase: Phase, replies: &mut Replies) -> Step {
         if self.options.asks.has(phase) {
@@ -64,7 +147,10 @@ impl Session {
             return Step::Continue;
         };
         match decision {
-            Decision::Accept(reply) => self.accept(phase, reply, replies),
+            Decision::Accept(reply) => {
+                self.former = None;
+                self.accept(phase, reply, replies)
+            }
             Decision::Refuse(reply) => {
                 self.undo(phase);
                 self.answer(&reply, replies)
@@ -84,11 +170,20 @@ impl Session {
     fn undo(&mut self, phase: Phase) {
         match phase {
             Phase::Helo => {
-                self.helo = None;
-                self.state = State::Connected;
+                let Some(former) = self.former.take() else {
+                    return;
+                };
+                let former = *former;
+                self.state = former.state;
+                self.helo = former.helo;
+                self.transaction = former.transaction;
+                self.transaction_id = former.transaction_id;
             }
             Phase::Mail => {
+                // The id may be older than the command.
+                let transaction_id = self.transaction_id;
                 self.clear_transaction();
+                self.transaction_id = transaction_id;
                 self.state = State::Greeted;
             }
             Phase::Rcpt => {

@@ -5,20 +5,23 @@
 //! may relay; `postmaster` without a domain is always accepted (RFC 5321 §4.5.1).
 //! Does not: know mailboxes.
 //!
-//! RFC 5321 §4.1.1.3, §3.6.2 (relaying), §4.5.3.1.10 (too many recipients: 452).
+//! RFC 5321 §4.1.1.3, §3.6.2 (relaying), §4.5.3.1.10 (too many recipients: 452); RFC 3461 §4.1 and §4.2 (NOTIFY, ORCPT).
 
-use super::mail::ParameterError;
-use super::{Phase, Relay, Session, State, Step};
-use crate::smtp::address::{Domain, ForwardPath};
-use crate::smtp::command::Rcpt;
+use super::mail::{ParameterError, once};
+use super::{Phase, Relay, Session, State, Step, dsn};
+use crate::smtp::address::{Domain, ForwardPath, PathError, domain_in_ascii};
+use crate::smtp::command::{Parameters, Rcpt, SyntaxError};
+use crate::smtp::extension::{Extension, Extensions};
 use crate::smtp::reply::{self, Replies};
 
 impl Session {
     pub(super) fn rcpt(&mut self, rcpt: &Rcpt<'_>, replies: &mut Replies) -> Step {
-        // No extension that is offered has a parameter of RCPT.
-        if rcpt.parameters().iter().next().is_some() {
-            let reply = reply::from_parameter_error(ParameterError::NotOffered);
-            return self.answer(&reply, replies);
+        if let Err(error) = check_parameters(rcpt.parameters(), self.extensions()) {
+            return self.answer(&reply::from_parameter_error(error), replies);
+        }
+        if !self.may_be_written(rcpt.forward_path()) {
+            let error = SyntaxError::ForwardPath(PathError::NotAscii);
+            return self.answer(&reply::from_syntax_error(error), replies);
         }
         if !self.may_receive(rcpt.forward_path()) {
             return self.answer(&reply::relaying_denied(), replies);
@@ -34,16 +37,46 @@ impl Session {
         self.ask(Phase::Rcpt, replies)
     }
 
+    /// Whether the octets of `forward_path` are allowed in this transaction (RFC 6531 §3.5).
+    fn may_be_written(&self, forward_path: ForwardPath<'_>) -> bool {
+        let is_utf8 = self
+            .transaction
+            .as_ref()
+            .is_some_and(|transaction| transaction.mail_parameters().is_utf8);
+        match forward_path {
+            ForwardPath::Postmaster(_) => true,
+            ForwardPath::Mailbox(mailbox) => is_utf8 || mailbox.as_octets().is_ascii(),
+        }
+    }
+
     /// Whether mail for `forward_path` is taken from this client.
     fn may_receive(&self, forward_path: ForwardPath<'_>) -> bool {
         let accepted = &self.options.accept_domains;
         let own = match forward_path {
             ForwardPath::Postmaster(_) => true,
             ForwardPath::Mailbox(mailbox) => match mailbox.domain() {
-                Domain::Name(name) => accepted.contains(name),
+                Domain::Name(name) => {
+                    domain_in_ascii(name).is_some_and(|name| accepted.contains(&name))
+                }
                 Domain::Literal { .. } => accepted.is_every_domain(),
             },
         };
         own || self.client.relay == Relay::Allowed
     }
+}
+
+/// `Rcpt-parameters`, of the extensions offered.
+fn check_parameters(parameters: Parameters<'_>, offered: Extensions) -> Result<(), ParameterError> {
+    let (mut notify, mut orcpt) = (None, None);
+    for parameter in parameters.iter() {
+        let is = |keyword: &[u8]| parameter.keyword.eq_ignore_ascii_case(keyword);
+        if is(b"NOTIFY") && offered.offers(Extension::Dsn) {
+            once(&mut notify, dsn::notify_value(&parameter))?;
+        } else if is(b"ORCPT") && offered.offers(Extension::Dsn) {
+            once(&mut orcpt, dsn::orcpt_value(&parameter))?;
+        } else {
+            return Err(ParameterError::NotOffered);
+        }
+    }
+    Ok(())
 }

@@ -77,6 +77,8 @@ impl Session {
         self.clear_transaction();
         self.helo = None;
         self.deciding = None;
+        self.former = None;
+        self.coming_chunk = None;
         self.state = State::Connected;
         self.channel = Channel::Tls;
         self.tls = Some(tls);

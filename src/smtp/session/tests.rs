@@ -6,11 +6,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::{
-    AcceptDomains, BodyType, ClientFacts, HeloVerb, MailDataOutcome, Relay, Session,
-    SessionOptions, State, Step, TransactionId, order,
+    AcceptDomains, BodyType, ChunkFate, ClientFacts, Decision, HeloVerb, MailDataOutcome, Phase,
+    Phases, Relay, Session, SessionOptions, State, Step, Transaction, TransactionId, order,
 };
-use crate::smtp::command::{Command, SyntaxError, Verb};
-use crate::smtp::extension::Extensions;
+use crate::limits;
+use crate::smtp::address::{Charset, ForwardPath, ReversePath};
+use crate::smtp::command::{Command, HeloDomain, SyntaxError, Verb};
+use crate::smtp::extension::{Extension, Extensions};
 use crate::smtp::reply::{EnhancedCode, Replies, Reply, ReplyCode, ReplyText};
 
 fn session() -> Session {
@@ -47,6 +49,13 @@ const TO_IN_MAIL_DATA: [&str; 4] = [
     "DATA",
 ];
 
+const TO_IN_CHUNKS: [&str; 4] = [
+    "EHLO client.example",
+    "MAIL FROM:<a@client.example>",
+    "RCPT TO:<b@example.org>",
+    "BDAT 5",
+];
+
 /// A session in this state.
 fn in_state(state: State) -> Session {
     let mut session = session();
@@ -57,10 +66,14 @@ fn in_state(state: State) -> Session {
         State::RecipientsGiven => TO_IN_MAIL_DATA
             .split_last()
             .map_or(&[], |(_, before)| before),
-        State::InMailData | State::InChunks => &TO_IN_MAIL_DATA,
+        State::InChunks => &TO_IN_CHUNKS,
+        State::InMailData => &TO_IN_MAIL_DATA,
         State::Closing => &["QUIT"],
     };
     let _ = play(&mut session, lines);
+    if state == State::InChunks {
+        let _ = session.chunk_received(Ok(()), &mut Replies::new());
+    }
     assert_eq!(session.state(), state);
     session
 }
@@ -93,6 +106,7 @@ fn next_state(state: State, verb: Verb) -> State {
         Verb::Mail => State::MailGiven,
         Verb::Rcpt => State::RecipientsGiven,
         Verb::Data => State::InMailData,
+        Verb::Bdat => State::InChunks,
         Verb::Rset if state == State::Connected => State::Connected,
         Verb::Rset => State::Greeted,
         Verb::Quit => State::Closing,
@@ -102,21 +116,31 @@ fn next_state(state: State, verb: Verb) -> State {
         | Verb::Noop
         | Verb::StartTls
         | Verb::Auth
-        | Verb::Bdat
         | Verb::XClient
         | Verb::Unknown => state,
     }
 }
 
+/// Answers the chunk whose octets would come now.
+fn consume_chunk(session: &mut Session) -> (Step, String) {
+    let mut replies = Replies::new();
+    let step = match session.coming_chunk().map(|chunk| chunk.fate) {
+        Some(ChunkFate::Skipped(refusal)) => session.chunk_skipped(refusal, &mut replies),
+        Some(ChunkFate::Taken { .. }) | None => session.chunk_received(Ok(()), &mut replies),
+    };
+    let replies = String::from_utf8_lossy(replies.as_octets()).into_owned();
+    (step, replies)
+}
+
 #[test]
 fn every_verb_in_every_state_does_what_the_table_says() {
-    for state in State::ALL
-        .into_iter()
-        .filter(|state| *state != State::InChunks)
-    {
+    for state in State::ALL {
         for verb in Verb::ALL {
             let mut session = in_state(state);
-            let (step, reply) = play(&mut session, &[line_of(verb)]);
+            let (mut step, mut reply) = play(&mut session, &[line_of(verb)]);
+            if step == Step::ReceiveChunk {
+                (step, reply) = consume_chunk(&mut session);
+            }
             let expected = match order::permit(state, verb) {
                 Ok(()) => next_state(state, verb),
                 Err(_) => {
@@ -130,7 +154,7 @@ fn every_verb_in_every_state_does_what_the_table_says() {
             assert_eq!(session.state(), expected, "{verb:?} in {state:?}");
             let has_transaction = matches!(
                 expected,
-                State::MailGiven | State::RecipientsGiven | State::InMailData
+                State::MailGiven | State::RecipientsGiven | State::InMailData | State::InChunks
             );
             assert_eq!(
                 session.transaction().is_some(),
@@ -323,7 +347,7 @@ fn errors_of_lines_are_answered_and_counted() {
     assert_eq!((step, session.state()), (Step::Continue, State::MailGiven));
     assert_eq!(
         replies.as_octets(),
-        b"500 5.5.6 Command line exceeds 555 octets\r\n"
+        b"500 5.5.6 Command line exceeds 1100 octets\r\n"
     );
     assert_eq!(
         (
@@ -332,4 +356,168 @@ fn errors_of_lines_are_answered_and_counted() {
         ),
         (1, 3)
     );
+}
+
+/// A session in which everything is decided about, and the command that is.
+fn deciding(lines: &[&str]) -> Session {
+    let phases = [Phase::Helo, Phase::Mail, Phase::Rcpt];
+    let options = SessionOptions {
+        accept_domains: AcceptDomains::new(["example.org"]).unwrap_or_default(),
+        asks: phases.into_iter().fold(Phases::default(), Phases::with),
+        ..SessionOptions::new("mx.example.org")
+    };
+    let client = ClientFacts::new(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let mut session = Session::new(Arc::new(options), client);
+    let (last, before) = lines.split_last().unwrap_or((&"", &[]));
+    for line in before {
+        let (step, replies) = play(&mut session, &[line]);
+        assert!(
+            matches!(step, Step::Decide(_)) && replies.is_empty(),
+            "{line}"
+        );
+        let _ = session.decide(Decision::Accept(None), &mut Replies::new());
+    }
+    let (step, replies) = play(&mut session, &[last]);
+    assert!(
+        matches!(step, Step::Decide(_)) && replies.is_empty(),
+        "{last}"
+    );
+    session
+}
+
+const REFUSED: Decision<'static> = Decision::Refuse(Reply::without_enhanced_code(
+    ReplyCode::MAILBOX_UNAVAILABLE,
+    ReplyText::Fixed("no"),
+));
+
+fn recipients(session: &Session) -> Vec<String> {
+    let transaction = session.transaction();
+    let recipients = transaction
+        .into_iter()
+        .flat_map(|transaction| transaction.recipients());
+    recipients
+        .map(|recipient| String::from_utf8_lossy(recipient.as_octets()).into_owned())
+        .collect()
+}
+
+#[test]
+fn a_refused_command_leaves_the_session_as_it_was() {
+    let mut replies = Replies::new();
+    let mut session = deciding(&["HELO a"]);
+    let _ = session.decide(REFUSED, &mut replies);
+    assert_eq!((session.state(), session.helo()), (State::Connected, None));
+
+    let mut session = deciding(&[
+        "EHLO a",
+        "MAIL FROM:<b@c> SIZE=5",
+        "RCPT TO:<d@example.org>",
+        "HELO e",
+    ]);
+    assert_eq!(session.helo(), Some((HeloVerb::Helo, &b"e"[..])));
+    assert!(session.transaction().is_none());
+    let _ = session.decide(REFUSED, &mut replies);
+    assert_eq!(session.state(), State::RecipientsGiven);
+    assert_eq!(session.helo(), Some((HeloVerb::Ehlo, &b"a"[..])));
+    assert_ne!(session.extensions(), Extensions::none());
+    assert_eq!(recipients(&session), ["d@example.org"]);
+
+    let id = TransactionId::new("id-1");
+    let mut session = deciding(&["EHLO a", "MAIL FROM:<b@c>"]);
+    session.transaction_id = id;
+    let _ = session.decide(REFUSED, &mut replies);
+    assert_eq!(session.state(), State::Greeted);
+    assert!(session.transaction().is_none());
+    assert_eq!(
+        session.transaction_id().copied(),
+        id,
+        "it is older than MAIL"
+    );
+
+    let mut session = deciding(&["EHLO a", "MAIL FROM:<b@c>", "RCPT TO:<d@example.org>"]);
+    let _ = session.decide(REFUSED, &mut replies);
+    assert_eq!(session.state(), State::MailGiven);
+    assert!(recipients(&session).is_empty());
+    assert_eq!(session.counters().errors_count, 1);
+    assert_eq!(
+        session.decide(REFUSED, &mut replies),
+        Step::Continue,
+        "only once"
+    );
+    assert_eq!(session.counters().errors_count, 1);
+}
+
+#[test]
+fn an_accepted_hello_ends_the_transaction_and_its_id() {
+    let mut session = deciding(&["EHLO a", "MAIL FROM:<b@c>", "EHLO d"]);
+    session.transaction_id = None;
+    let _ = session.decide(Decision::Accept(None), &mut Replies::new());
+    assert_eq!(session.state(), State::Greeted);
+    assert!(session.transaction().is_none() && session.former.is_none());
+}
+
+#[test]
+fn what_the_client_said_is_replaced_while_it_is_decided_about_only() {
+    let mut session = deciding(&["EHLO a"]);
+    let wanted = Extensions::none()
+        .with(Extension::Size)
+        .with(Extension::StartTls);
+    session.narrow_extensions(wanted);
+    let _ = HeloDomain::new(b"z").map(|name| session.replace_helo(name));
+    let offered: Vec<Extension> = session.extensions().iter().collect();
+    assert_eq!(
+        offered,
+        [Extension::Size],
+        "never more than could be offered"
+    );
+    let _ = session.decide(Decision::Accept(None), &mut Replies::new());
+    let _ = HeloDomain::new(b"y").map(|name| session.replace_helo(name));
+    assert_eq!(session.helo(), Some((HeloVerb::Ehlo, &b"z"[..])));
+
+    let mut session = deciding(&["EHLO a", "MAIL FROM:<b@c> SIZE=5"]);
+    let sender = |session: &mut Session, address: &[u8]| {
+        let path = ReversePath::of_address(address, Charset::Ascii);
+        let _ = path.map(|path| session.replace_reverse_path(path));
+        let transaction = session.transaction();
+        let path = transaction.map(|transaction| transaction.reverse_path());
+        let path = path.map(|path| (path.as_octets().to_vec(), path.parameters().count()));
+        path.unwrap_or_default()
+    };
+    assert_eq!(
+        sender(&mut session, b"longer@d.example"),
+        (b"longer@d.example".to_vec(), 1)
+    );
+    assert_eq!(sender(&mut session, b""), (Vec::new(), 1));
+    assert_eq!(sender(&mut session, b"e@f"), (b"e@f".to_vec(), 1));
+    let _ = session.decide(Decision::Accept(None), &mut Replies::new());
+    assert_eq!(sender(&mut session, b"g@h"), (b"e@f".to_vec(), 1));
+}
+
+#[test]
+fn recipients_keep_their_parameters_and_have_a_transport() {
+    let mut session = deciding(&[
+        "EHLO a",
+        "MAIL FROM:<b@c>",
+        "RCPT TO:<d@example.org> NOTIFY=NEVER",
+        "RCPT TO:<e@example.org> NOTIFY=DELAY",
+    ]);
+    session.set_transport(b"first");
+    let path = ForwardPath::of_address(b"longer@example.net", Charset::Ascii);
+    let _ = path.map(|path| session.replace_recipient(path));
+    session.set_transport(b"second");
+    assert_eq!(
+        recipients(&session),
+        ["d@example.org", "longer@example.net"]
+    );
+    let Some(last) = session.transaction().and_then(Transaction::last_recipient) else {
+        return assert_eq!("a recipient", "none");
+    };
+    assert_eq!(last.transport(), b"second");
+    let parameters: Vec<_> = last.parameters().collect();
+    assert_eq!(parameters, [(&b"NOTIFY"[..], Some(&b"DELAY"[..]))]);
+    session.set_transport(&[b't'; limits::TRANSPORT_OCTETS_MAX + 1]);
+    let last = session.transaction().and_then(Transaction::last_recipient);
+    let length = last.map(|last| last.transport().len());
+    assert_eq!(length, Some(limits::TRANSPORT_OCTETS_MAX));
+    let _ = session.decide(REFUSED, &mut Replies::new());
+    assert_eq!(recipients(&session), ["d@example.org"]);
 }

@@ -1,7 +1,7 @@
 //! The transaction: reverse-path, recipients and parameters, which live and die together.
 //!
-//! In: accepted MAIL and RCPT commands. Out: the envelope, for the trace header, the destination
-//! and scripts.
+//! In: accepted MAIL and RCPT commands, and other addresses that somebody put in place of theirs. Out:
+//! the envelope, for the trace header, the destination and scripts.
 //!
 //! Guarantees: one value, replaced whole; its text lies in one buffer, which the session reuses, so
 //! that an envelope of ordinary size allocates nothing.
@@ -13,10 +13,10 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::limits;
-use crate::smtp::address::{Domain, ForwardPath, LocalPart, Mailbox, ReversePath};
+use crate::smtp::address::{Charset, Domain, ForwardPath, LocalPart, Mailbox, ReversePath};
 use crate::smtp::command::Parameters;
 
-/// What MAIL said about the encoding of the mail data (RFC 6152 §3).
+/// What MAIL said about the encoding of the mail data (RFC 6152 §3, RFC 3030 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum BodyType {
     /// Nothing, or `7BIT`.
@@ -24,6 +24,8 @@ pub enum BodyType {
     SevenBit,
     /// `8BITMIME`.
     EightBitMime,
+    /// `BINARYMIME` (RFC 3030 §3).
+    BinaryMime,
 }
 
 /// What MAIL declared besides the reverse-path.
@@ -33,6 +35,8 @@ pub struct MailParameters {
     pub body_type: BodyType,
     /// SIZE in octets (RFC 1870 §6); none and 0 both mean that the client does not know.
     pub declared_octets: Option<u64>,
+    /// Whether addresses and header fields may be UTF-8 (RFC 6531 §3.4).
+    pub is_utf8: bool,
 }
 
 /// A mail transaction, from MAIL on.
@@ -83,6 +87,41 @@ impl Transaction {
         }
     }
 
+    /// Puts another reverse-path in place of the client's, whose parameters it gets. Only before the
+    /// first recipient.
+    pub(super) fn replace_reverse_path(&mut self, reverse_path: ReversePath<'_>) {
+        if self.envelope.recipients.is_empty() {
+            let replaced = self.envelope.reverse_path;
+            self.envelope.reverse_path = match reverse_path {
+                ReversePath::Null => self.envelope.replace(replaced, b"", b""),
+                ReversePath::Mailbox(mailbox) => self.envelope.replace_mailbox(replaced, &mailbox),
+            };
+        }
+    }
+
+    /// Puts another recipient in place of the last one, whose parameters it gets.
+    pub(super) fn replace_last_recipient(&mut self, forward_path: ForwardPath<'_>) {
+        if let Some(replaced) = self.envelope.recipients.pop() {
+            let entry = match forward_path {
+                ForwardPath::Postmaster(local_part) => {
+                    self.envelope.replace(replaced, local_part.as_octets(), b"")
+                }
+                ForwardPath::Mailbox(mailbox) => self.envelope.replace_mailbox(replaced, &mailbox),
+            };
+            self.envelope.recipients.push(entry);
+        }
+    }
+
+    /// Names the transport of the last recipient.
+    pub(super) fn set_last_transport(&mut self, transport: &[u8]) {
+        if let Some(mut entry) = self.envelope.recipients.pop() {
+            self.envelope.text.truncate(entry.parameters_end as usize);
+            self.envelope.text.extend_from_slice(transport);
+            entry.end = self.envelope.offset();
+            self.envelope.recipients.push(entry);
+        }
+    }
+
     /// Gives the memory back for the next transaction.
     pub(super) fn into_envelope(self) -> Envelope {
         self.envelope
@@ -102,10 +141,27 @@ impl Transaction {
             .map(|entry| self.envelope.address(entry))
     }
 
+    /// The recipient added last.
+    #[must_use]
+    pub fn last_recipient(&self) -> Option<Address<'_>> {
+        let entry = self.envelope.recipients.last()?;
+        Some(self.envelope.address(entry))
+    }
+
     /// How many recipients there are.
     #[must_use]
     pub fn recipients_count(&self) -> usize {
         self.envelope.recipients.len()
+    }
+
+    /// What its addresses may be written in.
+    #[must_use]
+    pub fn charset(&self) -> Charset {
+        if self.mail_parameters.is_utf8 {
+            Charset::Utf8
+        } else {
+            Charset::Ascii
+        }
     }
 
     /// What MAIL declared.
@@ -121,6 +177,7 @@ pub struct Address<'transaction> {
     octets: &'transaction [u8],
     local_part_octets: usize,
     parameters: &'transaction [u8],
+    transport: &'transaction [u8],
 }
 
 impl<'transaction> Address<'transaction> {
@@ -161,6 +218,12 @@ impl<'transaction> Address<'transaction> {
             _ => LocalPart::DotString(local_part),
         };
         local_part.is_postmaster()
+    }
+
+    /// What a script named its transport; empty if none did.
+    #[must_use]
+    pub fn transport(&self) -> &'transaction [u8] {
+        self.transport
     }
 
     /// The parameters that came with it: keyword in upper case, value as sent.
@@ -235,11 +298,32 @@ impl Envelope {
                 self.text.extend_from_slice(value);
             }
         }
+        let parameters_end = self.offset();
         Entry {
             start,
             local_part_end,
             address_end,
+            parameters_end,
+            end: parameters_end,
+        }
+    }
+
+    fn replace_mailbox(&mut self, replaced: Entry, mailbox: &Mailbox<'_>) -> Entry {
+        let local_part = mailbox.local_part().as_octets();
+        self.replace(replaced, local_part, mailbox.domain().as_octets())
+    }
+
+    /// Writes another address over the last one of the text; what follows that one stays.
+    fn replace(&mut self, replaced: Entry, local_part: &[u8], domain: &[u8]) -> Entry {
+        let tail = self.text.get(replaced.address_end as usize..);
+        let tail = tail.unwrap_or_default().to_vec();
+        self.text.truncate(replaced.start as usize);
+        let entry = self.push(local_part, domain, Parameters::none());
+        self.text.extend_from_slice(&tail);
+        Entry {
+            parameters_end: entry.address_end + (replaced.parameters_end - replaced.address_end),
             end: self.offset(),
+            ..entry
         }
     }
 
@@ -257,17 +341,19 @@ impl Envelope {
         Address {
             octets: text(entry.start..entry.address_end),
             local_part_octets: (entry.local_part_end - entry.start) as usize,
-            parameters: text(entry.address_end..entry.end),
+            parameters: text(entry.address_end..entry.parameters_end),
+            transport: text(entry.parameters_end..entry.end),
         }
     }
 }
 
-/// Where an address lies in the text. Invariant: the four do not decrease, kept by
-/// [`Envelope::push`].
+/// Where an address lies in the text, with its parameters and its transport behind it. Invariant: the
+/// five do not decrease, kept by [`Envelope::push`] and [`Envelope::replace`].
 #[derive(Debug, Clone, Copy, Default)]
 struct Entry {
     start: u32,
     local_part_end: u32,
     address_end: u32,
+    parameters_end: u32,
     end: u32,
 }
