@@ -209,6 +209,60 @@ pub const SCRIPT_FUEL_PER_SLICE: u64 = 20_000;
 /// every connection has its own: the memory of one execution, which is gone at its end, would be far too much.
 pub const SCRIPT_CONTEXT_BYTES_MAX: usize = 262_144;
 
+/// Longest line of a reply of a next hop in octets, CRLF excluded. RFC 5321 §4.5.3.1.5 allows 512; servers that write
+/// more exist, and what they say is of use.
+pub const NEXT_HOP_REPLY_LINE_OCTETS_MAX: usize = 2_048;
+
+/// Most lines of a reply of a next hop: EHLO replies have a few dozen.
+pub const NEXT_HOP_REPLY_LINES_MAX: usize = 128;
+
+/// Longest text of a reply of a next hop in octets, codes and CRLF excluded.
+pub const NEXT_HOP_REPLY_OCTETS_MAX: usize = 16_384;
+
+/// Connections of one shard to one next hop by default; further messages wait for one of them.
+pub const NEXT_HOP_CONNECTIONS_COUNT_DEFAULT: u32 = 100;
+
+/// Messages that wait for a connection to one next hop, on one shard: they hold memory, and their clients wait.
+pub const NEXT_HOP_WAITING_COUNT_MAX: usize = 10_000;
+
+/// Connections kept open to one next hop on one shard while nobody needs them.
+pub const NEXT_HOP_IDLE_CONNECTIONS_COUNT_MAX: usize = 20;
+
+/// How long a connection to a next hop is kept open for further messages in milliseconds, by default. Servers wait for
+/// five minutes; one that is busy is glad to have its sockets back.
+pub const NEXT_HOP_IDLE_TIMEOUT_MS_DEFAULT: u64 = 30_000;
+
+/// Messages sent on one connection to a next hop by default.
+pub const NEXT_HOP_MESSAGES_PER_CONNECTION_COUNT_DEFAULT: u32 = 100;
+
+/// Wait for a connection to a next hop, one of its addresses, in milliseconds, by default.
+pub const NEXT_HOP_CONNECT_TIMEOUT_MS_DEFAULT: u64 = 30_000;
+
+/// Wait for the greeting of a next hop and for its reply to a command in milliseconds, by default
+/// (RFC 5321 §4.5.3.2.1 to §4.5.3.2.3: five minutes).
+pub const NEXT_HOP_COMMAND_TIMEOUT_MS_DEFAULT: u64 = 300_000;
+
+/// Longest wait for the reply to DATA in milliseconds (RFC 5321 §4.5.3.2.4: two minutes).
+pub const NEXT_HOP_DATA_TIMEOUT_MS_MAX: u64 = 120_000;
+
+/// Wait for a next hop to take more mail data in milliseconds, by default (RFC 5321 §4.5.3.2.5: three minutes).
+pub const NEXT_HOP_MAIL_DATA_TIMEOUT_MS_DEFAULT: u64 = 180_000;
+
+/// Wait for the reply to the end of mail data in milliseconds, by default (RFC 5321 §4.5.3.2.6: ten minutes).
+pub const NEXT_HOP_FINAL_REPLY_TIMEOUT_MS_DEFAULT: u64 = 600_000;
+
+/// Mail data gathered before it is sent to a next hop, in bytes: what one read of the client gives, about.
+pub const NEXT_HOP_SEND_BUFFER_BYTES: usize = 16_384;
+
+/// Receive buffer of a connection to a next hop in bytes; replies are short.
+pub const NEXT_HOP_RECEIVE_BUFFER_BYTES: usize = 2_048;
+
+/// Addresses of one next hop that are tried in turn.
+pub const NEXT_HOP_ADDRESSES_COUNT_MAX: usize = 8;
+
+/// How often the name of a next hop is looked up again, in milliseconds.
+pub const NEXT_HOP_RESOLVE_EVERY_MS: u64 = 60_000;
+
 /// What one execution of a script may `echo` to the log, in octets.
 pub const SCRIPT_OUTPUT_OCTETS_MAX: usize = 65_536;
 

@@ -18,7 +18,7 @@ use postern::delivery::{Destinations, Files, SystemFiles, WriterThreads};
 use postern::log::{self, Level, LogSender, LogThread};
 use postern::mailbox::{MailboxSender, mailbox, mailbox_of_peers};
 use postern::privilege::{self, Confinement, Identity, Needs};
-use postern::profile::{self, Configuration, Confine, DestinationAddress, Overrides};
+use postern::profile::{self, Configuration, Confine, DestinationAddress, NextHopHost, Overrides};
 use postern::shard::clock::Clock;
 use postern::shard::{
     self, Admission, Busy, Listener, ShardEvent, ShardMessage, ShardParts, placement,
@@ -320,6 +320,12 @@ fn needs(configuration: &Configuration) -> Needs {
         match &profile.destination {
             DestinationAddress::Discard => {}
             DestinationAddress::Maildir(path) => needs.writable.push(or_here(path)),
+            DestinationAddress::NextHop(address) => match &address.host {
+                NextHopHost::Address(address) => needs.connects_to.push(address.port()),
+                NextHopHost::Name { port, .. } => needs.connects_to.push(*port),
+                // To connect is to write to the socket.
+                NextHopHost::Socket(path) => needs.writable.push(or_here(path)),
+            },
         }
     }
     needs

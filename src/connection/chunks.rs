@@ -8,6 +8,7 @@
 //! RFC 3030 §2.
 
 use super::mail_data::{self, Rate};
+use super::next_hop;
 use super::transport::ConnectionError;
 use super::{Connection, NEVER_MS};
 use crate::delivery::IncomingMessage;
@@ -38,6 +39,7 @@ pub(super) async fn receive(connection: &mut Connection) -> Result<Step, Connect
     connection.begin_transaction();
     if is_first {
         connection.abandon_chunks().await;
+        next_hop::begin_chunks(connection).await;
         let reader = connection.session.chunk_reader();
         let message = mail_data::begin(connection);
         connection.chunks = Some(Box::new(ChunkedMessage { reader, message }));

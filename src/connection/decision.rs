@@ -10,13 +10,13 @@
 use postern_jit::execution::Ending;
 
 use super::transport::ConnectionError;
-use super::{Connection, script};
+use super::{Connection, next_hop, script};
 use crate::hook::{CommandAction, Failure, Hook, Refusal, helo, mailfrom, rcptto};
 use crate::log::Level;
 use crate::smtp::address::{Charset, ForwardPath, ReversePath};
 use crate::smtp::command::HeloDomain;
 use crate::smtp::extension::Extension;
-use crate::smtp::reply::{EightBitText, Reply, ReplyCode, ReplyText};
+use crate::smtp::reply::{EightBitText, ReceivedReply, Reply, ReplyCode, ReplyText};
 use crate::smtp::session::{Decision, HeloVerb, Phase, Step, Transaction};
 
 /// Has whoever decides about `phase` do so.
@@ -28,6 +28,7 @@ pub(super) async fn decide(
         Phase::Helo => helo(connection).await,
         Phase::Mail => mailfrom(connection).await,
         Phase::Rcpt => rcptto(connection).await,
+        Phase::Data => data(connection).await,
     }
 }
 
@@ -99,7 +100,25 @@ async fn rcptto(connection: &mut Connection) -> Result<Step, ConnectionError> {
     if let Some(transport) = &accept.transportid {
         connection.session.set_transport(transport);
     }
-    Ok(connection.accept(Hook::RcptTo, accept.to_reply()))
+    let verdict = next_hop::recipient(connection).await;
+    let decision = match &verdict {
+        Ok(heard) => {
+            let scripted = accept.to_reply();
+            Decision::Accept(scripted.or(heard.as_ref().map(ReceivedReply::as_reply)))
+        }
+        Err(refusal) => Decision::Refuse(refusal.reply()),
+    };
+    Ok(connection.settle(Hook::RcptTo, decision))
+}
+
+async fn data(connection: &mut Connection) -> Result<Step, ConnectionError> {
+    let verdict = next_hop::data(connection).await;
+    let decision = match &verdict {
+        Ok(()) => Decision::Accept(None),
+        Err(refusal) => Decision::Refuse(refusal.reply()),
+    };
+    let (session, replies) = (&mut connection.session, &mut connection.replies);
+    Ok(session.decide(decision, replies))
 }
 
 /// Asks the script of a hook; where there is none, nothing speaks against the command.

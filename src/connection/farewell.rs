@@ -14,6 +14,7 @@ use crate::smtp::reply::{self, Replies};
 impl Connection {
     /// Says what is left to say and closes.
     pub(super) async fn part(mut self, outcome: Result<(), ConnectionError>) {
+        self.abandon_transfer();
         let (reason, reply) = match &outcome {
             Ok(()) => ("closed", None),
             Err(ConnectionError::ClientLeft) => ("client_left", None),

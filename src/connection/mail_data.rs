@@ -12,9 +12,10 @@ use std::rc::Rc;
 use super::Connection;
 use super::transport::ConnectionError;
 use super::watch::{Activity, NEVER_MS};
-use crate::delivery::{IncomingMessage, StoreError};
+use crate::delivery::{CommitError, Head, IncomingMessage, Refusal, StoreError};
 use crate::limits;
 use crate::log::Level;
+use crate::smtp::client::Outcome;
 use crate::smtp::mail_data::{MailDataError, MailDataReader, Trace};
 use crate::smtp::reply;
 use crate::smtp::session::{MailDataOutcome, Step, TransactionId};
@@ -39,9 +40,15 @@ pub(super) fn begin(connection: &mut Connection) -> IncomingMessage {
     let id = connection.transaction_id();
     let destination = &commons.served[connection.served].destination;
     let date = commons.clock.header_date();
-    IncomingMessage::begin(destination, commons.clock.unix_seconds(), |head| {
-        if let Some(trace) = Trace::new(&connection.session, &id, &date) {
-            trace.write(head);
+    let transfer = connection.transfer.take();
+    let seconds = commons.clock.unix_seconds();
+    IncomingMessage::begin(destination, seconds, transfer, |head, header| {
+        let Some(trace) = Trace::new(&connection.session, &id, &date) else {
+            return;
+        };
+        match head {
+            Head::FinalDelivery => trace.write(header),
+            Head::Relaying => trace.write_received(header),
         }
     })
 }
@@ -55,8 +62,9 @@ pub(super) async fn finish(
     let id = connection.transaction_id();
     let result = match verdict {
         Ok(octets) => match message.commit().await {
-            Ok(()) => Ok(octets),
-            Err(error) => Err(Failure::NotStored(error)),
+            Ok(outcome) => Ok((octets, outcome)),
+            Err(CommitError::Store(error)) => Err(Failure::NotStored(error)),
+            Err(CommitError::NextHop(refusal)) => Err(Failure::NextHop(refusal)),
         },
         Err(error) => {
             message.abandon().await;
@@ -65,12 +73,14 @@ pub(super) async fn finish(
     };
     connection.commons.clock.refresh();
     connection.transaction_due_ms = NEVER_MS;
-    note(connection, &id, result);
-    let outcome = match result {
-        Ok(_) => MailDataOutcome::Stored,
-        Err(Failure::Refused(error)) => MailDataOutcome::Refused(error),
+    note(connection, &id, result.as_ref());
+    let outcome = match &result {
+        Ok((_, None)) => MailDataOutcome::Stored,
+        Ok((_, Some(outcome))) => MailDataOutcome::Replied(outcome.reply().as_reply()),
+        Err(Failure::Refused(error)) => MailDataOutcome::Refused(*error),
         Err(Failure::NotStored(StoreError::NoSpace)) => MailDataOutcome::Replied(reply::no_space()),
         Err(Failure::NotStored(_)) => MailDataOutcome::TemporaryFailure,
+        Err(Failure::NextHop(refusal)) => MailDataOutcome::Replied(refusal.reply()),
     };
     connection
         .session
@@ -78,10 +88,10 @@ pub(super) async fn finish(
 }
 
 /// Why a message was not accepted.
-#[derive(Clone, Copy)]
 enum Failure {
     Refused(MailDataError),
     NotStored(StoreError),
+    NextHop(Rc<Refusal>),
 }
 
 /// Reads up to the end of mail data.
@@ -197,12 +207,16 @@ impl Rate {
 }
 
 /// Counts and logs what became of a message, while the session still has its transaction.
-fn note(connection: &Connection, id: &TransactionId, result: Result<u64, Failure>) {
+fn note(
+    connection: &Connection,
+    id: &TransactionId,
+    result: Result<&(u64, Option<Outcome>), &Failure>,
+) {
     let counters = &connection.commons.counters;
     let (level, event) = match result {
-        Ok(octets) => {
+        Ok((octets, _)) => {
             counters.messages.increment();
-            counters.message_octets.add(octets);
+            counters.message_octets.add(*octets);
             (Level::Message, "accepted")
         }
         Err(Failure::Refused(_)) => {
@@ -212,6 +226,10 @@ fn note(connection: &Connection, id: &TransactionId, result: Result<u64, Failure
         Err(Failure::NotStored(_)) => {
             counters.messages_refused.increment();
             (Level::Error, "not_stored")
+        }
+        Err(Failure::NextHop(_)) => {
+            counters.messages_refused.increment();
+            (Level::Message, "not_passed_on")
         }
     };
     let Some(line) = connection.line(level, event) else {
@@ -227,9 +245,16 @@ fn note(connection: &Connection, id: &TransactionId, result: Result<u64, Failure
         }
     }
     drop(match result {
-        Ok(octets) => line.word("octets", octets),
+        Ok((octets, _)) => line.word("octets", octets),
         Err(Failure::Refused(error)) => line.word("reason", format_args!("{error:?}")),
         Err(Failure::NotStored(error)) => line.word("reason", error),
+        Err(Failure::NextHop(refusal)) => match &**refusal {
+            Refusal::Failure(failure) => line.octets("reason", failure.to_string().as_bytes()),
+            Refusal::Reply(reply) => line.word("code", reply.code().number()),
+            Refusal::Message(outcome) => line
+                .word("code", outcome.reply().code().number())
+                .word("partly_delivered", outcome.is_mixed()),
+        },
     });
 }
 

@@ -14,6 +14,7 @@ mod decision;
 mod farewell;
 mod handshake;
 mod mail_data;
+mod next_hop;
 mod pump;
 mod receive_buffer;
 mod script;
@@ -27,7 +28,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::delivery::Destination;
+use crate::delivery::{Destination, Transfer};
 use crate::hook::{Hooks, StoredContext};
 use crate::limits;
 use crate::log::{Level, Line, ShardLog};
@@ -43,11 +44,11 @@ use crate::tls::TlsAcceptor;
 pub use farewell::refusal;
 pub use receive_buffer::SpareBuffers;
 pub use watch::Watch;
+pub(crate) use watch::{Activity, Interrupt, NEVER_MS, Watched};
 
 use chunks::ChunkedMessage;
 use receive_buffer::ReceiveBuffer;
 use transport::{ConnectionError, PlainTransport, Transport};
-use watch::{Activity, Interrupt, NEVER_MS};
 
 /// What the connections of one shard have in common.
 #[derive(Debug)]
@@ -55,9 +56,9 @@ pub struct Commons {
     /// Which shard it is.
     pub shard: usize,
     /// The time.
-    pub clock: Clock,
+    pub clock: Rc<Clock>,
     /// The deadlines.
-    pub watch: Watch,
+    pub watch: Rc<Watch>,
     /// The log.
     pub log: ShardLog,
     /// The counters.
@@ -117,6 +118,8 @@ struct Connection {
     transaction_due_ms: u64,
     /// Commands that scripts have refused.
     refusals_count: u32,
+    /// What a next hop has been told of the transaction.
+    transfer: Option<Box<Transfer>>,
     /// What the last script of the connection left for the next.
     context: Option<Box<StoredContext>>,
     /// The message whose chunks are coming.
@@ -178,6 +181,7 @@ impl Connection {
             commands_count: u64::MAX,
             transaction_due_ms: NEVER_MS,
             refusals_count: 0,
+            transfer: None,
             context: None,
             chunks: None,
             commons,
@@ -269,6 +273,7 @@ impl Connection {
             self.begin_transaction();
         } else {
             self.transaction_due_ms = NEVER_MS;
+            self.abandon_transfer();
             if self.commons.watch.is_stopping() {
                 return Err(ConnectionError::Interrupted(Interrupt::Stopping));
             }
@@ -343,8 +348,8 @@ mod tests {
         let (sender, thread) = log::start(Level::Off).expect("a thread");
         let commons = Rc::new(Commons {
             shard: 0,
-            clock: Clock::new(),
-            watch: Watch::new(),
+            clock: Rc::new(Clock::new()),
+            watch: Rc::new(Watch::new()),
             log: ShardLog::new(0, sender),
             counters: Counters::default(),
             spare_buffers: Rc::new(SpareBuffers::default()),

@@ -18,7 +18,7 @@ use crate::bell::Bell;
 
 /// Why a wait was ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Interrupt {
+pub(crate) enum Interrupt {
     /// Its deadline has passed.
     TimedOut,
     /// The process is stopping.
@@ -27,7 +27,7 @@ pub(super) enum Interrupt {
 
 /// What a connection does now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Activity {
+pub(crate) enum Activity {
     /// It works, or waits for something other than its client.
     Working,
     /// It waits for a command and has no transaction: it may be closed without harm.
@@ -40,8 +40,8 @@ pub(super) enum Activity {
 
 /// One connection under watch, with its socket.
 #[derive(Debug)]
-pub(super) struct Watched {
-    pub(super) socket: OwnedFd,
+pub(crate) struct Watched {
+    pub(crate) socket: OwnedFd,
     due_ms: Cell<u64>,
     activity: Cell<Activity>,
     interrupt: Cell<Option<Interrupt>>,
@@ -86,36 +86,41 @@ impl Watch {
     }
 
     /// Whether idle sessions must end.
-    pub(super) fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.is_stopping.get()
     }
 
     /// Takes a socket under watch; [`Watch::remove`] must follow.
-    pub(super) fn add(&self, socket: OwnedFd) -> (usize, Rc<Watched>) {
+    pub(crate) fn add(&self, socket: OwnedFd) -> (usize, Rc<Watched>) {
         let watched = Rc::new(Watched {
             socket,
             due_ms: Cell::new(NEVER_MS),
             activity: Cell::new(Activity::Working),
             interrupt: Cell::new(None),
         });
+        (self.add_again(Rc::clone(&watched)), watched)
+    }
+
+    /// Takes a socket under watch that was removed from it.
+    pub(crate) fn add_again(&self, watched: Rc<Watched>) -> usize {
         let mut entries = self.entries.borrow_mut();
         let slot = self.free.borrow_mut().pop().unwrap_or_else(|| {
             entries.push(None);
             entries.len() - 1
         });
-        entries[slot] = Some(Rc::clone(&watched));
+        entries[slot] = Some(watched);
         self.arrival.ring();
-        (slot, watched)
+        slot
     }
 
     /// Forgets a connection.
-    pub(super) fn remove(&self, slot: usize) {
+    pub(crate) fn remove(&self, slot: usize) {
         self.entries.borrow_mut()[slot] = None;
         self.free.borrow_mut().push(slot);
     }
 
     /// Notes that `watched` begins to wait until `due_ms`.
-    pub(super) fn begin(&self, watched: &Watched, activity: Activity, due_ms: u64) {
+    pub(crate) fn begin(&self, watched: &Watched, activity: Activity, due_ms: u64) {
         watched.activity.set(activity);
         watched.due_ms.set(due_ms);
         if due_ms < self.earliest_ms.get() {
@@ -179,14 +184,14 @@ impl Default for Watch {
 
 impl Watched {
     /// Notes that the wait is over, and whether something else than the client ended it.
-    pub(super) fn end(&self) -> Option<Interrupt> {
+    pub(crate) fn end(&self) -> Option<Interrupt> {
         self.activity.set(Activity::Working);
         self.due_ms.set(NEVER_MS);
         self.interrupt.get()
     }
 
     /// Whether something else than the client ended a wait, now or earlier.
-    pub(super) fn interrupted(&self) -> Option<Interrupt> {
+    pub(crate) fn interrupted(&self) -> Option<Interrupt> {
         self.interrupt.get()
     }
 
@@ -209,7 +214,7 @@ impl Watched {
 const CONNECTIONS_PER_PART_COUNT: usize = 128;
 
 /// A deadline that never passes.
-pub(super) const NEVER_MS: u64 = u64::MAX;
+pub(crate) const NEVER_MS: u64 = u64::MAX;
 
 #[cfg(test)]
 mod tests {

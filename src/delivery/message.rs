@@ -1,6 +1,6 @@
 //! A message while it arrives.
 //!
-//! In: content, in pieces borrowed from the receive buffer. Out: a message on stable storage.
+//! In: content, in pieces borrowed from the receive buffer. Out: a message on stable storage, or at the next hop.
 //!
 //! ```text
 //!   begin -> write, spill -> write, spill -> ... -> commit (durable) | abandon (no trace left)
@@ -14,14 +14,33 @@ use std::rc::Rc;
 
 use super::maildir::unique_name;
 use super::writer::{Action, Job, JobSender, StoreError};
-use super::{Destination, Kind, Tickets};
+use super::{Destination, Failure, Kind, Refusal, Tickets, Transfer};
+use crate::smtp::client::Outcome;
 
 /// The message of one transaction on its way to the profile's destination.
 #[derive(Debug)]
 pub struct IncomingMessage {
     destination: Rc<Destination>,
-    /// Its file; none where nothing is kept.
-    file: Option<MessageFile>,
+    way: Way,
+}
+
+/// Where the content goes.
+#[derive(Debug)]
+enum Way {
+    Nowhere,
+    File(MessageFile),
+    NextHop(Box<Transfer>),
+    /// To a next hop that has not been asked about any recipient, so that it cannot take the message.
+    Lost,
+}
+
+/// Why a message is not accepted in the end.
+#[derive(Debug)]
+pub enum CommitError {
+    /// It could not be stored.
+    Store(StoreError),
+    /// The next hop has not taken it.
+    NextHop(Rc<Refusal>),
 }
 
 #[derive(Debug)]
@@ -36,21 +55,22 @@ struct MessageFile {
 }
 
 impl IncomingMessage {
-    /// Begins a message in the second `unix_seconds`. `head` writes the trace header fields; it is not called for a
-    /// destination that keeps nothing.
+    /// Begins a message in the second `unix_seconds`. `head` writes the trace header fields that belong before it; it is
+    /// not called for a destination that keeps nothing. `transfer` is what [`Destination::transfer`] gave, if it gave
+    /// anything.
     pub fn begin(
         destination: &Rc<Destination>,
         unix_seconds: i64,
-        head: impl FnOnce(&mut Vec<u8>),
+        transfer: Option<Box<Transfer>>,
+        head: impl FnOnce(Head, &mut Vec<u8>),
     ) -> Self {
-        let file = match &destination.kind {
-            Kind::Discard => None,
-            Kind::Maildir(writers) => {
+        let way = match (&destination.kind, transfer) {
+            (Kind::Maildir(writers), _) => {
                 let mut content = destination.tickets.buffer();
-                head(&mut content);
+                head(Head::FinalDelivery, &mut content);
                 let number = destination.tickets.next_file();
                 let name = unique_name(unix_seconds, writers.shard, number, &writers.host);
-                Some(MessageFile {
+                Way::File(MessageFile {
                     writers: Rc::clone(writers),
                     number,
                     name,
@@ -59,33 +79,51 @@ impl IncomingMessage {
                     failure: None,
                 })
             }
+            (Kind::NextHop(_), Some(mut transfer)) => {
+                let mut content = Vec::new();
+                head(Head::Relaying, &mut content);
+                transfer.write(&content);
+                Way::NextHop(transfer)
+            }
+            (Kind::NextHop(_), None) => Way::Lost,
+            (Kind::Discard, _) => Way::Nowhere,
         };
         Self {
             destination: Rc::clone(destination),
-            file,
+            way,
         }
     }
 
     /// Adds content.
     pub fn write(&mut self, octets: &[u8]) {
-        if let Some(file) = &mut self.file
-            && file.failure.is_none()
-        {
-            file.content.extend_from_slice(octets);
+        match &mut self.way {
+            Way::Nowhere | Way::Lost => {}
+            Way::File(file) => {
+                if file.failure.is_none() {
+                    file.content.extend_from_slice(octets);
+                }
+            }
+            Way::NextHop(transfer) => transfer.write(octets),
         }
     }
 
     /// Whether [`IncomingMessage::spill`] must be called before more is written.
     #[must_use]
     pub fn must_spill(&self) -> bool {
-        self.file
-            .as_ref()
-            .is_some_and(|file| SPILL_OCTETS <= file.content.len())
+        match &self.way {
+            Way::Nowhere | Way::Lost => false,
+            Way::File(file) => SPILL_OCTETS <= file.content.len(),
+            Way::NextHop(transfer) => transfer.must_send(),
+        }
     }
 
-    /// Hands what is in memory to the writers and waits until it is written.
+    /// Hands what is in memory to the writers and waits until it is written, or to the next hop until it is sent.
     pub async fn spill(&mut self) {
-        let Some(file) = &mut self.file else { return };
+        let file = match &mut self.way {
+            Way::Nowhere | Way::Lost => return,
+            Way::File(file) => file,
+            Way::NextHop(transfer) => return Box::pin(transfer.send()).await,
+        };
         match file.run(&self.destination.tickets, Action::Append).await {
             Ok(()) => file.is_spilled = true,
             Err(error) => {
@@ -97,34 +135,51 @@ impl IncomingMessage {
         }
     }
 
-    /// Makes the message durable.
+    /// Makes the message durable here, or has the next hop do so: then this is what it said.
     ///
     /// # Errors
     ///
-    /// It is not stored, and nothing of it remains.
-    pub async fn commit(mut self) -> Result<(), StoreError> {
-        let Some(file) = &mut self.file else {
-            return Ok(());
-        };
-        match file.failure {
-            Some(failure) => Err(failure),
-            None => file.run(&self.destination.tickets, Action::Commit).await,
+    /// It is not stored, and nothing of it remains, or the next hop has not acknowledged it.
+    pub async fn commit(self) -> Result<Option<Outcome>, CommitError> {
+        match self.way {
+            Way::Nowhere => Ok(None),
+            Way::File(mut file) => {
+                let stored = match file.failure {
+                    Some(failure) => Err(failure),
+                    None => file.run(&self.destination.tickets, Action::Commit).await,
+                };
+                stored.map(|()| None).map_err(CommitError::Store)
+            }
+            Way::NextHop(transfer) => {
+                let outcome = Box::pin(transfer.finish()).await;
+                outcome.map(Some).map_err(CommitError::NextHop)
+            }
+            Way::Lost => Err(CommitError::NextHop(Rc::new(Failure::Closed.into()))),
         }
     }
 
     /// Forgets the message.
-    pub async fn abandon(mut self) {
-        let Some(file) = &mut self.file else { return };
-        if file.is_spilled {
-            file.content.clear();
-            // A file that stays is removed at the next start.
-            let _ = file.run(&self.destination.tickets, Action::Abandon).await;
-        } else {
-            self.destination
-                .tickets
-                .keep(std::mem::take(&mut file.content));
+    pub async fn abandon(self) {
+        match self.way {
+            Way::Nowhere | Way::Lost => {}
+            Way::File(mut file) if file.is_spilled => {
+                file.content.clear();
+                // A file that stays is removed at the next start.
+                let _ = file.run(&self.destination.tickets, Action::Abandon).await;
+            }
+            Way::File(file) => self.destination.tickets.keep(file.content),
+            Way::NextHop(transfer) => transfer.abandon(),
         }
     }
+}
+
+/// Which trace header fields belong before a message (RFC 5321 §4.4).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Head {
+    /// Those of a message that has arrived, `Return-Path:` among them.
+    FinalDelivery,
+    /// `Received:` only.
+    Relaying,
 }
 
 impl MessageFile {

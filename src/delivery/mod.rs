@@ -1,16 +1,17 @@
 //! Destinations: where an accepted message goes, and when it is safe there.
 //!
-//! In: the content of a message while it arrives, from connections. Out: a message on stable storage, or the reason why
-//! not. Guarantees: [`IncomingMessage::commit`] succeeds only after the file and its directory are synced; a shard
-//! never touches the disk itself, threads of `writer.rs` do; memory per message is bounded by [`SPILL_OCTETS`] and what
-//! one read of the socket adds. Does not: queue for later, or relay.
+//! In: the content of a message while it arrives, from connections. Out: a message on stable storage or at the next hop,
+//! or the reason why not. Guarantees: [`IncomingMessage::commit`] succeeds only after the file and its directory are
+//! synced, or the next hop has acknowledged the message; a shard never touches the disk itself, threads of `writer.rs`
+//! do; memory per message is bounded by [`SPILL_OCTETS`] and what one read of the socket adds. Does not: queue for later.
 //!
 //! Reading order: `message.rs` (what a connection holds), `tickets.rs` (how it waits), `writer.rs` (group commit),
-//! `maildir.rs` (names), `files.rs` (calls).
+//! `maildir.rs` (names), `files.rs` (calls), `next_hop/` (other servers).
 
 mod files;
 mod maildir;
 mod message;
+mod next_hop;
 mod tickets;
 mod writer;
 
@@ -23,24 +24,38 @@ use std::thread::JoinHandle;
 
 use rustix::fs::{Gid, Uid};
 
+use crate::connection::Watch;
 use crate::mailbox::{Mailbox, MailboxSender, mailbox};
 use crate::profile::{DestinationAddress, Profile};
+use crate::shard::clock::Clock;
+use crate::smtp::session::TransactionId;
 
 pub use files::{Files, SystemFiles};
-pub use message::{IncomingMessage, SPILL_OCTETS};
+pub use message::{CommitError, Head, IncomingMessage, SPILL_OCTETS};
+pub use next_hop::{Failure, NextHopParts, Refusal, Transfer};
 pub use tickets::Tickets;
 pub use writer::{Answer, StoreError};
 
 use maildir::Maildir;
+use next_hop::{NextHop, Resolver};
 use writer::{JobSender, Writers};
 
 /// Every destination of a configuration, opened, before the shards take theirs.
 #[derive(Debug)]
 pub struct Destinations {
     /// One per profile, in their order; profiles with the same directory share its writers.
-    by_profile: Vec<Option<Arc<Writers>>>,
+    by_profile: Vec<Opened>,
     answers: Vec<Option<Mailbox<Answer>>>,
     threads: Vec<JoinHandle<()>>,
+    resolver: Option<Resolver>,
+}
+
+/// The destination of one profile.
+#[derive(Debug)]
+enum Opened {
+    Discard,
+    Maildir(Arc<Writers>),
+    NextHop(Box<NextHopParts>),
 }
 
 /// The threads of all destinations, to wait for at the end.
@@ -48,6 +63,7 @@ pub struct Destinations {
 pub struct WriterThreads {
     writers: Vec<Arc<Writers>>,
     threads: Vec<JoinHandle<()>>,
+    resolver: Option<Resolver>,
 }
 
 /// What one shard needs to deliver: moved to its thread.
@@ -66,6 +82,8 @@ pub enum ShardDestination {
     Discard,
     /// A Maildir and the writers it has.
     Maildir(JobSender),
+    /// Another server.
+    NextHop(Box<NextHopParts>),
 }
 
 /// A destination with what the connections of a shard share to use it.
@@ -80,17 +98,51 @@ pub struct Destination {
 enum Kind {
     Discard,
     Maildir(Rc<JobSender>),
+    NextHop(Rc<NextHop>),
+}
+
+/// What the destinations of a shard share with its connections.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// How they wait for writers.
+    pub tickets: Rc<Tickets>,
+    /// The time.
+    pub clock: Rc<Clock>,
+    /// The deadlines.
+    pub watch: Rc<Watch>,
 }
 
 impl Destination {
-    /// A destination whose connections wait in `tickets`.
+    /// A destination as the connections of a shard use it.
     #[must_use]
-    pub fn new(kind: ShardDestination, tickets: Rc<Tickets>) -> Self {
+    pub fn new(kind: ShardDestination, surroundings: Surroundings) -> Self {
+        let Surroundings {
+            tickets,
+            clock,
+            watch,
+        } = surroundings;
         let kind = match kind {
             ShardDestination::Discard => Kind::Discard,
             ShardDestination::Maildir(writers) => Kind::Maildir(Rc::new(writers)),
+            ShardDestination::NextHop(parts) => Kind::NextHop(NextHop::new(*parts, clock, watch)),
         };
         Self { kind, tickets }
+    }
+
+    /// Whether the destination is another server.
+    #[must_use]
+    pub fn is_next_hop(&self) -> bool {
+        matches!(self.kind, Kind::NextHop(_))
+    }
+
+    /// The transfer of a transaction, if the destination is another server, which is to be asked about it from its first
+    /// recipient on.
+    #[must_use]
+    pub fn transfer(&self, id: TransactionId) -> Option<Transfer> {
+        match &self.kind {
+            Kind::Discard | Kind::Maildir(_) => None,
+            Kind::NextHop(hop) => Some(Transfer::new(hop, id)),
+        }
     }
 }
 
@@ -143,9 +195,20 @@ impl Destinations {
         let mut by_profile = Vec::new();
         let mut threads = Vec::new();
         for profile in profiles {
-            let DestinationAddress::Maildir(path) = &profile.destination else {
-                by_profile.push(None);
-                continue;
+            let path = match &profile.destination {
+                DestinationAddress::Discard => {
+                    by_profile.push(Opened::Discard);
+                    continue;
+                }
+                DestinationAddress::NextHop(address) => {
+                    by_profile.push(Opened::NextHop(Box::new(NextHopParts {
+                        address: (**address).clone(),
+                        addresses: next_hop::addresses(&address.host),
+                        hostname: hostname.into(),
+                    })));
+                    continue;
+                }
+                DestinationAddress::Maildir(path) => path,
             };
             let failed = |error| OpenError {
                 path: path.clone(),
@@ -154,7 +217,7 @@ impl Destinations {
             let maildir = Maildir::open(path, hostname, Arc::clone(files)).map_err(failed)?;
             let canonical = path.canonicalize().map_err(failed)?;
             if let Some(writers) = opened.get(&canonical) {
-                by_profile.push(Some(Arc::clone(writers)));
+                by_profile.push(Opened::Maildir(Arc::clone(writers)));
                 continue;
             }
             let (writers, started) =
@@ -162,12 +225,18 @@ impl Destinations {
             let writers = Arc::new(writers);
             threads.extend(started);
             opened.insert(canonical, Arc::clone(&writers));
-            by_profile.push(Some(writers));
+            by_profile.push(Opened::Maildir(writers));
         }
+        let addresses = by_profile.iter().filter_map(|opened| match opened {
+            Opened::NextHop(parts) => Some(&parts.addresses),
+            Opened::Discard | Opened::Maildir(_) => None,
+        });
+        let resolver = next_hop::start(addresses).map_err(other)?;
         Ok(Self {
             by_profile,
             answers,
             threads,
+            resolver,
         })
     }
 
@@ -178,9 +247,10 @@ impl Destinations {
     /// When it is asked for twice.
     #[must_use]
     pub fn for_shard(&mut self, shard: usize) -> ShardDelivery {
-        let destinations = self.by_profile.iter().map(|writers| match writers {
-            None => ShardDestination::Discard,
-            Some(writers) => ShardDestination::Maildir(writers.for_shard(shard)),
+        let destinations = self.by_profile.iter().map(|opened| match opened {
+            Opened::Discard => ShardDestination::Discard,
+            Opened::Maildir(writers) => ShardDestination::Maildir(writers.for_shard(shard)),
+            Opened::NextHop(parts) => ShardDestination::NextHop(parts.clone()),
         });
         ShardDelivery {
             destinations: destinations.collect(),
@@ -191,10 +261,17 @@ impl Destinations {
     /// What is left to do once every shard has taken its part: to end the threads.
     #[must_use]
     pub fn into_threads(self) -> WriterThreads {
-        let writers = self.by_profile.into_iter().flatten().collect();
+        let writers = self
+            .by_profile
+            .into_iter()
+            .filter_map(|opened| match opened {
+                Opened::Maildir(writers) => Some(writers),
+                Opened::Discard | Opened::NextHop(_) => None,
+            });
         WriterThreads {
-            writers,
+            writers: writers.collect(),
             threads: self.threads,
+            resolver: self.resolver,
         }
     }
 }
@@ -205,6 +282,8 @@ impl WriterThreads {
         for writers in &self.writers {
             writers.end();
         }
+        // Not waited for: it may be at a lookup that takes its time, and it has nothing that could be lost.
+        drop(self.resolver.map(Resolver::into_thread));
         for thread in self.threads {
             // A writer that panicked has said so; its messages were not acknowledged.
             let _ = thread.join();

@@ -4,10 +4,12 @@
 //! `Arc<Profile>` per `[[server]]`. Guarantees: a `Profile` cannot be half-valid; loading reports every error at once.
 //! Does not: open sockets, read mail, or change after loading.
 //!
-//! Reading order: `load.rs`, `cores.rs`, `server.rs`, `tls.rs`, `certificate.rs`, `scripts.rs`, `source.rs`.
+//! Reading order: `load.rs`, `cores.rs`, `server.rs`, `tls.rs`, `certificate.rs`, `destination.rs`, `scripts.rs`,
+//! `source.rs`.
 
 mod certificate;
 mod cores;
+mod destination;
 mod diagnostic;
 mod load;
 mod network;
@@ -25,6 +27,7 @@ use crate::smtp::session::SessionOptions;
 
 pub use certificate::Certificates;
 pub use cores::{Cores, CoresError, ranges};
+pub use destination::{DestinationAddress, NextHopAddress, NextHopHost, NextHopLimits};
 pub use diagnostic::{Diagnostic, Place, Severity, SourceText};
 pub use load::{EMBEDDED_CONFIGURATION, Overrides, load_embedded, load_file, load_text};
 pub use network::Network;
@@ -77,15 +80,6 @@ pub struct Profile {
     pub scripts: HookScripts,
     /// What the session needs to know.
     pub session: Arc<SessionOptions>,
-}
-
-/// Where accepted messages go.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum DestinationAddress {
-    /// Messages are thrown away after they were received: for load tests.
-    Discard,
-    /// One file per message under `DIR/new`.
-    Maildir(PathBuf),
 }
 
 /// What to do with a client that talks before the greeting (RFC 5321 §4.3.1: it must wait).

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::certificate::Certificates;
+use super::destination::destination;
 use super::source::{Report, Section, Spanned};
 use super::tls::{TlsBegin, tls};
 use super::{
@@ -61,7 +62,7 @@ pub(super) fn server(
         (Phase::Rcpt, &rcptto),
     ];
     let asked = asked.into_iter().filter(|(_, script)| script.is_some());
-    let asks = asked.fold(Phases::default(), |asks, (phase, _)| asks.with(phase));
+    let asks = asked.fold(asks(&destination), |asks, (phase, _)| asks.with(phase));
     let table = section.table("limits", report);
     let mut table = LimitTable { table, report };
     let session_limits = table.session();
@@ -95,6 +96,14 @@ pub(super) fn server(
             budget,
         },
         session,
+    }
+}
+
+/// The points at which the destination decides.
+fn asks(destination: &DestinationAddress) -> Phases {
+    match destination {
+        DestinationAddress::Discard | DestinationAddress::Maildir(_) => Phases::default(),
+        DestinationAddress::NextHop(_) => Phases::default().with(Phase::Rcpt).with(Phase::Data),
     }
 }
 
@@ -318,43 +327,6 @@ fn networks(section: &mut Section<'_>, key: &'static str, report: &mut Report<'_
         }
     }
     networks
-}
-
-fn destination(
-    section: &mut Section<'_>,
-    surroundings: &Surroundings<'_>,
-    report: &mut Report<'_>,
-) -> DestinationAddress {
-    let default = DestinationAddress::Maildir(surroundings.data_dir.join("mail"));
-    let Some(text) = section.string("destination", report) else {
-        return default;
-    };
-    let (scheme, rest) = text
-        .value
-        .split_once(':')
-        .unwrap_or((text.value.as_str(), ""));
-    match (scheme, rest) {
-        ("discard", "") => return DestinationAddress::Discard,
-        ("maildir", "") => {
-            report.error(
-                text.span,
-                "`maildir` needs a directory",
-                "as in \"maildir:mail\"",
-            );
-        }
-        ("maildir", path) => {
-            return DestinationAddress::Maildir(surroundings.directory.join(path));
-        }
-        ("journal" | "spool" | "smtp" | "lmtp", _) => {
-            let message = format!("destination `{}` is not supported yet", text.value);
-            report.error(text.span, message, "\"maildir:DIR\" and \"discard\" are");
-        }
-        _ => {
-            let message = format!("`{}` is no destination", text.value);
-            report.error(text.span, message, "\"maildir:DIR\" or \"discard\"");
-        }
-    }
-    default
 }
 
 fn early_talker(section: &mut Section<'_>, report: &mut Report<'_>) -> EarlyTalker {

@@ -26,7 +26,7 @@ use glommio::io::PollableFd;
 use glommio::{Latency, LocalExecutorBuilder, Placement, Shares, TaskQueueHandle};
 
 use crate::connection::{Commons, Served, SpareBuffers, Watch};
-use crate::delivery::{Answer, Destination, ShardDelivery, Tickets};
+use crate::delivery::{Answer, Destination, ShardDelivery, Surroundings, Tickets};
 use crate::hook::Hooks;
 use crate::limits;
 use crate::log::{Level, LogSender, ShardLog};
@@ -155,7 +155,11 @@ struct Shard {
 
 impl Shard {
     fn new(parts: ShardParts) -> Result<Self, String> {
-        let tickets = Rc::new(Tickets::default());
+        let surroundings = Surroundings {
+            tickets: Rc::new(Tickets::default()),
+            clock: Rc::new(Clock::new()),
+            watch: Rc::new(Watch::new()),
+        };
         let served = parts.profiles.into_iter().zip(parts.delivery.destinations);
         let served = served.map(|(profile, kind)| {
             let hooks = Hooks::new(&profile.scripts);
@@ -164,14 +168,14 @@ impl Shard {
                 hooks: hooks.map_err(failed)?,
                 tls: RefCell::new(profile.tls.as_ref().map(|tls| Arc::clone(&tls.acceptor))),
                 profile,
-                destination: Rc::new(Destination::new(kind, Rc::clone(&tickets))),
+                destination: Rc::new(Destination::new(kind, surroundings.clone())),
             })
         });
         let served = served.collect::<Result<_, String>>()?;
         let commons = Rc::new(Commons {
             shard: parts.number,
-            clock: Clock::new(),
-            watch: Watch::new(),
+            clock: Rc::clone(&surroundings.clock),
+            watch: surroundings.watch,
             log: ShardLog::new(parts.number, parts.log),
             counters: Counters::default(),
             spare_buffers: Rc::new(SpareBuffers::default()),
@@ -186,7 +190,7 @@ impl Shard {
         });
         Ok(Self {
             acceptors: acceptors.collect(),
-            tickets,
+            tickets: surroundings.tickets,
             answers: parts.delivery.answers,
             messages: parts.messages,
             notices: parts.notices,

@@ -26,6 +26,7 @@
 )]
 
 pub mod address;
+pub mod client;
 pub mod command;
 pub mod extension;
 pub mod line;

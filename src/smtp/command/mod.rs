@@ -13,10 +13,12 @@
 mod foreign_protocol;
 mod parameter;
 mod parse;
+mod write;
 
 pub use foreign_protocol::ForeignProtocol;
 pub use parameter::{Parameter, Parameters};
 pub(super) use parse::number;
+pub use write::{Unsendable, is_binary, write_hello, write_mail, write_rcpt};
 
 use super::address::{ForwardPath, PathError, ReversePath};
 use crate::limits;

@@ -13,8 +13,10 @@ mod judgement;
 mod received_count;
 mod trace;
 mod transparency;
+mod write;
 
 pub use chunk::{ChunkReader, ContentKind};
 pub use judgement::MailDataError;
 pub use trace::{Protocol, Trace};
 pub use transparency::{MailDataReader, Read};
+pub use write::{BareLineEnd, MailDataWriter};

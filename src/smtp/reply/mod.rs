@@ -11,7 +11,9 @@
 
 mod from_error;
 mod of_connection;
+mod of_next_hop;
 mod of_session;
+mod read;
 mod write;
 
 use std::fmt;
@@ -23,12 +25,16 @@ pub use from_error::{
     from_syntax_error,
 };
 pub use of_connection::{early_talker, no_space, not_admitted, shutting_down, timed_out, too_slow};
+pub use of_next_hop::{
+    bare_line_end, next_hop_away, next_hop_busy, next_hop_lost, next_hop_not_secure, unsendable,
+};
 pub use of_session::{
     binary_needs_chunks, chunk_received, closing, ehlo, ehlo_missing, greeting, helo, help,
     message_too_large, not_offered, not_stored, ok, queued, ready_for_tls, recipient_ok,
     relaying_denied, sender_ok, start_mail_input, tls_begun, too_many_errors,
     too_many_idle_commands, too_many_messages, too_many_recipients, vrfy,
 };
+pub use read::{ReceivedReply, ReplyError, ReplyReader};
 pub use write::{EightBitText, Replies};
 
 /// A reply code: three digits, the first of them 2 to 5, the second 0 to 5 where RFC 5321 defines

@@ -8,7 +8,7 @@
 //!
 //! RFC 5321 §4.1.1.4, §4.2.5; RFC 3030 §3 (binary content comes in chunks only).
 
-use super::{BodyType, Session, State, Step};
+use super::{BodyType, Phase, Session, State, Step};
 use crate::smtp::mail_data::{MailDataError, MailDataReader};
 use crate::smtp::reply::{self, Replies, Reply};
 
@@ -33,6 +33,10 @@ impl Session {
         if is_binary {
             return self.answer(&reply::binary_needs_chunks(), replies);
         }
+        self.ask(Phase::Data, replies)
+    }
+
+    pub(super) fn start_mail_data(&mut self, replies: &mut Replies) -> Step {
         self.state = State::InMailData;
         replies.push(&reply::start_mail_input());
         Step::ReceiveMailData

@@ -5,7 +5,7 @@
 //! whole; the client has heard nothing yet. Who decides may put another name or address in place of the client's before,
 //! but only a well-formed one. Does not: know who decides.
 //!
-//! RFC 5321 §4.1.1.1 to §4.1.1.3, §4.1.4 (a session whose EHLO is refused stays as it was).
+//! RFC 5321 §4.1.1.1 to §4.1.1.4, §4.1.4 (a session whose EHLO is refused stays as it was).
 
 use super::helo::Helo;
 use super::{Session, State, Step, Transaction, TransactionId};
@@ -24,6 +24,8 @@ pub enum Phase {
     Mail,
     /// A recipient is about to be accepted: the last one of the transaction.
     Rcpt,
+    /// The client is about to be told to send mail data.
+    Data,
 }
 
 /// A set of phases.
@@ -160,6 +162,7 @@ impl Session {
 
     fn accept(&mut self, phase: Phase, reply: Option<Reply<'_>>, replies: &mut Replies) -> Step {
         match (phase, reply) {
+            (Phase::Data, _) => self.start_mail_data(replies),
             (_, Some(reply)) => self.answer(&reply, replies),
             (Phase::Helo, None) => self.greet_back(replies),
             (Phase::Mail, None) => self.answer(&reply::sender_ok(), replies),
@@ -186,6 +189,8 @@ impl Session {
                 self.transaction_id = transaction_id;
                 self.state = State::Greeted;
             }
+            // Recipients stay, as after any refused DATA: the client may try again.
+            Phase::Data => {}
             Phase::Rcpt => {
                 let Some(transaction) = &mut self.transaction else {
                     return;

@@ -48,7 +48,7 @@ pub struct Transaction {
 
 impl Transaction {
     /// Begins with an accepted MAIL command, in memory that an earlier transaction may have left.
-    pub(super) fn begin(
+    pub(in crate::smtp) fn begin(
         mut envelope: Envelope,
         reverse_path: ReversePath<'_>,
         parameters: Parameters<'_>,
@@ -66,7 +66,7 @@ impl Transaction {
     }
 
     /// Adds an accepted recipient.
-    pub(super) fn add_recipient(
+    pub(in crate::smtp) fn add_recipient(
         &mut self,
         forward_path: ForwardPath<'_>,
         parameters: Parameters<'_>,
@@ -249,7 +249,7 @@ impl fmt::Debug for Address<'_> {
 
 /// The memory of an envelope: one text buffer and where the addresses lie in it.
 #[derive(Debug, Default)]
-pub(super) struct Envelope {
+pub(in crate::smtp) struct Envelope {
     text: Vec<u8>,
     reverse_path: Entry,
     recipients: Vec<Entry>,

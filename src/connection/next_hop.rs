@@ -1,0 +1,89 @@
+//! What the next hop says about recipients and mail data, where the destination is one.
+//!
+//! In: the transaction. Out: a reply of the next hop, or the reason why there is none. Guarantees: a transfer lives no
+//! longer than its transaction, and holds no connection to the next hop while the client has none; one line of the log
+//! for each transaction that fails on the way. Does not: answer the client; `decision.rs` does.
+
+use std::rc::Rc;
+
+use super::Connection;
+use crate::delivery::Refusal;
+use crate::log::Level;
+use crate::smtp::reply::ReceivedReply;
+
+/// Asks about the recipient given last; none if the destination is no next hop.
+pub(super) async fn recipient(
+    connection: &mut Connection,
+) -> Result<Option<ReceivedReply>, Rc<Refusal>> {
+    let commons = Rc::clone(&connection.commons);
+    let destination = &commons.served[connection.served].destination;
+    if !destination.is_next_hop() {
+        return Ok(None);
+    }
+    let id = connection.transaction_id();
+    let mut transfer = connection.transfer.take();
+    if let Some(former) = transfer.take_if(|transfer| *transfer.id() != id) {
+        former.abandon();
+    }
+    connection.transfer = transfer.or_else(|| destination.transfer(id).map(Box::new));
+    let session = &connection.session;
+    let (Some(transfer), Some(transaction)) = (&mut connection.transfer, session.transaction())
+    else {
+        return Ok(None);
+    };
+    let was_refused = transfer.is_refused();
+    // Boxed: an idle connection must not have room for it.
+    let verdict = Box::pin(transfer.recipient(transaction)).await;
+    commons.clock.refresh();
+    // After a failure every recipient has the same.
+    if !was_refused && let Err(refusal) = &verdict {
+        connection.note_failure(refusal);
+    }
+    verdict.map(Some)
+}
+
+/// Asks for leave to send mail data.
+pub(super) async fn data(connection: &mut Connection) -> Result<(), Rc<Refusal>> {
+    let Some(transfer) = &mut connection.transfer else {
+        return Ok(());
+    };
+    let was_refused = transfer.is_refused();
+    let verdict = Box::pin(transfer.data()).await;
+    connection.commons.clock.refresh();
+    if !was_refused && let Err(refusal) = &verdict {
+        connection.note_failure(refusal);
+    }
+    verdict
+}
+
+/// Has the next hop expect content that comes in chunks. If it does not want it, the last chunk is answered so: the
+/// client sends its chunks without waiting for leave, as it is entitled to (RFC 3030 §2).
+pub(super) async fn begin_chunks(connection: &mut Connection) {
+    if let Some(transfer) = &mut connection.transfer {
+        Box::pin(transfer.insist_on_data()).await;
+        connection.commons.clock.refresh();
+    }
+}
+
+impl Connection {
+    /// Forgets what a next hop was told of a transaction that is over.
+    pub(super) fn abandon_transfer(&mut self) {
+        if let Some(transfer) = self.transfer.take() {
+            transfer.abandon();
+        }
+    }
+
+    /// Logs why the next hop could not be asked, if it could not.
+    fn note_failure(&self, refusal: &Refusal) {
+        let Some(failure) = refusal.failure() else {
+            return;
+        };
+        let Some(mut line) = self.line(Level::Warning, "next_hop_failed") else {
+            return;
+        };
+        if let Some(id) = self.session.transaction_id() {
+            line = line.word("id", id);
+        }
+        drop(line.octets("reason", failure.to_string().as_bytes()));
+    }
+}

@@ -1,0 +1,313 @@
+//! One connection to a next hop.
+//!
+//! In: an address, commands and content of a [`ClientSession`]. Out: its events. Guarantees: never blocks the shard;
+//! every wait has a deadline, kept by the shard's watch; an event is told once, in order. Does not: decide what to say.
+//!
+//! RFC 5321 §4.5.3.2 (time-outs of a client).
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::rc::Rc;
+
+use glommio::io::{PollState, PollableFd};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType,
+    sockopt,
+};
+
+use super::resolve::Addresses;
+use super::turns::Turn;
+use super::{Failure, NextHop};
+use crate::connection::{Activity, Interrupt, Watched};
+use crate::limits;
+use crate::smtp::client::{ClientSession, Event};
+
+/// A connection to a next hop and the session on it.
+#[derive(Debug)]
+pub(super) struct Link {
+    hop: Rc<NextHop>,
+    socket: PollableFd<WatchedSocket>,
+    /// Its place in the watch; none while it is idle.
+    slot: Option<usize>,
+    /// Leave to be used; none while it is idle.
+    turn: Option<Turn>,
+    pub(super) session: ClientSession,
+    /// Octets received and not read: `memory[start..end]`.
+    memory: Box<[u8]>,
+    start: usize,
+    end: usize,
+    pub(super) messages_count: u32,
+    pub(super) idle_since_ms: u64,
+}
+
+/// Lends the descriptor of a watched connection to the executor.
+#[derive(Debug)]
+struct WatchedSocket(Rc<Watched>);
+
+impl AsRawFd for WatchedSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.socket.as_raw_fd()
+    }
+}
+
+impl Link {
+    /// Connects to the first address that accepts and opens the session, up to the point where a transaction may begin.
+    pub(super) async fn open(hop: &Rc<NextHop>, turn: Turn) -> Result<Self, Failure> {
+        let mut link = Self::connect(hop).await?;
+        link.turn = Some(turn);
+        let mut due_ms = hop.due_ms(hop.limits.command_timeout_ms);
+        loop {
+            match link.exchange(due_ms).await? {
+                Some(Event::Ready) => return Ok(link),
+                Some(Event::Unwilling(reply)) => {
+                    link.part();
+                    return Err(Failure::Unwilling(reply));
+                }
+                Some(_) => {
+                    link.part();
+                    return Err(Failure::NotSecure);
+                }
+                None => due_ms = hop.due_ms(hop.limits.command_timeout_ms),
+            }
+        }
+    }
+
+    async fn connect(hop: &Rc<NextHop>) -> Result<Self, Failure> {
+        let found;
+        let addresses: &[_] = match &hop.addresses {
+            Addresses::Fixed(address) => std::slice::from_ref(address),
+            Addresses::Named(named) => {
+                found = named.found();
+                &found
+            }
+            Addresses::Socket(path) => {
+                let address = SocketAddrUnix::new(&**path).map_err(unreachable)?;
+                return Self::connect_to(hop, &address.into()).await;
+            }
+        };
+        let mut last = Failure::Unresolved;
+        for address in addresses {
+            match Self::connect_to(hop, &(*address).into()).await {
+                Err(Failure::Stopping) => return Err(Failure::Stopping),
+                Err(failure) => last = failure,
+                Ok(link) => return Ok(link),
+            }
+        }
+        Err(last)
+    }
+
+    async fn connect_to(hop: &Rc<NextHop>, address: &SocketAddrAny) -> Result<Self, Failure> {
+        let socket = rustix::net::socket_with(
+            address.address_family(),
+            SocketType::STREAM,
+            SocketFlags::NONBLOCK | SocketFlags::CLOEXEC,
+            None,
+        )
+        .map_err(unreachable)?;
+        let is_local = address.address_family() == AddressFamily::UNIX;
+        if !is_local {
+            // Commands go out whole, and a reply is waited for: nothing is gained by waiting for more to send.
+            sockopt::set_tcp_nodelay(&socket, true).map_err(unreachable)?;
+        }
+        match rustix::net::connect(&socket, address) {
+            Ok(()) => return Self::new(hop, socket),
+            Err(Errno::INPROGRESS | Errno::INTR) => {}
+            Err(error) => return Err(unreachable(error)),
+        }
+        let link = Self::new(hop, socket)?;
+        let due_ms = hop.due_ms(hop.limits.connect_timeout_ms);
+        match link.wait(Activity::Sending, due_ms).await {
+            Ok(()) => {}
+            Err(Failure::TimedOut) => return Err(unreachable(Errno::TIMEDOUT)),
+            Err(failure) => return Err(failure),
+        }
+        let outcome = sockopt::socket_error(&link.watched().socket);
+        match outcome.and_then(|outcome| outcome) {
+            Ok(()) => Ok(link),
+            Err(error) => Err(unreachable(error)),
+        }
+    }
+
+    fn new(hop: &Rc<NextHop>, socket: OwnedFd) -> Result<Self, Failure> {
+        let (slot, watched) = hop.watch.add(socket);
+        let socket = PollableFd::new(WatchedSocket(watched)).map_err(|error| {
+            hop.watch.remove(slot);
+            Failure::Unreachable(error.into())
+        })?;
+        Ok(Self {
+            hop: Rc::clone(hop),
+            socket,
+            slot: Some(slot),
+            turn: None,
+            session: ClientSession::new(Rc::clone(&hop.options)),
+            memory: vec![0; limits::NEXT_HOP_RECEIVE_BUFFER_BYTES].into_boxed_slice(),
+            start: 0,
+            end: 0,
+            messages_count: 0,
+            idle_since_ms: 0,
+        })
+    }
+
+    /// Sends what the session has to say and waits until `due_ms` for what comes of it; none if no reply is awaited, or
+    /// one has come that only led to another command.
+    pub(super) async fn exchange(&mut self, due_ms: u64) -> Result<Option<Event>, Failure> {
+        self.send(due_ms).await?;
+        while self.session.awaits_reply() {
+            let octets = &self.memory[self.start..self.end];
+            let read = self.session.receive(octets);
+            let (consumed, event) = read.map_err(Failure::Confused)?;
+            self.start += consumed;
+            if event.is_some() || !self.session.output().is_empty() {
+                return Ok(event);
+            }
+            self.receive(due_ms).await?;
+        }
+        Ok(None)
+    }
+
+    /// Sends what the session has to say.
+    pub(super) async fn send(&mut self, due_ms: u64) -> Result<(), Failure> {
+        let mut sent = 0;
+        while sent < self.session.output().len() {
+            let rest = &self.session.output()[sent..];
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            match rustix::net::send(&self.watched().socket, rest, flags) {
+                Ok(count) => sent += count,
+                Err(Errno::AGAIN | Errno::INTR) => self.wait(Activity::Sending, due_ms).await?,
+                Err(error) => return Err(broken(error)),
+            }
+        }
+        self.session.sent();
+        Ok(())
+    }
+
+    async fn receive(&mut self, due_ms: u64) -> Result<(), Failure> {
+        loop {
+            self.wait(Activity::Receiving, due_ms).await?;
+            if self.try_receive()? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Receives what is there into a buffer that has been read to its end; `false` when nothing is.
+    fn try_receive(&mut self) -> Result<bool, Failure> {
+        self.start = 0;
+        self.end = 0;
+        let socket = &self.socket.get_ref().0.socket;
+        match rustix::net::recv(socket, &mut self.memory[..], RecvFlags::DONTWAIT) {
+            Ok((_, 0)) => Err(Failure::Closed),
+            Ok((_, count)) => {
+                self.end = count;
+                Ok(true)
+            }
+            Err(Errno::AGAIN | Errno::INTR) => Ok(false),
+            Err(error) => Err(broken(error)),
+        }
+    }
+
+    /// What the next hop has said before it closed the connection in the middle of mail data, if it has said why.
+    pub(super) fn last_words(&mut self) -> Option<Event> {
+        self.session.message_cut();
+        if !self.try_receive().ok()? {
+            return None;
+        }
+        self.session.receive(&self.memory[..self.end]).ok()?.1
+    }
+
+    /// Whether the next hop has neither closed an idle connection nor said anything.
+    pub(super) fn is_quiet(&self) -> bool {
+        let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+        let received = rustix::net::recv(&self.watched().socket, &mut [0; 1], flags);
+        matches!(received, Err(Errno::AGAIN))
+    }
+
+    /// Whether all that came has been read.
+    pub(super) fn is_drained(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Begins a pause: nothing watches the connection, and others may have its turn, which is given back.
+    pub(super) fn pause(&mut self) -> Option<Turn> {
+        self.hop.clock.refresh();
+        self.idle_since_ms = self.hop.clock.now_ms();
+        self.session.rest();
+        self.unwatch();
+        self.turn.take()
+    }
+
+    /// Ends a pause.
+    pub(super) fn resume(&mut self, turn: Turn) {
+        self.turn = Some(turn);
+        let watched = Rc::clone(&self.socket.get_ref().0);
+        self.slot = Some(self.hop.watch.add_again(watched));
+    }
+
+    /// Gives the turn back, for a connection that is about to be dropped.
+    pub(super) fn into_turn(mut self) -> Option<Turn> {
+        self.turn.take()
+    }
+
+    /// Says goodbye, if the kernel takes it at once, and closes.
+    pub(super) fn part(mut self) {
+        if self.session.output().is_empty() {
+            self.session.quit();
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            // The connection is closed either way.
+            let _ = rustix::net::send(&self.watched().socket, self.session.output(), flags);
+        }
+    }
+
+    fn watched(&self) -> &Watched {
+        &self.socket.get_ref().0
+    }
+
+    fn unwatch(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            self.hop.watch.remove(slot);
+        }
+    }
+
+    /// Waits for readiness. One poll is armed per wait and always completes: the watch shuts the socket down in time.
+    async fn wait(&self, activity: Activity, due_ms: u64) -> Result<(), Failure> {
+        let failure = |interrupt| match interrupt {
+            Interrupt::TimedOut => Failure::TimedOut,
+            Interrupt::Stopping => Failure::Stopping,
+        };
+        if let Some(interrupt) = self.watched().interrupted() {
+            return Err(failure(interrupt));
+        }
+        self.hop.watch.begin(self.watched(), activity, due_ms);
+        let mut state = PollState::new();
+        let ready = std::future::poll_fn(|task| match activity {
+            Activity::Sending => self.socket.poll_writable(task, &mut state),
+            Activity::Working | Activity::Idle | Activity::Receiving => {
+                self.socket.poll_readable(task, &mut state)
+            }
+        })
+        .await;
+        self.hop.clock.refresh();
+        if let Some(interrupt) = self.watched().end() {
+            return Err(failure(interrupt));
+        }
+        ready.map_err(|error| Failure::Broken(error.into()))
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.unwatch();
+    }
+}
+
+fn unreachable(error: Errno) -> Failure {
+    Failure::Unreachable(error.into())
+}
+
+fn broken(error: Errno) -> Failure {
+    match error {
+        Errno::CONNRESET | Errno::PIPE => Failure::Closed,
+        error => Failure::Broken(io::Error::from(error)),
+    }
+}
