@@ -77,10 +77,6 @@ fn features_to_come_are_refused_when_they_would_matter() {
         ("xclient_from = [\"127.0.0.0/8\"]", "xclient_from"),
         ("auth_mechanisms = [\"PLAIN\"]", "auth_mechanisms"),
         ("auth_required = true", "auth_required"),
-        (
-            "destination = \"smtp://127.0.0.1:25\"",
-            "smtp://127.0.0.1:25",
-        ),
     ] {
         let said = refused(&format!(
             "{ENGINE}[[server]]\nid = \"a\"\nlisten = [\"127.0.0.1:0\"]\n{line}\n"
