@@ -10,8 +10,8 @@
 //!  (hook::connect)
 //! ```
 //!
-//! Reading order: [`connection`] (start with `pump.rs`), [`smtp`], [`hook`], [`delivery`], [`credentials`], [`shard`],
-//! [`profile`], [`proxy_protocol`], [`watermark`]; [`limits`] has every bound, [`log`], [`mailbox`], [`bell`] and
+//! Reading order: [`connection`] (start with `pump.rs`), [`smtp`], [`tls`], [`hook`], [`delivery`], [`credentials`],
+//! [`shard`], [`profile`], [`proxy_protocol`], [`watermark`]; [`limits`] has every bound, [`log`], [`mailbox`], [`bell`] and
 //! [`metrics`] are what they say; [`privilege`] is what the process gives up before it serves.
 #![deny(unsafe_code)]
 
@@ -29,4 +29,5 @@ pub mod profile;
 pub mod proxy_protocol;
 pub mod shard;
 pub mod smtp;
+pub mod tls;
 pub mod watermark;

@@ -231,6 +231,26 @@ pub const DRAIN_TIMEOUT_MS: u64 = 30_000;
 /// mail data.
 pub const RECEIVE_BUFFER_BYTES: usize = 16_384;
 
+/// Receive buffer of one TLS connection for records, in bytes: one record of the largest size, with its header, that
+/// TLS 1.2 allows (RFC 5246 §6.2.3). A handshake message must fit, too.
+pub const TLS_RECORD_BUFFER_BYTES: usize = 5 + 16_384 + 2_048;
+
+/// Plaintext of one record in octets (RFC 8446 §5.1).
+pub const TLS_PLAINTEXT_OCTETS_MAX: usize = 16_384;
+
+/// Records a client may send before the handshake is complete, in octets: several certificates and then some.
+pub const TLS_HANDSHAKE_OCTETS_MAX: usize = 65_536;
+
+/// Alternative names of a certificate that are kept: what clients show of theirs lives as long as their connection.
+/// The certificates of this server are read with the same bound.
+pub const CERTIFICATE_NAMES_COUNT_MAX: usize = 100;
+
+/// Longest text of a certificate that is kept, in octets; a domain has 255.
+pub const CERTIFICATE_TEXT_OCTETS_MAX: usize = 512;
+
+/// Largest file with a certificate chain or a key, in bytes.
+pub const CERTIFICATE_FILE_BYTES_MAX: u64 = 1_048_576;
+
 /// Command lines answered before the pump lets other connections of its shard run.
 pub const COMMANDS_PER_TURN_COUNT: u32 = 256;
 

@@ -119,6 +119,16 @@ impl<T> MailboxSender<T> {
         }
     }
 
+    /// Queues a message and wakes the shard, unless the queue is full; whether it was queued.
+    pub fn offer(&self, message: T) -> bool {
+        let is_queued = match &self.queue {
+            Queue::Bounded(sender) => sender.try_send(message).is_ok(),
+            Queue::Unbounded(sender) => sender.send(message).is_ok(),
+        };
+        self.wake();
+        is_queued
+    }
+
     /// Wakes the shard, once for all messages put before.
     pub fn wake(&self) {
         // The counter is full: the shard is as awake as can be.

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::channel::{Begin, Sessions, Tls};
 use crate::message::NUMBER_MAX;
 use crate::pacing::Schedule;
 use crate::plan::{self, Mode, Plan, Refusal};
@@ -30,7 +31,7 @@ pub(crate) enum Command {
     /// Send messages, or only open sessions, and report what the server did
     ///
     /// Exits with 1 when any unit ended otherwise than expected or anything else went wrong.
-    /// Not offered: BDAT, TLS, AUTH, sizes by distribution, replay of dialogues, reports as HTML.
+    /// Not offered: BDAT, AUTH, sizes by distribution, replay of dialogues, reports as HTML.
     Send(Box<SendArguments>),
     /// Accept everything and count it
     Sink(SinkArguments),
@@ -49,6 +50,18 @@ pub(crate) struct SendArguments {
     /// How commands and messages are put into writes
     #[arg(long, value_enum, default_value = "pipe")]
     pub(crate) mode: Mode,
+    /// Begin each connection with a TLS handshake; every certificate is taken
+    #[arg(long, conflicts_with = "starttls")]
+    pub(crate) tls: bool,
+    /// Begin TLS with STARTTLS; every certificate is taken
+    #[arg(long)]
+    pub(crate) starttls: bool,
+    /// The name the server is asked for (SNI) [default: the address, which asks for none]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tls_name: Option<String>,
+    /// Resume TLS sessions where the server allows it; without it each handshake is a full one
+    #[arg(long)]
+    pub(crate) tls_resume: bool,
     /// Connections held at the same time
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) connections: usize,
@@ -266,6 +279,7 @@ impl SendArguments {
         Ok(Plan {
             to: self.to,
             mode: self.mode,
+            tls: self.tls()?,
             connections_count,
             messages_per_connection_max: self.messages_per_connection.unwrap_or(u64::MAX),
             size_octets,
@@ -289,6 +303,28 @@ impl SendArguments {
             ehlo: format!("EHLO {}\r\n", self.helo).into_bytes(),
             envelopes: plan::envelopes(&self.from, &self.to_domain, self.recipients)?,
         })
+    }
+
+    fn tls(&self) -> Result<Option<Tls>, Refusal> {
+        let begin = match (self.tls, self.starttls) {
+            (true, _) => Begin::AtOnce,
+            (false, true) => Begin::OnRequest,
+            (false, false) if self.tls_resume || self.tls_name.is_some() => {
+                let text = "--tls-resume and --tls-name need --tls or --starttls";
+                return Err(Refusal(text.to_owned()));
+            }
+            (false, false) => return Ok(None),
+        };
+        let sessions = if self.tls_resume {
+            Sessions::Resumed
+        } else {
+            Sessions::New
+        };
+        let address = self.to.ip().to_string();
+        let name = self.tls_name.as_deref().unwrap_or(&address);
+        let tls = Tls::new(begin, sessions, name);
+        tls.map(Some)
+            .map_err(|text| Refusal(format!("--tls-name: {text}")))
     }
 
     fn require_consistency(&self) -> Result<(), Refusal> {
@@ -445,6 +481,9 @@ mod tests {
             &["--source-addresses", "127.0.0.9-127.0.0.1"],
             &["--transcript", "--messages", "1000"],
             &["--mode", "bdat"],
+            &["--tls", "--starttls"],
+            &["--tls-resume"],
+            &["--tls", "--tls-name", "not a name"],
         ] {
             assert!(plan_of(options).is_err(), "{options:?}");
         }

@@ -1,16 +1,17 @@
-//! One connection: moves octets between a socket and a [`Session`].
+//! One connection: moves octets between a [`Channel`] and a [`Session`].
 //!
 //! In: readiness of the socket. Out: [`State`], whether the connection works, rests or is closed.
 //! One read and one write per round trip; messages are written from the worker's templates, so
 //! a connection holds no copy of them. Waits are bounded by [`Client::is_overdue`].
 //! Knows no SMTP beyond the reply lines it hands on.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use crate::channel::{Begin, Channel};
 use crate::histogram::Stage;
 use crate::ledger::Ledger;
 use crate::message::Template;
@@ -70,7 +71,7 @@ pub(crate) struct Client<'plan> {
     plan: &'plan Plan,
     session: Session<'plan>,
     reader: ReplyReader,
-    socket: Option<Socket>,
+    channel: Option<Channel>,
     /// What is to be written, and how much of it is.
     output: Option<(Output<'plan>, usize)>,
     /// The last connect, whole reply or write.
@@ -84,15 +85,15 @@ impl<'plan> Client<'plan> {
             plan,
             session: Session::new(plan, now),
             reader: ReplyReader::default(),
-            socket: None,
+            channel: None,
             output: None,
             progress_at: now,
         }
     }
 
     /// The socket, while there is one.
-    pub(crate) const fn socket(&self) -> Option<&Socket> {
-        self.socket.as_ref()
+    pub(crate) fn socket(&self) -> Option<&Socket> {
+        self.channel.as_ref().map(Channel::socket)
     }
 
     /// Whether a unit waits for a connection.
@@ -102,7 +103,7 @@ impl<'plan> Client<'plan> {
 
     /// Whether the connect is under way.
     pub(crate) fn is_connecting(&self) -> bool {
-        self.socket.is_some() && self.session.stage() == Stage::Connect
+        self.channel.is_some() && self.session.stage() == Stage::Connect
     }
 
     /// Whether its connection opened in advance was refused, and no unit was charged with that.
@@ -112,7 +113,7 @@ impl<'plan> Client<'plan> {
 
     /// Whether the last connection was never established.
     pub(crate) fn was_unreachable(&self) -> bool {
-        self.socket.is_none() && self.session.stage() == Stage::Connect
+        self.channel.is_none() && self.session.stage() == Stage::Connect
     }
 
     /// Gives a unit to a client that rests or is closed; see [`Session::assign`].
@@ -133,7 +134,7 @@ impl<'plan> Client<'plan> {
         self.progress_at = now;
         match open(self.plan, source) {
             Ok(socket) => {
-                self.socket = Some(socket);
+                self.channel = Some(Channel::plain(socket));
                 State::Working
             }
             Err(error) => self.fail(ErrorKind::Network, &error.to_string(), ledger, now),
@@ -159,7 +160,7 @@ impl<'plan> Client<'plan> {
 
     /// Whether nothing has moved for longer than the time-out.
     pub(crate) fn is_overdue(&self, now: Instant) -> bool {
-        self.socket.is_some()
+        self.channel.is_some()
             && self.session.stage() != Stage::Idle
             && self.plan.timeout <= now.saturating_duration_since(self.progress_at)
     }
@@ -186,15 +187,61 @@ impl<'plan> Client<'plan> {
         {
             return self.fail(ErrorKind::Network, &error.to_string(), ledger, now);
         }
+        if let Some(state) = self.shake_hands(ledger, now) {
+            return state;
+        }
         if let Some(state) = self.read_all(to_end, wire, ledger, now) {
             return state;
         }
         self.write_all(wire, ledger, now)
     }
 
+    /// Goes on with a TLS handshake, if one is under way. `Some` when nothing else can be done now.
+    fn shake_hands(&mut self, ledger: &mut Ledger<'_>, now: Instant) -> Option<State> {
+        let channel = self.channel.as_mut()?;
+        if self.session.stage() != Stage::Handshake {
+            return None;
+        }
+        match channel.shake_hands() {
+            Ok(true) => {
+                self.progress_at = now;
+                if let Next::Send(output) = self.session.secured(ledger, now) {
+                    self.output = Some((output, 0));
+                }
+                None
+            }
+            Ok(false) => Some(self.state()),
+            Err(error) => Some(self.fail(ErrorKind::Tls, &error.to_string(), ledger, now)),
+        }
+    }
+
+    /// Begins TLS behind the reply to STARTTLS; `rest` is what came with it.
+    fn secure(
+        &mut self,
+        rest_octets: usize,
+        ledger: &mut Ledger<'_>,
+        now: Instant,
+    ) -> Option<State> {
+        if 0 < rest_octets {
+            let text = "octets behind the reply to STARTTLS";
+            return Some(self.fail(ErrorKind::Unsolicited, text, ledger, now));
+        }
+        if let (Some(channel), Some(tls)) = (&mut self.channel, &self.plan.tls)
+            && let Err(error) = channel.begin_tls(tls)
+        {
+            return Some(self.fail(ErrorKind::Tls, &error.to_string(), ledger, now));
+        }
+        self.shake_hands(ledger, now)
+    }
+
     fn establish(&mut self, ledger: &mut Ledger<'_>, now: Instant) -> io::Result<()> {
-        if let Some(error) = self.socket.as_ref().map_or(Ok(None), Socket::take_error)? {
+        if let Some(error) = self.socket().map_or(Ok(None), Socket::take_error)? {
             return Err(error);
+        }
+        if let (Some(channel), Some(tls)) = (&mut self.channel, &self.plan.tls)
+            && tls.begin == Begin::AtOnce
+        {
+            channel.begin_tls(tls)?;
         }
         self.progress_at = now;
         self.session.connected(ledger, now);
@@ -210,8 +257,9 @@ impl<'plan> Client<'plan> {
         now: Instant,
     ) -> Option<State> {
         loop {
-            let mut socket = self.socket.as_ref()?;
-            match socket.read(&mut wire.input) {
+            let channel = self.channel.as_mut()?;
+            let tells_end = channel.tells_end_by_short_read();
+            match channel.read(&mut wire.input) {
                 Ok(0) => {
                     let text = "connection closed without a reply";
                     return Some(self.fail(ErrorKind::Closed, text, ledger, now));
@@ -219,13 +267,16 @@ impl<'plan> Client<'plan> {
                 Ok(count) => {
                     let state = self.digest(count, wire, ledger, now);
                     // Edge-triggered: a short read has emptied the socket, unless its end came.
-                    let is_emptied = count < wire.input.len() && !to_end;
+                    let is_emptied = tells_end && count < wire.input.len() && !to_end;
                     if state.is_some() || is_emptied {
                         return state;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Some(self.fail(ErrorKind::Tls, &error.to_string(), ledger, now));
+                }
                 Err(error) => {
                     return Some(self.fail(ErrorKind::Network, &error.to_string(), ledger, now));
                 }
@@ -272,6 +323,7 @@ impl<'plan> Client<'plan> {
                 continue;
             }
             match (self.session.line(&line, ledger, now), self.output) {
+                (Next::Secure, _) => return self.secure(octets.len(), ledger, now),
                 (Next::Await | Next::Rest, _) => {}
                 (Next::Send(output), None) => self.output = Some((output, 0)),
                 (Next::Send(_), Some(_)) => {
@@ -291,7 +343,7 @@ impl<'plan> Client<'plan> {
         now: Instant,
     ) -> State {
         match next {
-            Next::Await | Next::Rest => self.state(),
+            Next::Await | Next::Rest | Next::Secure => self.state(),
             Next::Close => self.close(),
             Next::Send(output) => {
                 self.output = Some((output, 0));
@@ -302,7 +354,7 @@ impl<'plan> Client<'plan> {
 
     /// Writes what is to be written, as far as the socket takes it.
     fn write_all(&mut self, wire: &mut Wire, ledger: &mut Ledger<'_>, now: Instant) -> State {
-        while let (Some((output, written)), Some(socket)) = (self.output, &self.socket) {
+        while let (Some((output, written)), Some(channel)) = (self.output, &mut self.channel) {
             if written == 0 {
                 self.session.sending(now);
             }
@@ -310,7 +362,7 @@ impl<'plan> Client<'plan> {
                 .mail_data
                 .map_or(&[][..], |number| wire.mail_data(number));
             let total = mail_data.len() + output.commands.len();
-            match write_from(socket, written, mail_data, output.commands) {
+            match write_from(channel, written, mail_data, output.commands) {
                 Ok(count) => {
                     self.progress_at = now;
                     let written = written + count;
@@ -332,6 +384,10 @@ impl<'plan> Client<'plan> {
                 }
             }
         }
+        if let Some(channel) = &mut self.channel {
+            // What fails here fails the next read, too.
+            drop(channel.flush());
+        }
         self.state()
     }
 
@@ -347,7 +403,7 @@ impl<'plan> Client<'plan> {
     }
 
     fn state(&self) -> State {
-        match (&self.socket, self.session.stage()) {
+        match (&self.channel, self.session.stage()) {
             (None, _) => State::Closed,
             (Some(_), Stage::Idle) => State::Resting,
             (Some(_), _) => State::Working,
@@ -367,11 +423,13 @@ impl<'plan> Client<'plan> {
     }
 
     fn close(&mut self) -> State {
-        if let Some(socket) = self.socket.take()
-            && self.plan.closes_by_reset
-        {
-            // Without it the socket closes in the ordinary way, which is no harm.
-            drop(socket.set_linger(Some(Duration::ZERO)));
+        if let Some(mut channel) = self.channel.take() {
+            if self.plan.closes_by_reset {
+                // Without it the socket closes in the ordinary way, which is no harm.
+                drop(channel.socket().set_linger(Some(Duration::ZERO)));
+            } else {
+                channel.close();
+            }
         }
         self.output = None;
         State::Closed
@@ -399,7 +457,7 @@ fn open(plan: &Plan, source: Option<IpAddr>) -> io::Result<Socket> {
 
 /// Writes mail data and commands from the octet `from` on, in one system call.
 fn write_from(
-    mut socket: &Socket,
+    channel: &mut Channel,
     from: usize,
     mail_data: &[u8],
     commands: &[u8],
@@ -408,10 +466,7 @@ fn write_from(
     let second = commands
         .get(from.saturating_sub(mail_data.len())..)
         .unwrap_or_default();
-    let count = match (first, second) {
-        ([], only) | (only, []) => socket.write(only)?,
-        (first, second) => socket.write_vectored(&[IoSlice::new(first), IoSlice::new(second)])?,
-    };
+    let count = channel.write(first, second)?;
     if count == 0 {
         return Err(io::ErrorKind::WriteZero.into());
     }

@@ -17,6 +17,10 @@ pub(crate) enum Stage {
     Greeting,
     /// To the reply to EHLO.
     Ehlo,
+    /// To the reply to STARTTLS.
+    StartTls,
+    /// From the established connection, or the reply to STARTTLS, to the end of the TLS handshake.
+    Handshake,
     /// To the reply to MAIL.
     Mail,
     /// To the reply to RCPT.
@@ -35,10 +39,12 @@ pub(crate) enum Stage {
 
 impl Stage {
     /// Every stage, in order.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Connect,
         Self::Greeting,
         Self::Ehlo,
+        Self::StartTls,
+        Self::Handshake,
         Self::Mail,
         Self::Rcpt,
         Self::Data,
@@ -54,6 +60,8 @@ impl Stage {
             Self::Connect => "connect",
             Self::Greeting => "greeting",
             Self::Ehlo => "ehlo",
+            Self::StartTls => "starttls",
+            Self::Handshake => "handshake",
             Self::Mail => "mail",
             Self::Rcpt => "rcpt",
             Self::Data => "data",

@@ -9,6 +9,7 @@
 #![deny(unsafe_code)]
 
 mod arguments;
+mod channel;
 mod client;
 #[cfg(test)]
 mod end_to_end;
@@ -17,6 +18,8 @@ mod ledger;
 mod listener;
 mod message;
 mod null;
+#[cfg(test)]
+mod over_tls;
 mod pacing;
 mod plan;
 mod reply;

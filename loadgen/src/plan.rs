@@ -10,6 +10,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::channel::{Begin, Tls};
 use crate::message::{MessageId, SIZE_OCTETS_MAX};
 use crate::pacing::Schedule;
 
@@ -61,6 +62,8 @@ pub(crate) struct Plan {
     pub(crate) to: SocketAddr,
     /// How commands are sent.
     pub(crate) mode: Mode,
+    /// TLS; none: everything in plain text.
+    pub(crate) tls: Option<Tls>,
     /// Connections held at the same time.
     pub(crate) connections_count: usize,
     /// QUIT and reconnect after this many messages.
@@ -114,6 +117,11 @@ impl Plan {
             seed: seed.expect("less than a u8"),
             size_octets: self.size_octets,
         }
+    }
+
+    /// When TLS begins; none: never.
+    pub(crate) fn tls_begin(&self) -> Option<Begin> {
+        self.tls.as_ref().map(|tls| tls.begin)
     }
 
     /// Whether the connections are opened before the clock starts.

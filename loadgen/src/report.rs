@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::channel::Begin;
 use crate::histogram::{Latencies, Stage, Summary};
 use crate::plan::Plan;
 use crate::send::{ProcessCpu, Run};
@@ -176,8 +177,13 @@ impl<'run> Report<'run> {
         )?;
         writeln!(
             text,
-            "load          mode {}, {} connections, {} octets, {} recipients, {} workers",
+            "load          mode {}{}, {} connections, {} octets, {} recipients, {} workers",
             plan.mode.name(),
+            match plan.tls_begin() {
+                None => "",
+                Some(Begin::AtOnce) => " over TLS",
+                Some(Begin::OnRequest) => " with STARTTLS",
+            },
             plan.connections_count,
             plan.size_octets,
             plan.recipients_count,
@@ -314,6 +320,7 @@ impl<'run> Report<'run> {
             "load": {
                 "to": plan.to.to_string(),
                 "mode": plan.mode.name(),
+                "tls": plan.tls_begin().map(Begin::name),
                 "loop": self.loop_name(),
                 "rate_per_second": plan.schedule.rate_per_second,
                 "ramp_s": seconds(plan.schedule.ramp),

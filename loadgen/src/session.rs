@@ -9,11 +9,14 @@
 //!                                          \_______\_________\-> Rset -> Idle
 //! ```
 //!
-//! RFC 5321 §3, §4.3.1 (sequences), RFC 2920 §3.1 (pipelining; a message with no recipient left
+//! A TLS handshake follows Connect, or Ehlo and StartTls; then Ehlo comes again.
+//!
+//! RFC 5321 §3, §4.3.1 (sequences), RFC 3207 §4, RFC 2920 §3.1 (pipelining; a message with no recipient left
 //! is sent empty).
 
 use std::time::{Duration, Instant};
 
+use crate::channel::Begin;
 use crate::histogram::Stage;
 use crate::ledger::Ledger;
 use crate::pacing::{Take, Unit};
@@ -28,6 +31,8 @@ pub(crate) enum Next<'plan> {
     Await,
     /// Send this and await replies.
     Send(Output<'plan>),
+    /// Begin TLS; nothing else is awaited.
+    Secure,
     /// Nothing to do until there is a unit.
     Rest,
     /// Close it.
@@ -62,6 +67,10 @@ pub(crate) struct Session<'plan> {
     /// How the connection ended that was opened in advance.
     verdict: Option<Verdict>,
     offers_pipelining: bool,
+    /// Whether TLS has begun.
+    is_secure: bool,
+    /// When the handshake could begin.
+    handshake_from: Instant,
     /// Whether the commands of this transaction went out together.
     is_pipelined: bool,
     mail_accepted: bool,
@@ -92,6 +101,8 @@ impl<'plan> Session<'plan> {
             ahead: None,
             verdict: None,
             offers_pipelining: false,
+            is_secure: false,
+            handshake_from: now,
             is_pipelined: false,
             mail_accepted: false,
             rcpt_replies: 0,
@@ -155,7 +166,25 @@ impl<'plan> Session<'plan> {
             .tally
             .latency(Stage::Connect, now.saturating_duration_since(self.sent));
         // The clock runs on: connect and greeting are often noticed together.
-        self.stage = Stage::Greeting;
+        self.handshake_from = now;
+        self.stage = match self.plan.tls_begin() {
+            Some(Begin::AtOnce) => Stage::Handshake,
+            Some(Begin::OnRequest) | None => Stage::Greeting,
+        };
+    }
+
+    /// The TLS handshake is complete.
+    pub(crate) fn secured(&mut self, ledger: &mut Ledger<'_>, now: Instant) -> Next<'plan> {
+        let latency = now.saturating_duration_since(self.handshake_from);
+        ledger.tally.latency(Stage::Handshake, latency);
+        self.is_secure = true;
+        self.offers_pipelining = false;
+        if self.plan.tls_begin() == Some(Begin::AtOnce) {
+            self.stage = Stage::Greeting;
+            return Next::Await;
+        }
+        self.stage = Stage::Ehlo;
+        send(&self.plan.ehlo)
     }
 
     /// The octets of the last [`Next::Send`] are being written.
@@ -236,8 +265,21 @@ impl<'plan> Session<'plan> {
                 self.decide(code, ledger, now);
                 Next::Close
             }
+            Stage::Ehlo
+                if code == 250
+                    && !self.is_secure
+                    && self.plan.tls_begin() == Some(Begin::OnRequest) =>
+            {
+                self.stage = Stage::StartTls;
+                send(b"STARTTLS\r\n")
+            }
             Stage::Ehlo if code == 250 => self.greeted(ledger, now),
-            Stage::Ehlo => {
+            Stage::StartTls if code == 220 => {
+                self.stage = Stage::Handshake;
+                self.handshake_from = now;
+                Next::Secure
+            }
+            Stage::Ehlo | Stage::StartTls => {
                 self.decide(code, ledger, now);
                 self.quit()
             }
@@ -250,7 +292,7 @@ impl<'plan> Session<'plan> {
                 self.quit_answered(code, ledger, now);
                 Next::Close
             }
-            Stage::Connect | Stage::Idle => {
+            Stage::Connect | Stage::Handshake | Stage::Idle => {
                 ledger.error(
                     self.stage,
                     ErrorKind::Unsolicited,

@@ -58,6 +58,8 @@ pub(crate) enum ErrorKind {
     Network,
     /// The server's octets are not a reply.
     Malformed,
+    /// TLS could not be agreed on, or the server broke it.
+    Tls,
     /// No reply, or no progress, within the time-out.
     TimedOut,
     /// A reply nobody asked for.
@@ -66,10 +68,11 @@ pub(crate) enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their index.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Closed,
         Self::Network,
         Self::Malformed,
+        Self::Tls,
         Self::TimedOut,
         Self::Unsolicited,
     ];
@@ -80,6 +83,7 @@ impl ErrorKind {
             Self::Closed => "closed by the server",
             Self::Network => "network error",
             Self::Malformed => "malformed reply",
+            Self::Tls => "TLS error",
             Self::TimedOut => "timed out",
             Self::Unsolicited => "unsolicited reply",
         }

@@ -78,7 +78,7 @@ pub(crate) fn serve(arguments: ServeArguments) -> ExitCode {
         eprintln!("{warning}");
     }
     match Server::start(&configuration, arguments.log) {
-        Ok(server) => server.wait(),
+        Ok(server) => server.wait(configuration),
         Err(refusal) => {
             eprintln!("error: {}", refusal.message);
             ExitCode::from(refusal.status)
@@ -110,7 +110,10 @@ impl Refusal {
 
 /// What the process hears while shards run.
 enum Event {
+    /// SIGTERM or SIGINT.
     Signal,
+    /// SIGHUP.
+    Renewal,
     Shard(ShardEvent),
 }
 
@@ -192,7 +195,7 @@ impl Server {
     }
 
     /// Says `ready`, waits for a signal, drains.
-    fn wait(self) -> ExitCode {
+    fn wait(self, mut configuration: Configuration) -> ExitCode {
         let mut roll = Roll::new(self.shards.len());
         let mut accepting_count = 0;
         let mut running_count = self.shards.len();
@@ -225,6 +228,8 @@ impl Server {
                     self.stop();
                     is_stopping = true;
                 }
+                Event::Renewal if is_stopping => {}
+                Event::Renewal => self.renew_certificates(&mut configuration),
                 Event::Signal if is_stopping => return ExitCode::from(FAILED),
                 Event::Signal => {
                     self.stop();
@@ -236,6 +241,22 @@ impl Server {
         self.writers.join();
         self.log.join();
         status
+    }
+
+    /// Reads certificates again and tells the shards. One that is wrong now is complained about, and stays as it was.
+    fn renew_certificates(&self, configuration: &mut Configuration) {
+        for found in configuration.certificates.read_files() {
+            eprintln!("{found}");
+        }
+        let acceptors = profile::acceptors(&configuration.certificates, &configuration.profiles);
+        for (number, shard) in self.shards.iter().enumerate() {
+            // A shard that does not even read its messages is the roll call's matter.
+            if !shard.offer(ShardMessage::Handshakes(acceptors.clone())) {
+                eprintln!(
+                    "error: shard {number} cannot be told of certificates; send SIGHUP again"
+                );
+            }
+        }
     }
 
     /// Asks every shard whether it is there, unless one has not answered for too long.
@@ -415,9 +436,13 @@ fn watch_signals(events: Sender<Event>) -> Result<(), Refusal> {
     let thread = std::thread::Builder::new().name("postern-signals".to_owned());
     thread
         .spawn(move || {
-            // The configuration is read once: what others take for an order to reload it is no reason to end.
-            for _ in signals.forever().filter(|signal| *signal != SIGHUP) {
-                if events.send(Event::Signal).is_err() {
+            for signal in signals.forever() {
+                let event = if signal == SIGHUP {
+                    Event::Renewal
+                } else {
+                    Event::Signal
+                };
+                if events.send(event).is_err() {
                     return;
                 }
             }

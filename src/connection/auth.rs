@@ -42,6 +42,7 @@ pub(super) async fn advance(
         | Step::ReceiveChunk
         | Step::Decide(_)
         | Step::GreetAnew
+        | Step::StartTls
         | Step::Close => Ok(step),
     }
 }
@@ -130,6 +131,7 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
     use std::io::{BufRead, BufReader, ErrorKind, Write};
     use std::net::{IpAddr, Ipv4Addr, SocketAddr};
     use std::os::unix::net::UnixStream;
@@ -274,6 +276,7 @@ users = { ann = "tanstaaf" }
                 profile,
                 destination: Rc::new(destination),
                 shortage: Arc::default(),
+                tls: RefCell::default(),
                 hooks: Hooks::default(),
             };
             let verifier = verifiers.for_shard(0);

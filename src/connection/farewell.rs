@@ -31,11 +31,15 @@ impl Connection {
             }
             Err(ConnectionError::ProxyHeader(_)) => ("proxy_header", None),
             Err(ConnectionError::TooSlow) => ("too_slow", Some(reply::too_slow())),
+            Err(ConnectionError::Tls(_)) => ("tls_failed", None),
             Err(ConnectionError::System(_)) => ("error", None),
         };
-        if let Some(reply) = reply {
-            self.replies.push(&reply);
-            self.transport.send_last(self.replies.as_octets());
+        match reply {
+            Some(reply) => {
+                self.replies.push(&reply);
+                self.transport.send_last(self.replies.as_octets());
+            }
+            None => self.transport.send_last(&[]),
         }
         self.note_refused(&outcome);
         let level = match &outcome {
@@ -43,6 +47,7 @@ impl Connection {
                 self.commons.counters.timeouts.increment();
                 Level::Message
             }
+            Err(ConnectionError::Tls(_)) => Level::Message,
             Err(ConnectionError::System(_)) => Level::Warning,
             _ => Level::Connection,
         };
@@ -53,8 +58,14 @@ impl Connection {
                 .word("commands", counters.commands_count)
                 .word("messages", counters.messages_count)
                 .word("errors", counters.errors_count);
-            if let Err(ConnectionError::System(error)) = &outcome {
-                line = line.octets("error", error.to_string().as_bytes());
+            match &outcome {
+                Err(ConnectionError::System(error)) => {
+                    line = line.octets("error", error.to_string().as_bytes());
+                }
+                Err(ConnectionError::Tls(error)) => {
+                    line = line.octets("error", error.to_string().as_bytes());
+                }
+                _ => {}
             }
             drop(line);
         }
@@ -103,7 +114,11 @@ impl Connection {
     /// a reset can overtake the last reply. Nothing unread is the ordinary case and costs one `recv`.
     async fn linger(&mut self) {
         self.discard_received();
-        match self.transport.try_receive(&mut self.receive_buffer) {
+        match self
+            .transport
+            .socket()
+            .try_receive(&mut self.receive_buffer)
+        {
             Ok(true) => {}
             // Nothing is unread: closing is safe, for what may come later the reply is well ahead of the reset.
             Ok(false) | Err(_) => return,
@@ -116,6 +131,7 @@ impl Connection {
             self.discard_received();
             let received = self
                 .transport
+                .socket()
                 .receive(&mut self.receive_buffer, Activity::Receiving, due_ms)
                 .await;
             if received.is_err() {

@@ -5,8 +5,8 @@
 //! before the socket is closed all replies are sent and what the client still sends is read for a moment, so that a
 //! reset does not take the last reply away. Does not: accept connections or count them; `shard` does.
 //!
-//! Reading order: `pump.rs`, `proxy_header.rs`, `early.rs`, `script.rs`, `forwarded.rs`, `decision.rs`, `auth.rs`,
-//! `mail_data.rs`, `chunks.rs`, `farewell.rs`, `transport.rs`, `receive_buffer.rs`, `watch.rs`.
+//! Reading order: `pump.rs`, `proxy_header.rs`, `handshake.rs`, `early.rs`, `script.rs`, `forwarded.rs`, `decision.rs`,
+//! `auth.rs`, `mail_data.rs`, `chunks.rs`, `farewell.rs`, `transport.rs`, `tls_layer.rs`, `receive_buffer.rs`, `watch.rs`.
 //! RFC 5321 §3.1 (greeting), §3.8 (loss of connection), §4.5.3.2 (time-outs).
 
 mod auth;
@@ -15,16 +15,18 @@ mod decision;
 mod early;
 mod farewell;
 mod forwarded;
+mod handshake;
 mod mail_data;
 mod next_hop;
 mod proxy_header;
 mod pump;
 mod receive_buffer;
 mod script;
+mod tls_layer;
 mod transport;
 mod watch;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -44,6 +46,7 @@ use crate::smtp::reply::{Replies, ReplyCode};
 use crate::smtp::session::{
     self, Capacity, ClientFacts, Relay, Session, State, TransactionId, XClientUse,
 };
+use crate::tls::TlsAcceptor;
 
 pub use farewell::{refusal, refusal_for_shortage};
 pub use receive_buffer::SpareBuffers;
@@ -71,6 +74,8 @@ pub struct Commons {
     pub rations: Rations,
     /// Receive buffers nobody uses.
     pub spare_buffers: Rc<SpareBuffers>,
+    /// The same for TLS records.
+    pub spare_record_buffers: Rc<SpareBuffers>,
     /// The profiles and where their messages go.
     pub served: Vec<Served>,
     /// What scripts of all shards share.
@@ -103,6 +108,8 @@ pub struct Served {
     pub hooks: Hooks,
     /// What the process is too short of resources for.
     pub shortage: Arc<ShortageCell>,
+    /// What answers handshakes that begin now; another one after certificates were read again.
+    pub tls: RefCell<Option<Arc<TlsAcceptor>>>,
 }
 
 impl Commons {
@@ -164,7 +171,7 @@ pub async fn serve(
 ) {
     commons.counters.connections.increment();
     let transport = match PlainTransport::new(socket, Rc::clone(&commons)) {
-        Ok(transport) => Transport::Plain(transport),
+        Ok(socket) => Transport::new(socket),
         Err(error) => {
             let line = commons.line(Level::Warning, "connection_failed");
             drop(line.map(|line| line.octets("error", format!("{error:?}").as_bytes())));
@@ -416,6 +423,7 @@ mod tests {
             counters: Counters::default(),
             rations: super::Rations::default(),
             spare_buffers: Rc::new(SpareBuffers::default()),
+            spare_record_buffers: Rc::new(SpareBuffers::default()),
             served,
             exchange: Rc::new(Exchange::new(0, Vec::new())),
             attempts: Rc::new(Attempts::new(jobs)),

@@ -11,7 +11,7 @@
 
 use super::script::{self, Verdict};
 use super::transport::ConnectionError;
-use super::{Connection, auth, chunks, decision, forwarded, mail_data, proxy_header};
+use super::{Connection, auth, chunks, decision, forwarded, handshake, mail_data, proxy_header};
 use crate::limits;
 use crate::smtp::command::{Command, ForeignProtocol, SyntaxError};
 use crate::smtp::line::Scan;
@@ -37,6 +37,8 @@ enum Pause {
     NotWaited,
     /// The client speaks for another one from now on.
     ClientComes,
+    /// What follows is a TLS handshake.
+    TlsComes,
     /// The session has ended.
     Closing,
 }
@@ -53,6 +55,7 @@ impl Pause {
                 Some(Self::Authentication(step))
             }
             Step::Decide(phase) => Some(Self::Decision(phase)),
+            Step::StartTls => Some(Self::TlsComes),
             Step::Close => Some(Self::Closing),
         }
     }
@@ -61,6 +64,7 @@ impl Pause {
 /// Runs one connection from greeting to close.
 pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionError> {
     proxy_header::receive(connection).await?;
+    handshake::begin(connection).await?;
     match script::connect(connection).await? {
         Verdict::Greet(text) => connection.greet(text.as_deref()).await?,
         Verdict::Refused => return connection.send_replies().await,
@@ -110,6 +114,10 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
                 Verdict::Greet(_) => {}
                 Verdict::Refused => return connection.send_replies().await,
             },
+            Pause::TlsComes => {
+                connection.send_replies().await?;
+                handshake::upgrade(connection).await?;
+            }
             Pause::Closing => return connection.send_replies().await,
         }
     }

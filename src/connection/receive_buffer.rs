@@ -10,18 +10,30 @@ use std::rc::Rc;
 
 use crate::limits;
 
-/// Buffers that no connection of the shard needs now.
-#[derive(Debug, Default)]
-pub struct SpareBuffers(RefCell<Vec<Box<[u8]>>>);
+/// Buffers that no connection of the shard needs now, all of one size.
+#[derive(Debug)]
+pub struct SpareBuffers {
+    spare: RefCell<Vec<Box<[u8]>>>,
+    size_bytes: usize,
+}
 
 impl SpareBuffers {
+    /// None yet; each will have `size_bytes`.
+    #[must_use]
+    pub fn new(size_bytes: usize) -> Self {
+        Self {
+            spare: RefCell::default(),
+            size_bytes,
+        }
+    }
+
     fn take(&self) -> Box<[u8]> {
-        let spare = self.0.borrow_mut().pop();
-        spare.unwrap_or_else(|| vec![0; limits::RECEIVE_BUFFER_BYTES].into_boxed_slice())
+        let spare = self.spare.borrow_mut().pop();
+        spare.unwrap_or_else(|| vec![0; self.size_bytes].into_boxed_slice())
     }
 
     fn keep(&self, memory: Box<[u8]>) {
-        let mut spare = self.0.borrow_mut();
+        let mut spare = self.spare.borrow_mut();
         if spare.len() < SPARE_BUFFERS_MAX {
             spare.push(memory);
         }
@@ -39,6 +51,13 @@ pub(super) struct ReceiveBuffer {
     end: usize,
 }
 
+impl Default for SpareBuffers {
+    /// For lines and mail data.
+    fn default() -> Self {
+        Self::new(limits::RECEIVE_BUFFER_BYTES)
+    }
+}
+
 impl ReceiveBuffer {
     /// An empty buffer that holds no memory.
     pub(super) fn new(spare: Rc<SpareBuffers>) -> Self {
@@ -53,6 +72,11 @@ impl ReceiveBuffer {
     /// What waits to be consumed.
     pub(super) fn octets(&self) -> &[u8] {
         &self.memory[self.start..self.end]
+    }
+
+    /// The same, to be changed in place.
+    pub(super) fn octets_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[self.start..self.end]
     }
 
     /// Whether nothing waits.
@@ -85,7 +109,7 @@ impl ReceiveBuffer {
         } else if self.is_empty() {
             self.start = 0;
             self.end = 0;
-        } else if 0 < self.start && self.memory.len() - self.end < COMPACT_BELOW_BYTES {
+        } else if 0 < self.start && self.memory.len() - self.end < self.memory.len() / 2 {
             self.memory.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
@@ -112,9 +136,6 @@ impl Drop for ReceiveBuffer {
 
 /// Buffers a shard keeps for connections to come.
 const SPARE_BUFFERS_MAX: usize = 256;
-
-/// Free space below which what waits is moved to the front.
-const COMPACT_BELOW_BYTES: usize = limits::RECEIVE_BUFFER_BYTES / 2;
 
 #[cfg(test)]
 mod tests {
@@ -157,11 +178,11 @@ mod tests {
         assert_eq!(first.octets(), [7], "memory with octets stays");
         first.consume(1);
         first.rest();
-        assert_eq!(spare.0.borrow().len(), 1);
+        assert_eq!(spare.spare.borrow().len(), 1);
         let mut second = ReceiveBuffer::new(Rc::clone(&spare));
         assert_eq!(second.free_space().len(), RECEIVE_BUFFER_BYTES);
-        assert_eq!(spare.0.borrow().len(), 0);
+        assert_eq!(spare.spare.borrow().len(), 0);
         drop(second);
-        assert_eq!(spare.0.borrow().len(), 1);
+        assert_eq!(spare.spare.borrow().len(), 1);
     }
 }

@@ -2,8 +2,7 @@
 //!
 //! In: a connected, non-blocking socket. Out: octets, or why there are no more. Guarantees: one `recv` and one `send` per
 //! round trip, each tried only when the kernel has said, or is likely, to be ready; every wait has a deadline.
-//! Plain TCP only so far; TLS becomes the second variant of [`Transport`].
-//! Does not: know lines or replies.
+//! Plain or over TLS, behind one enum; `tls_layer.rs` is the second variant. Does not: know lines or replies.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,9 +15,11 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
 use super::Commons;
-use super::receive_buffer::ReceiveBuffer;
+use super::receive_buffer::{ReceiveBuffer, SpareBuffers};
+use super::tls_layer::TlsLayer;
 use super::watch::{Activity, Interrupt, Watch, Watched};
 use crate::shard::Excess;
+use crate::tls::{Facts, Session, TlsError};
 
 /// Why a connection cannot go on.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(super) enum ConnectionError {
     NotAdmitted(Excess),
     /// What came is no PROXY header, or it did not come, for this reason.
     ProxyHeader(&'static str),
+    /// The client cannot be talked to over TLS.
+    Tls(TlsError),
     /// The client sends mail data too slowly.
     TooSlow,
     /// The system failed.
@@ -61,9 +64,18 @@ impl From<Errno> for ConnectionError {
 
 /// How octets travel.
 #[derive(Debug)]
-pub(super) enum Transport {
-    /// As they are.
-    Plain(PlainTransport),
+pub(super) struct Transport {
+    socket: PlainTransport,
+    layer: Layer,
+}
+
+/// What is on top of the socket.
+#[derive(Debug)]
+enum Layer {
+    /// Nothing: octets travel as they are.
+    Plain,
+    /// TLS, from its handshake on. There is no way back.
+    Tls(Box<TlsLayer>),
 }
 
 /// A TCP socket without anything on top.
@@ -87,6 +99,30 @@ impl AsRawFd for WatchedSocket {
 }
 
 impl Transport {
+    /// A transport in plain text.
+    pub(super) fn new(socket: PlainTransport) -> Self {
+        Self {
+            socket,
+            layer: Layer::Plain,
+        }
+    }
+
+    /// Takes nothing in plain text from now on; `received` is the beginning of the handshake.
+    pub(super) fn begin_tls(&mut self, session: Session, spare: Rc<SpareBuffers>, received: &[u8]) {
+        self.layer = Layer::Tls(Box::new(TlsLayer::new(session, spare, received)));
+    }
+
+    /// Completes the handshake of TLS that has begun; what was agreed on.
+    pub(super) async fn shake_hands(
+        &mut self,
+        due_ms: u64,
+    ) -> Result<Option<Facts>, ConnectionError> {
+        match &mut self.layer {
+            Layer::Plain => Ok(None),
+            Layer::Tls(tls) => tls.shake_hands(&mut self.socket, due_ms).await,
+        }
+    }
+
     /// Receives once into the free space of `buffer`, waiting until `due_ms`. Dropping the future loses nothing.
     pub(super) async fn receive(
         &mut self,
@@ -94,8 +130,10 @@ impl Transport {
         activity: Activity,
         due_ms: u64,
     ) -> Result<(), ConnectionError> {
-        match self {
-            Self::Plain(plain) => plain.receive(buffer, activity, due_ms).await,
+        let socket = &mut self.socket;
+        match &mut self.layer {
+            Layer::Plain => socket.receive(buffer, activity, due_ms).await,
+            Layer::Tls(tls) => tls.receive(socket, buffer, activity, due_ms).await,
         }
     }
 
@@ -104,31 +142,38 @@ impl Transport {
         &mut self,
         buffer: &mut ReceiveBuffer,
     ) -> Result<bool, ConnectionError> {
-        match self {
-            Self::Plain(plain) => plain.try_receive(buffer),
+        match &mut self.layer {
+            Layer::Plain => self.socket.try_receive(buffer),
+            Layer::Tls(tls) => tls.try_receive(&mut self.socket, buffer),
         }
     }
 
     /// Sends all of `octets`, waiting for the client to read until `due_ms`.
     pub(super) async fn send(&mut self, octets: &[u8], due_ms: u64) -> Result<(), ConnectionError> {
-        match self {
-            Self::Plain(plain) => plain.send(octets, due_ms).await,
+        match &mut self.layer {
+            Layer::Plain => self.socket.send(octets, due_ms).await,
+            Layer::Tls(tls) => tls.send(&mut self.socket, octets, due_ms).await,
         }
     }
 
-    /// Sends what the kernel takes at once of a last reply.
+    /// Sends what the kernel takes at once of a last reply, which may be empty, and says that it is the last.
     pub(super) fn send_last(&mut self, octets: &[u8]) {
-        match self {
+        match &mut self.layer {
+            Layer::Plain if octets.is_empty() => {}
             // The client is about to be left; it may not even be there.
-            Self::Plain(plain) => drop(plain.try_send(octets)),
+            Layer::Plain => drop(self.socket.try_send(octets)),
+            Layer::Tls(tls) => tls.send_last(&self.socket, octets),
         }
+    }
+
+    /// The socket under everything, for the end of a connection: what is read there is thrown away.
+    pub(super) fn socket(&mut self) -> &mut PlainTransport {
+        &mut self.socket
     }
 
     /// Whether something else than the client has ended the connection while it was not waiting.
     pub(super) fn interrupted(&self) -> Option<Interrupt> {
-        match self {
-            Self::Plain(plain) => plain.watched().interrupted(),
-        }
+        self.socket.watched().interrupted()
     }
 
     /// Waits for something other than the client: until `poll` has it, or until `due_ms`, then nothing. Deadlines are kept
@@ -138,26 +183,18 @@ impl Transport {
         due_ms: u64,
         poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Result<Option<T>, ConnectionError> {
-        match self {
-            Self::Plain(plain) => plain.pause(due_ms, poll).await,
-        }
+        self.socket.pause(due_ms, poll).await
     }
 
     /// This end of the connection.
     pub(super) fn local_address(&self) -> Option<SocketAddr> {
-        let address = match self {
-            Self::Plain(plain) => rustix::net::getsockname(&plain.watched().socket),
-        };
+        let address = rustix::net::getsockname(&self.socket.watched().socket);
         SocketAddr::try_from(address.ok()?).ok()
     }
 
     /// Says that nothing more will be sent.
     pub(super) fn end_sending(&self) {
-        match self {
-            Self::Plain(plain) => {
-                let _ = rustix::net::shutdown(&plain.watched().socket, Shutdown::Write);
-            }
-        }
+        let _ = rustix::net::shutdown(&self.socket.watched().socket, Shutdown::Write);
     }
 }
 
@@ -190,7 +227,8 @@ impl PlainTransport {
         &self.commons.watch
     }
 
-    async fn receive(
+    /// As [`Transport::receive`].
+    pub(super) async fn receive(
         &mut self,
         buffer: &mut ReceiveBuffer,
         activity: Activity,
@@ -220,7 +258,11 @@ impl PlainTransport {
         }
     }
 
-    fn try_receive(&mut self, buffer: &mut ReceiveBuffer) -> Result<bool, ConnectionError> {
+    /// As [`Transport::try_receive`].
+    pub(super) fn try_receive(
+        &mut self,
+        buffer: &mut ReceiveBuffer,
+    ) -> Result<bool, ConnectionError> {
         let space = buffer.free_space();
         let room = space.len();
         match rustix::net::recv(&self.watched().socket, space, RecvFlags::DONTWAIT) {
@@ -238,7 +280,12 @@ impl PlainTransport {
         }
     }
 
-    async fn send(&mut self, mut octets: &[u8], due_ms: u64) -> Result<(), ConnectionError> {
+    /// As [`Transport::send`].
+    pub(super) async fn send(
+        &mut self,
+        mut octets: &[u8],
+        due_ms: u64,
+    ) -> Result<(), ConnectionError> {
         loop {
             octets = &octets[self.try_send(octets)?..];
             if octets.is_empty() {
@@ -249,7 +296,7 @@ impl PlainTransport {
     }
 
     /// Octets the kernel took.
-    fn try_send(&self, octets: &[u8]) -> Result<usize, ConnectionError> {
+    pub(super) fn try_send(&self, octets: &[u8]) -> Result<usize, ConnectionError> {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         match rustix::net::send(&self.watched().socket, octets, flags) {
             Ok(count) => Ok(count),

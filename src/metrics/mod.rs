@@ -42,6 +42,10 @@ pub struct Counters {
     pub recipients_refused: Counter,
     /// Connections closed because the client took too long.
     pub timeouts: Counter,
+    /// TLS handshakes completed.
+    pub tls_handshakes: Counter,
+    /// TLS handshakes that failed, or that their client gave up.
+    pub tls_failures: Counter,
     /// Messages acknowledged.
     pub messages: Counter,
     /// Octets of these messages.
@@ -66,6 +70,8 @@ impl Counters {
             ("proxy_headers_refused", &self.proxy_headers_refused),
             ("recipients_refused", &self.recipients_refused),
             ("timeouts", &self.timeouts),
+            ("tls_handshakes", &self.tls_handshakes),
+            ("tls_failures", &self.tls_failures),
             ("messages", &self.messages),
             ("message_octets", &self.message_octets),
             ("messages_refused", &self.messages_refused),

@@ -126,7 +126,8 @@ impl SourceText {
         }
     }
 
-    fn place(&self, span: Range<usize>) -> Place {
+    /// The position of a byte span of this text.
+    pub(super) fn place(&self, span: Range<usize>) -> Place {
         let start = self
             .text
             .floor_char_boundary(span.start.min(self.text.len()));

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use toml_edit::Document;
 
+use super::certificate::Certificates;
 use super::cores::{Cores, CoresError};
 use super::diagnostic::{Diagnostic, SourceText};
 use super::server::{Surroundings, server};
@@ -105,7 +106,7 @@ pub fn load_text(
 
     let engine = engine(&mut root, directory, overrides, &mut report);
     let scripts_directory = scripts(&mut root, directory, &mut report);
-    let (certificates, files) = certificates(&mut root, directory, &mut report);
+    let certificates = Certificates::read(&mut root, directory, &mut report);
     let surroundings = Surroundings {
         directory,
         data_dir: &engine.data_dir,
@@ -153,8 +154,9 @@ pub fn load_text(
         group: engine.group,
         confine: engine.confine,
         scripts_directory,
-        files,
+        files: certificates.paths().map(Path::to_owned).collect(),
         profiles: profiles.into_iter().map(Arc::new).collect(),
+        certificates,
         warnings: report.warnings,
     })
 }
@@ -285,33 +287,6 @@ fn scripts(root: &mut Section<'_>, directory: &Path, report: &mut Report<'_>) ->
         .map(|path| directory.join(path.value));
     section.finish(report);
     path
-}
-
-/// Ids of the `[[certificate]]` tables, and their files. These are not opened: no profile can use them before TLS exists.
-fn certificates(
-    root: &mut Section<'_>,
-    directory: &Path,
-    report: &mut Report<'_>,
-) -> (Vec<String>, Vec<PathBuf>) {
-    let mut ids = Vec::new();
-    let mut files = Vec::new();
-    for mut section in root.tables("certificate", report) {
-        let id = section.string("id", report);
-        let chain = section.string("chain", report);
-        let key = section.string("key", report);
-        if id.is_none() || chain.is_none() || key.is_none() {
-            report.error(
-                section.span(),
-                "a certificate needs `id`, `chain` and `key`",
-                "",
-            );
-        }
-        ids.extend(id.map(|id| id.value));
-        let of_certificate = chain.into_iter().chain(key);
-        files.extend(of_certificate.map(|path| directory.join(path.value)));
-        section.finish(report);
-    }
-    (ids, files)
 }
 
 /// The system's name when it can stand in a greeting, `localhost` when it cannot.

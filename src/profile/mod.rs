@@ -4,8 +4,10 @@
 //! `Arc<Profile>` per `[[server]]`. Guarantees: a `Profile` cannot be half-valid; loading reports every error at once.
 //! Does not: open sockets, read mail, or change after loading.
 //!
-//! Reading order: `load.rs`, `cores.rs`, `server.rs`, `users.rs`, `destination.rs`, `scripts.rs`, `source.rs`.
+//! Reading order: `load.rs`, `cores.rs`, `server.rs`, `tls.rs`, `certificate.rs`, `users.rs`, `destination.rs`,
+//! `scripts.rs`, `source.rs`.
 
+mod certificate;
 mod cores;
 mod destination;
 mod diagnostic;
@@ -14,6 +16,7 @@ mod network;
 mod scripts;
 mod server;
 mod source;
+mod tls;
 mod users;
 
 use std::net::SocketAddr;
@@ -25,12 +28,14 @@ use crate::hook::HookScripts;
 use crate::limits;
 use crate::smtp::session::SessionOptions;
 
+pub use certificate::Certificates;
 pub use cores::{Cores, CoresError, ranges};
 pub use destination::{DestinationAddress, NextHopAddress, NextHopHost, NextHopLimits};
 pub use diagnostic::{Diagnostic, Place, Severity, SourceText};
 pub use load::{EMBEDDED_CONFIGURATION, Overrides, load_embedded, load_file, load_text};
 pub use network::Network;
 pub use scripts::{Compiled, ScriptDirectory};
+pub use tls::{ProfileTls, TlsBegin, acceptors};
 
 /// Everything `postern serve` needs to know before it opens a socket.
 #[derive(Debug)]
@@ -53,6 +58,8 @@ pub struct Configuration {
     pub files: Vec<PathBuf>,
     /// The server profiles in the order of the file; never empty.
     pub profiles: Vec<Arc<Profile>>,
+    /// The certificates that profiles name.
+    pub certificates: Certificates,
     /// What an operator should look at; nothing that keeps postern from starting.
     pub warnings: Vec<Diagnostic>,
 }
@@ -92,6 +99,8 @@ pub struct Profile {
     pub xclient_from: Vec<Network>,
     /// Networks that may send to any domain.
     pub relay_from: Vec<Network>,
+    /// TLS, unless it is off.
+    pub tls: Option<ProfileTls>,
     /// Limits that the connection keeps; those of the protocol are in `session`.
     pub limits: ConnectionLimits,
     /// What decides at the points where scripts may.

@@ -11,15 +11,17 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::certificate::Certificates;
 use super::destination::destination;
 use super::source::{Report, Section, Spanned};
+use super::tls::{TlsBegin, tls};
 use super::users::authentication;
 use super::{
     ConnectionLimits, DestinationAddress, EarlyTalker, Network, Profile, ScriptDirectory, Severity,
 };
 use crate::hook::{Budget, Hook, HookScript, HookScripts};
 use crate::limits;
-use crate::smtp::session::{AcceptDomains, Phase, Phases, SessionLimits, SessionOptions};
+use crate::smtp::session::{AcceptDomains, Phase, Phases, SessionLimits, SessionOptions, StartTls};
 
 /// What a server table needs to know of the rest of the file.
 pub(super) struct Surroundings<'f> {
@@ -29,8 +31,8 @@ pub(super) struct Surroundings<'f> {
     pub(super) data_dir: &'f Path,
     /// The name in greetings and trace headers.
     pub(super) hostname: &'f str,
-    /// Ids of the certificates of the file.
-    pub(super) certificates: &'f [String],
+    /// The certificates of the file.
+    pub(super) certificates: &'f Certificates,
     /// Whether the command line gives other addresses to listen on than the file.
     pub(super) listen_is_replaced: bool,
     /// Where `include` and `import` of scripts resolve, if the file says.
@@ -45,7 +47,7 @@ pub(super) fn server(
 ) -> Profile {
     let id = required_string(section, "id", report);
     let listen = listen(section, report);
-    refuse_missing_features(section, surroundings, report);
+    let tls = tls(section, surroundings.certificates, report);
     let (auth, users) = authentication(section, surroundings, report);
     let accept_domains = domains(section, report);
     let proxy_protocol_from = networks(section, "proxy_protocol_from", report);
@@ -78,6 +80,10 @@ pub(super) fn server(
         accept_domains,
         asks,
         auth,
+        start_tls: match &tls {
+            Some(tls) if tls.begin == TlsBegin::OnRequest => StartTls::Offered,
+            _ => StartTls::Absent,
+        },
         limits: session_limits,
         ..SessionOptions::new(surroundings.hostname)
     });
@@ -91,6 +97,7 @@ pub(super) fn server(
         proxy_protocol_from,
         xclient_from,
         relay_from,
+        tls,
         limits,
         scripts: HookScripts {
             connect,
@@ -314,34 +321,6 @@ fn listen(section: &mut Section<'_>, report: &mut Report<'_>) -> Vec<SocketAddr>
         }
     }
     addresses
-}
-
-/// Keys of the contract whose feature is not built: inactive values pass, active ones are errors.
-fn refuse_missing_features(
-    section: &mut Section<'_>,
-    surroundings: &Surroundings<'_>,
-    report: &mut Report<'_>,
-) {
-    if let Some(tls) = section.string("tls", report) {
-        match tls.value.as_str() {
-            "off" => {}
-            "starttls" | "implicit" => {
-                let message = format!("tls = \"{}\" is not supported yet", tls.value);
-                report.error(tls.span, message, "only \"off\" is");
-            }
-            other => report.error(
-                tls.span,
-                format!("`{other}` is no value of `tls`"),
-                "\"off\", \"starttls\" or \"implicit\"",
-            ),
-        }
-    }
-    if let Some(id) = section.string("certificate", report)
-        && !surroundings.certificates.contains(&id.value)
-    {
-        let message = format!("no [[certificate]] is called `{}`", id.value);
-        report.error(id.span, message, "");
-    }
 }
 
 fn networks(section: &mut Section<'_>, key: &'static str, report: &mut Report<'_>) -> Vec<Network> {

@@ -16,12 +16,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use postern_jit::process::{ProcessAnswer, ProcessRequest};
 
 use crate::profile::ConnectionLimits;
+use crate::tls::TlsAcceptor;
 
 /// What the process tells a shard.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum ShardMessage {
     /// Answer, to show that the shard is not stuck.
     AreYouThere,
+    /// Answer the handshakes that begin from now on so: one per profile, none for those without TLS.
+    Handshakes(Vec<Option<Arc<TlsAcceptor>>>),
     /// Take no more connections, end idle sessions, let transactions finish, then return.
     Stop,
 }

@@ -16,7 +16,7 @@ mod listener;
 mod mesh;
 pub mod placement;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -34,6 +34,7 @@ use crate::log::{Level, LogSender, ShardLog};
 use crate::mailbox::{Mailbox, MailboxSender};
 use crate::metrics::Counters;
 use crate::profile::Profile;
+use crate::tls::TlsAcceptor;
 
 pub use exchange::{Exchange, Held};
 pub use listener::{Listener, bind};
@@ -175,6 +176,7 @@ impl Shard {
             Ok(Served {
                 hooks: hooks.map_err(failed)?,
                 shortage,
+                tls: RefCell::new(profile.tls.as_ref().map(|tls| Arc::clone(&tls.acceptor))),
                 profile,
                 destination: Rc::new(Destination::new(kind, surroundings.clone())),
             })
@@ -188,6 +190,7 @@ impl Shard {
             counters: Counters::default(),
             rations: Rations::default(),
             spare_buffers: Rc::new(SpareBuffers::default()),
+            spare_record_buffers: Rc::new(SpareBuffers::new(limits::TLS_RECORD_BUFFER_BYTES)),
             served,
             exchange: Rc::new(Exchange::new(parts.number, parts.peers)),
             attempts: Rc::new(Attempts::new(parts.verifier.jobs)),
@@ -244,7 +247,8 @@ impl Shard {
             spawn(async move { acceptor.run().await }, ordinary)?;
         }
         (self.report)(ShardEvent::Accepting);
-        let stop = wait_for_stop(self.commons.shard, self.messages, Arc::clone(&self.report));
+        let commons = Rc::clone(&self.commons);
+        let stop = wait_for_stop(commons, self.messages, Arc::clone(&self.report));
         let stop = glommio::spawn_local_into(stop, urgent);
         stop.map_err(|error| format!("cannot start the task for messages: {error}"))?
             .await?;
@@ -301,7 +305,7 @@ pub(crate) fn hear<T>(
 
 /// Answers the process; returns when the shard is told to stop.
 async fn wait_for_stop(
-    shard: usize,
+    commons: Rc<Commons>,
     messages: Mailbox<ShardMessage>,
     report: Reporter,
 ) -> Result<(), String> {
@@ -312,11 +316,20 @@ async fn wait_for_stop(
         messages.get_ref().rest();
         while let Some(message) = messages.get_ref().next() {
             match message {
-                ShardMessage::AreYouThere => report(ShardEvent::Here(shard)),
+                ShardMessage::AreYouThere => report(ShardEvent::Here(commons.shard)),
+                ShardMessage::Handshakes(acceptors) => renew(&commons, acceptors),
                 ShardMessage::Stop => return Ok(()),
             }
         }
     }
+}
+
+/// Has the handshakes that begin from now on answered in another way.
+fn renew(commons: &Commons, acceptors: Vec<Option<Arc<TlsAcceptor>>>) {
+    for (served, acceptor) in commons.served.iter().zip(acceptors) {
+        served.tls.replace(acceptor);
+    }
+    drop(commons.line(Level::Message, "certificates_renewed"));
 }
 
 /// Wakes the executor now and then, and does nothing. When the preemption timer fires before the first task of a turn

@@ -199,6 +199,7 @@ impl Server {
                 self.reader = Some(self.session.mail_data_reader());
             }
             Step::GreetAnew => self.greet_anew(),
+            Step::StartTls => panic!("no profile of these dialogues offers STARTTLS"),
             Step::Close => self.closed = true,
         }
     }
@@ -438,13 +439,25 @@ impl Player<'_> {
 
     fn expect(&mut self, event: &Event) -> Result<(), String> {
         match event {
+            Event::Reply(whole) => {
+                let mut lines = Vec::new();
+                loop {
+                    let line = self.next_line();
+                    let line = line.ok_or_else(|| self.failure("the reply has no end"))?;
+                    let goes_on = whole.goes_on(&line);
+                    lines.push(line);
+                    match goes_on {
+                        Some(true) => {}
+                        Some(false) => break,
+                        None => return Err(self.failure(&format!("the server sent {lines:?}"))),
+                    }
+                }
+                self.check(whole.matches(&lines), || format!("the reply is {lines:?}"))
+            }
             Event::Server(pattern) => {
-                let sent = &self.server.sent()[self.matched_octets..];
-                let Some(end) = sent.windows(2).position(|pair| pair == b"\r\n") else {
+                let Some(line) = self.next_line() else {
                     return self.check(false, || format!("the server sent nothing like {pattern}"));
                 };
-                let line = sent[..end].to_vec();
-                self.matched_octets += end + 2;
                 self.check(!line.contains(&b'\n') && pattern.matches(&line), || {
                     format!("the server sent {}", line.escape_ascii())
                 })
@@ -465,8 +478,18 @@ impl Player<'_> {
                     format!("the message is {stored:?}")
                 })
             }
+            Event::Handshake => Err(self.failure("there is no TLS without a network")),
             Event::Client(_) | Event::Stored(_) => Ok(()),
         }
+    }
+
+    /// The next line of the server, without CRLF.
+    fn next_line(&mut self) -> Option<Vec<u8>> {
+        let sent = &self.server.sent()[self.matched_octets..];
+        let end = sent.windows(2).position(|pair| pair == b"\r\n")?;
+        let line = sent[..end].to_vec();
+        self.matched_octets += end + 2;
+        Some(line)
     }
 
     fn nothing_unexpected(&self) -> Result<(), String> {

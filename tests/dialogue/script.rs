@@ -11,10 +11,13 @@
 //! client: 192.0.2.7         behind `profile:`, where a runner can stage it: the client's address
 //! clock: 2026-11-23 09:00   behind `profile:`, likewise: the time that scripts are told, UTC
 //! S: 250 2.1.0 Ok           the server sends this line; * stands for any octets within the line
+//! S> 250 STARTTLS           the server sends a whole reply with this code, one of its lines is like this
+//! S> 250 !STARTTLS          the same, and none of its lines is
 //! S* 3 250 *                the server sends three such lines
 //! C: NOOP                   the client sends this line and CRLF
 //! C~ "NOOP\n"               the client sends these octets; escapes \r \n \t \0 \" \\ \xHH
 //! C* 3 "NOOP\r\n"           the same three times; {i} counts from 0
+//! handshake                 the client begins TLS; in dialogues of `starttls/` only
 //! closed                    the server closes, having sent nothing more
 //! stored 1                  so many messages are stored by now
 //! reverse-path a@b.example  of the message stored last; empty for the null reverse-path
@@ -55,12 +58,43 @@ pub(crate) enum Event {
     Client(Vec<u8>),
     /// The server sends a line like this.
     Server(Pattern),
+    /// The server sends a whole reply.
+    Reply(Whole),
+    /// The client begins TLS.
+    Handshake,
     /// The server closes.
     Closed,
     /// So many messages have been stored.
     Stored(usize),
     /// Something about the message stored last.
     Message(Claim),
+}
+
+/// A reply of any number of lines.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    code: String,
+    line: Pattern,
+    is_absent: bool,
+}
+
+impl Whole {
+    /// Whether one more line, without CRLF, belongs to the reply, and if so whether it is the last one.
+    pub(crate) fn goes_on(&self, line: &[u8]) -> Option<bool> {
+        let rest = line.strip_prefix(self.code.as_bytes())?;
+        match rest.first() {
+            Some(b'-') => Some(true),
+            Some(b' ') => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Whether these lines are as they should be.
+    pub(crate) fn matches(&self, lines: &[Vec<u8>]) -> bool {
+        let texts = lines.iter().filter_map(|line| line.get(4..));
+        let mut texts = texts.filter(|text| self.line.matches(text));
+        texts.next().is_none() == self.is_absent
+    }
 }
 
 /// What is claimed of the message stored last.
@@ -168,6 +202,18 @@ fn events(line: &str) -> Option<Vec<Event>> {
     let (word, argument) = line.split_once(' ').unwrap_or((line, ""));
     let event = match word {
         "S:" => Event::Server(Pattern(argument.to_owned())),
+        "S>" => {
+            let (code, line) = argument.split_once(' ')?;
+            let (line, is_absent) = match line.strip_prefix('!') {
+                Some(line) => (line, true),
+                None => (line, false),
+            };
+            Event::Reply(Whole {
+                code: code.to_owned(),
+                line: Pattern(line.to_owned()),
+                is_absent,
+            })
+        }
         "S*" => {
             let (count, pattern) = argument.split_once(' ')?;
             let server = |_| Event::Server(Pattern(pattern.to_owned()));
@@ -182,6 +228,7 @@ fn events(line: &str) -> Option<Vec<Event>> {
             let octets: Option<Vec<Vec<u8>>> = (0..count).map(client).collect();
             Event::Client(octets?.concat())
         }
+        "handshake" => Event::Handshake,
         "closed" => Event::Closed,
         "stored" => Event::Stored(argument.parse().ok()?),
         "reverse-path" => Event::Message(Claim::ReversePath(argument.to_owned())),

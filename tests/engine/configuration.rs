@@ -41,11 +41,11 @@ error: `localhost` is not an address with a port
   |
 6 | listen = [\"localhost\"]
   |           ^^^^^^^^^^^ as in 192.0.2.1:25 or [::]:25
-error: tls = \"starttls\" is not supported yet
+error: TLS needs `certificate`
  --> postern.toml:7:7
   |
 7 | tls = \"starttls\"
-  |       ^^^^^^^^^^ only \"off\" is
+  |       ^^^^^^^^^^ certificate = \"ID\", the `id` of a [[certificate]]
 error: unknown key `message_octet_max` in [server.limits]
   --> postern.toml:10:1
    |

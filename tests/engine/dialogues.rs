@@ -1,13 +1,16 @@
-//! Plays the dialogues over TCP: line by line, all at once, and one octet per write.
+//! Plays the dialogues over TCP and over TLS: line by line, all at once, and one octet per write, which over TLS is one
+//! octet per record; over TLS also with records that come octet by octet.
 //!
 //! In: the same files and patterns as the plays in memory. Out: the transcript must be the same, and so must what is
-//! stored; that alone tests framing, pipelining and buffering of the pump.
+//! stored; that alone tests framing, pipelining and buffering of the pump. Those of `starttls/` change from one to the
+//! other.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use super::server::{Client, Server, configuration, content};
+use super::channel::{Tls, certificate};
+use super::server::{Client, Server, configuration, content, directory};
 use crate::dialogue::profile::USERS;
 use crate::dialogue::script::{Claim, Dialogue, Event, parse};
 
@@ -24,30 +27,68 @@ pub(crate) enum Segments {
 
 #[test]
 fn dialogues_hold_line_by_line() {
-    play_protocol(Segments::Lockstep);
+    play_protocol(Segments::Lockstep, None);
 }
 
 #[test]
 fn dialogues_hold_at_once() {
-    play_protocol(Segments::One);
+    play_protocol(Segments::One, None);
 }
 
 #[test]
 fn dialogues_hold_octet_by_octet() {
-    play_protocol(Segments::Octets);
+    play_protocol(Segments::Octets, None);
 }
 
-fn play_protocol(segments: Segments) {
+#[test]
+fn dialogues_hold_line_by_line_over_tls() {
+    play_protocol(Segments::Lockstep, Some(usize::MAX));
+}
+
+#[test]
+fn dialogues_hold_at_once_over_tls() {
+    play_protocol(Segments::One, Some(usize::MAX));
+}
+
+#[test]
+fn dialogues_hold_octet_by_octet_of_each_record() {
+    play_protocol(Segments::One, Some(1));
+}
+
+#[test]
+fn dialogues_hold_with_one_octet_per_record() {
+    play_protocol(Segments::Octets, Some(usize::MAX));
+}
+
+#[test]
+fn dialogues_hold_where_tls_begins() {
+    for octets_per_write in [1, usize::MAX] {
+        let server = started("tls = \"starttls\"", "plain");
+        for dialogue in dialogues("tests/dialogue/starttls") {
+            play_with(&dialogue, Segments::Lockstep, &server, octets_per_write);
+        }
+    }
+}
+
+/// `octets_per_write`: of TLS records, if the dialogues are played over TLS.
+fn play_protocol(segments: Segments, octets_per_write: Option<usize>) {
     let octets = |dialogue: &Dialogue| -> usize {
         let sent = dialogue.steps.iter().filter_map(client_octets);
         sent.map(<[u8]>::len).sum()
     };
     let mut dialogues = dialogues("tests/dialogue");
-    if matches!(segments, Segments::Octets) {
+    if octets_per_write.is_some() {
+        // What is said where TLS is missing is not said over TLS.
+        dialogues.retain(|dialogue| dialogue.profile != "auth-tls");
+    }
+    if matches!(segments, Segments::Octets) || octets_per_write == Some(1) {
         // One octet per write costs a system call and a segment each.
         dialogues.retain(|dialogue| octets(dialogue) <= OCTETS_MAX);
     }
-    play_all(&dialogues, segments, server_of);
+    play_all(&dialogues, segments, |profile| match octets_per_write {
+        None => started("", profile),
+        Some(count) => started("tls = \"implicit\"", profile).over_tls(Tls::shared(count)),
+    });
 }
 
 /// Plays dialogues, each with the server of its profile.
@@ -67,10 +108,15 @@ pub(crate) fn play_all(
 
 /// Plays one dialogue with a running server.
 pub(crate) fn play(dialogue: &Dialogue, segments: Segments, server: &Server) {
+    play_with(dialogue, segments, server, usize::MAX);
+}
+
+fn play_with(dialogue: &Dialogue, segments: Segments, server: &Server, octets_per_write: usize) {
     let mut player = Player {
         dialogue,
         segments,
         server,
+        octets_per_write,
         before: server.messages().len(),
         line: 0,
         ids: Vec::new(),
@@ -108,8 +154,8 @@ pub(crate) fn dialogues(folder: &str) -> Vec<Dialogue> {
     dialogues
 }
 
-/// A server for each profile name that dialogues use; `dialogue::profile` says what they mean.
-fn server_of(profile: &str) -> Server {
+/// A server for a profile name that dialogues use, with a key about TLS; `dialogue::profile` says what they mean.
+fn started(tls: &str, profile: &str) -> Server {
     let domains = match profile {
         "sink" => "accept_domains = [\"*\"]",
         "international" => "accept_domains = [\"xn--bcher-kva.example\"]",
@@ -140,10 +186,14 @@ fn server_of(profile: &str) -> Server {
     let mechanisms = mechanisms.unwrap_or_default();
     let users = USERS.map(|(name, secret)| format!("{name:?} = {secret:?}"));
     let users = format!("users = {{ {} }}", users.join(", "));
+    let directory = directory();
+    certificate(&["mx.example.org"]).write(&directory, "main");
     let server = format!(
-        "{domains}\n{relay}\n{auth}\n{mechanisms}\n{users}\ndestination = \"maildir:mail\""
+        "{domains}\n{relay}\n{tls}\ncertificate = \"main\"\n{auth}\n{mechanisms}\n{users}\n\
+         destination = \"maildir:mail\""
     );
-    let server = Server::start(&configuration(&server, limits));
+    let server = format!("{}{CERTIFICATE}", configuration(&server, limits));
+    let server = Server::start_in(directory, &server);
     match profile {
         "plain" | "small" | "sink" | "international" | "relay" | "xclient" => {}
         "auth" | "auth-plain" | "auth-tls" | "auth-required" => {}
@@ -158,6 +208,8 @@ struct Player<'play> {
     dialogue: &'play Dialogue,
     segments: Segments,
     server: &'play Server,
+    /// Octets of TLS records per write, where the dialogue begins TLS.
+    octets_per_write: usize,
     /// Messages stored before this dialogue.
     before: usize,
     line: usize,
@@ -191,6 +243,10 @@ impl Player<'_> {
                     }
                 }
                 Event::Message(claim) => self.check_claim(stored_count, claim),
+                Event::Handshake => {
+                    let upgraded = client.upgrade(&Tls::shared(self.octets_per_write));
+                    client = upgraded.unwrap_or_else(|error| panic!("{}: {error}", self.place()));
+                }
                 event => self.expect(&mut client, event),
             }
         }
@@ -245,12 +301,26 @@ impl Player<'_> {
                 let text = self.with_known_ids(text);
                 self.check(pattern.matches(text.as_bytes()), &text);
             }
+            Event::Reply(whole) => {
+                let mut lines = Vec::new();
+                let mut goes_on = true;
+                while goes_on {
+                    let line = client.try_line();
+                    let line = line.unwrap_or_else(|error| panic!("{}: {error}", self.place()));
+                    let text = line.as_deref().and_then(|line| line.strip_suffix("\r\n"));
+                    let text = text.unwrap_or_else(|| panic!("{}: {line:?}", self.place()));
+                    let more = whole.goes_on(text.as_bytes());
+                    goes_on = more.unwrap_or_else(|| panic!("{}: {text}", self.place()));
+                    lines.push(text.as_bytes().to_vec());
+                }
+                self.check(whole.matches(&lines), &format!("{lines:?}"));
+            }
             Event::Closed => {
                 let line = client.try_line();
                 let line = line.unwrap_or_else(|error| panic!("{}: {error}", self.place()));
                 self.check(line.is_none(), "the server has not closed");
             }
-            Event::Client(_) | Event::Stored(_) | Event::Message(_) => {}
+            Event::Client(_) | Event::Stored(_) | Event::Message(_) | Event::Handshake => {}
         }
     }
 
@@ -283,9 +353,18 @@ impl Player<'_> {
         self.check(holds, &message.escape_ascii().to_string());
     }
 
-    /// Calls ids and the client's address what they are called in memory.
+    /// Calls ids, the client's address and the protocol what they are called in memory.
     fn with_known_ids(&self, text: &str) -> String {
-        let text = text.replace("127.0.0.1", "192.0.2.7");
+        let mut text = text.replace("127.0.0.1", "192.0.2.7");
+        if self.server.is_over_tls()
+            && let Some((front, rest)) = text.split_once(" (TLSv1.3 ")
+            && let Some((_, rest)) = rest.split_once(" bits)")
+        {
+            // The S that says so, but for the one of HELO, which says nothing.
+            let plain = front.to_owned();
+            let front = front.strip_suffix("PS").map(|front| format!("{front}P"));
+            text = format!("{}{rest}", front.unwrap_or(plain));
+        }
         let ids = self.ids.iter().enumerate();
         ids.fold(text, |text, (index, id)| {
             text.replace(id, &format!("id-{index}"))
@@ -315,6 +394,10 @@ fn dated(field: &str) -> String {
         None => field.to_owned(),
     }
 }
+
+/// The certificate that servers of dialogues show.
+const CERTIFICATE: &str =
+    "[[certificate]]\nid = \"main\"\nchain = \"main.pem\"\nkey = \"main.key\"\n";
 
 /// Largest dialogue that is sent one octet at a time.
 const OCTETS_MAX: usize = 4_096;

@@ -4,6 +4,7 @@
 //! it; each other file is one concern.
 
 mod auth;
+pub(crate) mod channel;
 mod configuration;
 mod delivery;
 mod deployment;
@@ -19,5 +20,6 @@ pub(crate) mod privilege;
 mod proxy_protocol;
 pub(crate) mod server;
 mod stopping;
+mod tls;
 mod watermarks;
 mod xclient;

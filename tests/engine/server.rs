@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+
+use super::channel::{Channel, Tls};
 
 /// A running server; killed and its directory removed when dropped.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub(crate) struct Server {
     child: Child,
     directory: PathBuf,
     address: SocketAddr,
+    /// How [`Server::connect`] connects: over TLS from the start, or in plain text.
+    tls: Option<Tls>,
 }
 
 /// What a server says of itself before tests add to it.
@@ -67,6 +71,11 @@ impl Server {
         for (name, text) in files {
             fs::write(directory.join(name), text).expect("the directory is writable");
         }
+        Self::start_in(directory, configuration)
+    }
+
+    /// Starts a server in a directory with its files, and waits until it is ready.
+    pub(crate) fn start_in(directory: PathBuf, configuration: &str) -> Self {
         let log = fs::File::create(directory.join("log")).expect("the directory is writable");
         let mut child = command(&directory, configuration)
             .stderr(log)
@@ -88,7 +97,21 @@ impl Server {
             child,
             directory,
             address,
+            tls: None,
         }
+    }
+
+    /// The same, its clients over TLS from the start.
+    pub(crate) fn over_tls(self, tls: Tls) -> Self {
+        // What is dropped would be ended.
+        let mut server = self;
+        server.tls = Some(tls);
+        server
+    }
+
+    /// Whether its clients connect over TLS.
+    pub(crate) fn is_over_tls(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Where it listens.
@@ -108,7 +131,11 @@ impl Server {
 
     /// A client that has connected and read nothing.
     pub(crate) fn connect(&self) -> Client {
-        Client::connect(self.address)
+        let client = Client::connect(self.address);
+        match &self.tls {
+            None => client,
+            Some(tls) => client.upgrade(tls).expect("they shake hands"),
+        }
     }
 
     /// A client that has been greeted and has greeted.
@@ -207,8 +234,7 @@ pub(crate) fn content(message: &[u8]) -> &[u8] {
 /// One connection to a server.
 #[derive(Debug)]
 pub(crate) struct Client {
-    stream: TcpStream,
-    received: BufReader<TcpStream>,
+    received: BufReader<Channel>,
 }
 
 impl Client {
@@ -219,8 +245,28 @@ impl Client {
         stream
             .set_read_timeout(Some(PATIENCE))
             .expect("it is a time");
-        let received = BufReader::new(stream.try_clone().expect("descriptors are left"));
-        Self { stream, received }
+        Self::over(Channel::Plain(stream))
+    }
+
+    fn over(channel: Channel) -> Self {
+        Self {
+            received: BufReader::new(channel),
+        }
+    }
+
+    /// The same connection over TLS.
+    pub(crate) fn upgrade(self, tls: &Tls) -> std::io::Result<Self> {
+        let ahead = self.received.buffer();
+        assert!(ahead.is_empty(), "{} before TLS", ahead.escape_ascii());
+        let Channel::Plain(stream) = self.received.into_inner() else {
+            panic!("it is over TLS already");
+        };
+        Channel::over_tls(stream, tls).map(Self::over)
+    }
+
+    /// What its octets travel through.
+    pub(crate) fn channel(&mut self) -> &mut Channel {
+        self.received.get_mut()
     }
 
     /// Connects to a server that may be gone or about to go.
@@ -228,25 +274,23 @@ impl Client {
         let stream = TcpStream::connect(address).ok()?;
         stream.set_nodelay(true).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
-        let received = BufReader::new(stream.try_clone().ok()?);
-        Some(Self { stream, received })
+        Some(Self::over(Channel::Plain(stream)))
     }
 
-    /// A second client of the same connection, for another thread to read with.
+    /// A second client of the same connection in plain text, for another thread to read with.
     pub(crate) fn split(&self) -> Self {
-        let stream = self.stream.try_clone().expect("descriptors are left");
-        let received = BufReader::new(stream.try_clone().expect("descriptors are left"));
-        Self { stream, received }
+        let stream = self.received.get_ref().socket().try_clone();
+        Self::over(Channel::Plain(stream.expect("descriptors are left")))
     }
 
     /// Sends octets.
     pub(crate) fn send(&mut self, octets: &[u8]) {
-        self.stream.write_all(octets).expect("the server reads");
+        self.channel().write_all(octets).expect("the server reads");
     }
 
     /// Sends octets to a server that may have closed; whether they were taken.
     pub(crate) fn try_send(&mut self, octets: &[u8]) -> bool {
-        self.stream.write_all(octets).is_ok()
+        self.channel().write_all(octets).is_ok()
     }
 
     /// Sends a line.
@@ -302,8 +346,8 @@ impl Client {
     }
 
     /// Closes this side's sending, unless the server has closed already.
-    pub(crate) fn end_sending(&self) {
-        let _ = self.stream.shutdown(Shutdown::Write);
+    pub(crate) fn end_sending(&mut self) {
+        self.channel().end_sending();
     }
 }
 

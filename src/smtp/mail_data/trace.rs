@@ -7,13 +7,14 @@
 //! printable ASCII are written as `?`, but for the UTF-8 of addresses where the client declared it; lines are folded and end with CRLF; none reaches 998 octets.
 //! Does not: read the clock; the date comes in the form of RFC 5322 §3.3.
 //!
-//! RFC 5321 §4.4 (trace information; Return-Path is for final delivery), §4.1.3 (address literals).
+//! RFC 5321 §4.4 (trace information; Return-Path is for final delivery), §4.1.3 (address literals);
+//! RFC 3848 (with ESMTPS).
 
 use std::io::Write as _;
 use std::net::IpAddr;
 
 use crate::limits;
-use crate::smtp::session::{Channel, HeloVerb, Session, Transaction, TransactionId};
+use crate::smtp::session::{Channel, HeloVerb, Session, Tls, Transaction, TransactionId};
 
 /// What the trace header of one message says.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,7 @@ pub struct Trace<'session> {
     transaction: &'session Transaction,
     helo_domain: &'session [u8],
     protocol: Protocol,
+    tls: Option<&'session Tls>,
     client_address: IpAddr,
     hostname: &'session str,
     id: &'session TransactionId,
@@ -45,12 +47,14 @@ impl Protocol {
     #[must_use]
     pub const fn name(self) -> &'static str {
         let is_tls = matches!(self.channel, Channel::Tls);
+        if !self.is_extended {
+            return "SMTP";
+        }
         match (self.is_utf8, is_tls, self.is_authenticated) {
             (true, false, false) => "UTF8SMTP",
             (true, true, false) => "UTF8SMTPS",
             (true, false, true) => "UTF8SMTPA",
             (true, true, true) => "UTF8SMTPSA",
-            (false, false, false) if !self.is_extended => "SMTP",
             (false, false, false) => "ESMTP",
             (false, true, false) => "ESMTPS",
             (false, false, true) => "ESMTPA",
@@ -79,6 +83,7 @@ impl<'session> Trace<'session> {
             transaction,
             helo_domain,
             protocol,
+            tls: session.tls(),
             client_address: session.client().address,
             hostname: &session.options().hostname,
             id,
@@ -121,6 +126,16 @@ impl<'session> Trace<'session> {
         write_text(self.hostname.as_bytes(), header);
         header.extend_from_slice(b" (postern) with ");
         header.extend_from_slice(self.protocol.name().as_bytes());
+        if let Some(Tls {
+            protocol,
+            cipher,
+            key_bits,
+            ..
+        }) = self.tls
+        {
+            let written = write!(header, " ({protocol} {cipher} {key_bits} bits)");
+            debug_assert!(written.is_ok(), "a Vec takes what it is given");
+        }
         header.extend_from_slice(b"\r\n id ");
         header.extend_from_slice(self.id.as_octets());
         let mut recipients = self.transaction.recipients();

@@ -37,10 +37,11 @@ pub use of_next_hop::{
     bare_line_end, next_hop_away, next_hop_busy, next_hop_lost, next_hop_not_secure, unsendable,
 };
 pub use of_session::{
-    binary_needs_chunks, chunk_received, closing, ehlo, greeting, helo, help, message_too_large,
-    not_offered, not_stored, ok, queued, recipient_ok, relaying_denied, sender_ok,
-    start_mail_input, too_many_errors, too_many_idle_commands, too_many_messages,
-    too_many_recipients, vrfy, xclient_denied, xclient_malformed,
+    binary_needs_chunks, chunk_received, closing, ehlo, ehlo_missing, greeting, helo, help,
+    message_too_large, not_offered, not_stored, ok, queued, ready_for_tls, recipient_ok,
+    relaying_denied, sender_ok, start_mail_input, tls_begun, too_many_errors,
+    too_many_idle_commands, too_many_messages, too_many_recipients, vrfy, xclient_denied,
+    xclient_malformed,
 };
 pub use read::{ReceivedReply, ReplyError, ReplyReader};
 pub use write::{EightBitText, Replies};

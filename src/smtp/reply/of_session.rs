@@ -142,6 +142,27 @@ pub fn closing() -> Reply<'static> {
     )
 }
 
+/// An accepted STARTTLS (RFC 3207 §4).
+#[must_use]
+pub fn ready_for_tls() -> Reply<'static> {
+    let text = ReplyText::Fixed("Ready to start TLS");
+    Reply::new(ReplyCode::SERVICE_READY, EnhancedCode::of(0, 0), text)
+}
+
+/// STARTTLS on a connection that is over TLS (RFC 3207 §4.2).
+#[must_use]
+pub fn tls_begun() -> Reply<'static> {
+    let text = ReplyText::Fixed("TLS has begun already");
+    Reply::new(ReplyCode::BAD_SEQUENCE, EnhancedCode::of(5, 1), text)
+}
+
+/// A command of an extension, from a client that has said HELO.
+#[must_use]
+pub fn ehlo_missing() -> Reply<'static> {
+    let text = ReplyText::Fixed("Send EHLO first");
+    Reply::new(ReplyCode::BAD_SEQUENCE, EnhancedCode::of(5, 1), text)
+}
+
 /// A verb that is known and not offered, or not known.
 #[must_use]
 pub fn not_offered(verb: Verb) -> Reply<'static> {

@@ -9,7 +9,7 @@
 //!
 //! RFC 5321 §4.1.1.1, §4.1.4.
 
-use super::{Phase, Session, State, Step, XClientUse};
+use super::{Channel, Phase, Session, StartTls, State, Step, XClientUse};
 use crate::smtp::command::HeloDomain;
 use crate::smtp::extension::{Extension, Extensions};
 use crate::smtp::reply::{self, Replies};
@@ -59,6 +59,10 @@ impl Session {
     pub fn offered(&self) -> Extensions {
         let extensions = self.options.extensions();
         let extensions = self.options.auth.extend(extensions, self.channel);
+        let extensions = match (self.channel, self.options.start_tls) {
+            (Channel::Plain, StartTls::Offered) => extensions.with(Extension::StartTls),
+            (Channel::Plain, StartTls::Absent) | (Channel::Tls, _) => extensions,
+        };
         match self.client.xclient {
             XClientUse::Allowed => extensions.with(Extension::XClient),
             XClientUse::Denied => extensions,

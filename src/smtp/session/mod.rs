@@ -13,6 +13,7 @@
 //! session.greeting(None, &mut replies);
 //! per line:   session.step(line, &mut replies)
 //! Continue:   the next line           Close: send the replies, close
+//! StartTls:   send the replies, discard what came, shake hands, session.tls_established(facts)
 //! ReceiveMailData: send the replies, read with session.mail_data_reader() until its end, then
 //!                  session.mail_data_finished(outcome, &mut replies), a step again
 //! ReceiveChunk: consume the octets of session.coming_chunk(), then session.chunk_received(...), .chunk_skipped(...) or,
@@ -34,6 +35,7 @@ pub mod order;
 mod other;
 mod phase;
 mod rcpt;
+mod starttls;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -56,6 +58,7 @@ pub use mail::ParameterError;
 pub use options::{Capacity, Channel, ClientFacts, Relay, SessionLimits, SessionOptions};
 pub use order::OrderError;
 pub use phase::{Decision, Phase, Phases};
+pub use starttls::{ClientCertificate, StartTls, Tls};
 pub use state::State;
 pub use transaction::{Address, BodyType, MailParameters, Transaction};
 pub use transaction_id::TransactionId;
@@ -86,6 +89,8 @@ pub enum Step {
     Decide(Phase),
     /// Take over what [`Session::forwarded`] says, then greet as after connecting.
     GreetAnew,
+    /// Send the replies, discard what has been received, then shake hands for TLS.
+    StartTls,
     /// Send the replies, then close the connection.
     Close,
 }
@@ -97,6 +102,8 @@ pub struct Session {
     client: ClientFacts,
     channel: Channel,
     capacity: Capacity,
+    /// Invariant: some when `channel` is TLS, none otherwise.
+    tls: Option<Box<Tls>>,
     state: State,
     helo: Option<Helo>,
     /// What [`Step::Decide`] asked about.
@@ -144,6 +151,7 @@ impl Session {
             client,
             channel: Channel::Plain,
             capacity: Capacity::Enough,
+            tls: None,
             state: State::Connected,
             helo: None,
             deciding: None,
@@ -200,10 +208,11 @@ impl Session {
             Command::Data => self.data(replies),
             Command::Rset => self.rset(replies),
             Command::Vrfy(_) => self.answer(&reply::vrfy(), replies),
-            Command::Expn(_) | Command::Unknown(_) | Command::StartTls | Command::Bdat(_) => {
+            Command::Expn(_) | Command::Unknown(_) | Command::Bdat(_) => {
                 self.not_offered(verb, replies)
             }
             Command::XClient(attributes) => self.xclient(attributes, replies),
+            Command::StartTls => self.start_tls(replies),
             Command::Help(_) => self.answer(&reply::help(), replies),
             Command::Auth(auth) => self.auth(&auth, replies),
             Command::Noop => self.answer(&reply::ok(), replies),

@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 
-use super::{AcceptDomains, AuthOptions, Phases, XClientUse};
+use super::{AcceptDomains, AuthOptions, Phases, StartTls, XClientUse};
 use crate::limits;
 use crate::smtp::extension::Extensions;
 
@@ -22,6 +22,8 @@ pub struct SessionOptions {
     pub asks: Phases,
     /// How clients prove who they are.
     pub auth: AuthOptions,
+    /// Whether EHLO offers STARTTLS.
+    pub start_tls: StartTls,
     /// Sizes and counts.
     pub limits: SessionLimits,
 }
@@ -35,6 +37,7 @@ impl SessionOptions {
             accept_domains: AcceptDomains::default(),
             asks: Phases::default(),
             auth: AuthOptions::default(),
+            start_tls: StartTls::Absent,
             limits: SessionLimits::default(),
         }
     }
