@@ -69,7 +69,10 @@ fn broken_syntax_is_shown_with_a_caret() {
 
 #[test]
 fn features_to_come_are_refused_when_they_would_matter() {
-    for (line, word) in [("destination = \"journal:j\"", "journal:j")] {
+    for (line, word) in [
+        ("destination = \"journal:j\"", "journal:j"),
+        ("destination = \"spool\"", "spool"),
+    ] {
         let said = refused(&format!(
             "{ENGINE}[[server]]\nid = \"a\"\nlisten = [\"127.0.0.1:0\"]\n{line}\n"
         ));
