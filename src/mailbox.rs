@@ -5,7 +5,8 @@
 //! waits for the descriptor to become readable, in a latency-bound task queue, because the executor's own cross-thread
 //! channels are seen up to two preemption periods late by a busy shard.
 //!
-//! Besides `profile`, `log`, `metrics` and `shard/mesh.rs` the only place where threads meet.
+//! Besides `profile`, `log`, `metrics`, `shard/mesh.rs` and `delivery/next_hop/resolve.rs` the only place where threads
+//! meet.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;

@@ -319,6 +319,9 @@ fn give_up_privileges(configuration: &Configuration) -> Result<Confinement, Refu
     privilege::confine(configuration.confine, &needs(configuration)).map_err(Refusal::machine)
 }
 
+/// Where servers for names listen (RFC 1035 §4.2).
+const DNS_PORT: u16 = 53;
+
 /// The files and ports of a configuration while it is served.
 fn needs(configuration: &Configuration) -> Needs {
     let mut needs = Needs::default();
@@ -337,7 +340,8 @@ fn needs(configuration: &Configuration) -> Needs {
             DestinationAddress::Maildir(path) => needs.writable.push(or_here(path)),
             DestinationAddress::NextHop(address) => match &address.host {
                 NextHopHost::Address(address) => needs.connects_to.push(address.port()),
-                NextHopHost::Name { port, .. } => needs.connects_to.push(*port),
+                // Long answers about a name come over TCP.
+                NextHopHost::Name { port, .. } => needs.connects_to.extend([*port, DNS_PORT]),
                 // To connect is to write to the socket.
                 NextHopHost::Socket(path) => needs.writable.push(or_here(path)),
             },

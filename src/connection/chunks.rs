@@ -8,9 +8,8 @@
 //! RFC 3030 §2.
 
 use super::mail_data::{self, Rate};
-use super::next_hop;
 use super::transport::ConnectionError;
-use super::{Connection, NEVER_MS};
+use super::{Connection, NEVER_MS, next_hop};
 use crate::delivery::IncomingMessage;
 use crate::smtp::mail_data::{ChunkReader, MailDataError};
 use crate::smtp::session::{ChunkFate, Step};

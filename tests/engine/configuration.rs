@@ -69,7 +69,10 @@ fn broken_syntax_is_shown_with_a_caret() {
 
 #[test]
 fn features_to_come_are_refused_when_they_would_matter() {
-    for (line, word) in [("destination = \"journal:j\"", "journal:j")] {
+    for (line, word) in [
+        ("destination = \"journal:j\"", "journal:j"),
+        ("destination = \"spool\"", "spool"),
+    ] {
         let said = refused(&format!(
             "{ENGINE}[[server]]\nid = \"a\"\nlisten = [\"127.0.0.1:0\"]\n{line}\n"
         ));
@@ -77,6 +80,40 @@ fn features_to_come_are_refused_when_they_would_matter() {
             said.contains(word) && said.contains("not supported yet"),
             "{said}"
         );
+    }
+}
+
+#[test]
+fn a_next_hop_is_named_as_it_must() {
+    for (line, word) in [
+        (
+            "destination = \"smtp:127.0.0.1:25\"",
+            "names no host and port",
+        ),
+        (
+            "destination = \"smtp://127.0.0.1\"",
+            "names no host and port",
+        ),
+        ("destination = \"lmtp://[::1]\"", "names no host and port"),
+        ("destination = \"lmtp:unix:\"", "needs a path"),
+        ("destination = \"discard\"\n[server.next_hop]", "no use for"),
+        (
+            "destination = \"smtp://[::1]:25\"\n[server.next_hop]\ntls = \"on\"",
+            "no value of `tls`",
+        ),
+        (
+            "destination = \"smtp://a.example:25\"\n[server.next_hop]\nidle_timeout_ms = 1",
+            "out of range",
+        ),
+        (
+            "destination = \"smtp://a.example:25\"\n[server.next_hop]\nconnection_max = 1",
+            "did you mean `connections_max`",
+        ),
+    ] {
+        let said = refused(&format!(
+            "{ENGINE}[[server]]\nid = \"a\"\nlisten = [\"127.0.0.1:0\"]\n{line}\n"
+        ));
+        assert!(said.contains(word), "{said}");
     }
 }
 

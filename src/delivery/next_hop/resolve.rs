@@ -4,7 +4,7 @@
 //! shard waits for a lookup: the names are looked up before the shards start, and every minute by a thread of their own;
 //! a lookup that fails leaves the addresses as they were. Does not: know MX records, a next hop is a host.
 //!
-//! With `delivery/writer.rs`, `mailbox.rs`, `profile`, `log`, `metrics` and `shard/mesh.rs` where threads meet.
+//! See `mailbox.rs` for the other places where threads meet.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
