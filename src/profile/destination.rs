@@ -11,9 +11,10 @@ use super::server::Surroundings;
 use super::source::{Report, Section, Spanned};
 use crate::limits;
 use crate::smtp::client::{ClientProtocol, ClientTls};
+use crate::tls::{ConnectorError, TlsConnector};
 
 /// Where accepted messages go.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum DestinationAddress {
     /// Messages are thrown away after they were received: for load tests.
     Discard,
@@ -24,7 +25,7 @@ pub enum DestinationAddress {
 }
 
 /// The server that messages are passed to, and how.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct NextHopAddress {
     /// What it speaks.
     pub protocol: ClientProtocol,
@@ -32,6 +33,8 @@ pub struct NextHopAddress {
     pub host: NextHopHost,
     /// Whether TLS is used.
     pub tls: ClientTls,
+    /// How, if it may be.
+    pub connector: Option<TlsConnector>,
     /// Its limits.
     pub limits: NextHopLimits,
 }
@@ -97,8 +100,11 @@ pub(super) fn destination(
     let (tls, limits) = next_hop_table(table, report);
     let default = DestinationAddress::Maildir(surroundings.data_dir.join("mail"));
     let Some(text) = text else { return default };
-    match address(&text, surroundings, (tls, limits)) {
-        Ok(DestinationAddress::NextHop(next_hop)) => DestinationAddress::NextHop(next_hop),
+    match address(&text, surroundings, (&tls, limits)) {
+        Ok(DestinationAddress::NextHop(mut next_hop)) => {
+            next_hop.connector = connector(&next_hop.host, &tls, (surroundings, &text), report);
+            DestinationAddress::NextHop(next_hop)
+        }
         Ok(other) => {
             if let Some(span) = table_span {
                 let message = format!("`{}` has no use for [server.next_hop]", text.value);
@@ -126,7 +132,7 @@ struct AddressError {
 fn address(
     text: &Spanned<String>,
     surroundings: &Surroundings<'_>,
-    (tls, limits): (ClientTls, NextHopLimits),
+    (tls, limits): (&TlsKeys, NextHopLimits),
 ) -> Result<DestinationAddress, AddressError> {
     let whole = text.value.as_str();
     let wrong = |message: String, help| Err(AddressError { message, help });
@@ -134,7 +140,8 @@ fn address(
         Ok(DestinationAddress::NextHop(Box::new(NextHopAddress {
             protocol,
             host,
-            tls,
+            tls: tls.tls,
+            connector: None,
             limits,
         })))
     };
@@ -203,30 +210,93 @@ fn host(text: &str) -> Option<NextHopHost> {
     })
 }
 
-/// `[server.next_hop]`.
-fn next_hop_table(
-    table: Option<Section<'_>>,
+/// The keys about TLS as written.
+struct TlsKeys {
+    tls: ClientTls,
+    /// The file of the certificates that are trusted.
+    trusted: Option<Spanned<String>>,
+    /// The name the next hop's certificate must have, if not the host's.
+    name: Option<Spanned<String>>,
+}
+
+/// How the next hop's TLS is spoken to; none if it is not.
+fn connector(
+    host: &NextHopHost,
+    tls: &TlsKeys,
+    (surroundings, destination): (&Surroundings<'_>, &Spanned<String>),
     report: &mut Report<'_>,
-) -> (ClientTls, NextHopLimits) {
-    let defaults = NextHopLimits::default();
-    let Some(mut table) = table else {
-        return (ClientTls::Off, defaults);
+) -> Option<TlsConnector> {
+    if tls.tls == ClientTls::Off {
+        return None;
+    }
+    let host_name = match host {
+        NextHopHost::Address(address) => address.ip().to_string(),
+        NextHopHost::Name { name, .. } => name.clone(),
+        NextHopHost::Socket(_) => "localhost".into(),
     };
-    let tls = table
-        .string("tls", report)
-        .map_or(ClientTls::Off, |tls| match tls.value.as_str() {
+    let name = tls
+        .name
+        .as_ref()
+        .map_or(host_name.as_str(), |name| &name.value);
+    let mut wrong_name = || {
+        let span = tls.name.as_ref().unwrap_or(destination).span.clone();
+        let message = format!("`{name}` cannot be the name of a certificate");
+        report.error(span, message, "set `tls_name` to a name, or tls = \"off\"");
+    };
+    let Some(trusted) = &tls.trusted else {
+        return TlsConnector::without_trust(name)
+            .map_err(|_| wrong_name())
+            .ok();
+    };
+    let path = surroundings.directory.join(&trusted.value);
+    let read = std::fs::read(&path).map_err(|error| error.to_string());
+    let connector = read.and_then(|pem| match TlsConnector::with_trust(name, &pem) {
+        Err(ConnectorError::BadName) => {
+            wrong_name();
+            Ok(None)
+        }
+        Err(_) => Err("it has no certificates to trust".into()),
+        Ok(connector) => Ok(Some(connector)),
+    });
+    connector.unwrap_or_else(|error| {
+        let message = format!("{} cannot be used: {error}", path.display());
+        report.error(trusted.span.clone(), message, "a PEM file of certificates");
+        None
+    })
+}
+
+/// `[server.next_hop]`.
+fn next_hop_table(table: Option<Section<'_>>, report: &mut Report<'_>) -> (TlsKeys, NextHopLimits) {
+    let defaults = NextHopLimits::default();
+    let mut tls = TlsKeys {
+        tls: ClientTls::Opportunistic,
+        trusted: None,
+        name: None,
+    };
+    let Some(mut table) = table else {
+        return (tls, defaults);
+    };
+    if let Some(written) = table.string("tls", report) {
+        tls.tls = match written.value.as_str() {
             "off" => ClientTls::Off,
-            "may" | "required" => {
-                let message = format!("tls = \"{}\" is not supported here yet", tls.value);
-                report.error(tls.span, message, "only \"off\" is");
-                ClientTls::Off
-            }
+            "may" => ClientTls::Opportunistic,
+            "required" => ClientTls::Required,
             other => {
                 let message = format!("`{other}` is no value of `tls`");
-                report.error(tls.span, message, "\"off\", \"may\" or \"required\"");
-                ClientTls::Off
+                report.error(written.span, message, "\"off\", \"may\" or \"required\"");
+                ClientTls::Opportunistic
             }
-        });
+        };
+    }
+    tls.trusted = table.string("tls_trusted", report);
+    tls.name = table.string("tls_name", report);
+    if let Some(trusted) = &tls.trusted
+        && tls.tls != ClientTls::Required
+    {
+        // Whoever is between could take STARTTLS out of the offer, and the check with it.
+        let message = "`tls_trusted` proves nothing unless tls = \"required\"";
+        report.error(trusted.span.clone(), message, "add tls = \"required\"");
+    }
     let mut ms = |key, default| table.number(key, default, MS_RANGE, report);
     let mut limits = NextHopLimits {
         connect_timeout_ms: ms("connect_timeout_ms", defaults.connect_timeout_ms),

@@ -4,6 +4,7 @@
 //! PEM files --> Identity --> TlsAcceptor (one per profile) --> Session (one per connection)
 //!               identity.rs  acceptor.rs                       session/
 //!                                       records --> Session --> plaintext, records to send, facts
+//! towards next hops: TlsConnector --> ClientChannel, connector.rs
 //! ```
 //!
 //! Guarantees: TLS 1.2 and 1.3 only, no renegotiation, no early data; a key that does not belong to its certificate is
@@ -14,10 +15,12 @@
 mod acceptor;
 mod certificate;
 mod client_certificate;
+mod connector;
 mod identity;
 mod session;
 
 pub use acceptor::{AcceptorError, ClientCertificates, TlsAcceptor};
 pub use certificate::Certificate;
+pub use connector::{ClientChannel, ConnectorError, TlsConnector};
 pub use identity::{Identity, IdentityError, PemFile, Validity};
 pub use session::{Facts, Opened, Session, Stage, TlsError};

@@ -15,6 +15,7 @@ mod fake_next_hop;
 mod limits;
 mod log;
 mod next_hop;
+mod next_hop_tls;
 mod next_hop_traffic;
 pub(crate) mod privilege;
 mod proxy_protocol;

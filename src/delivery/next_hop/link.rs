@@ -21,7 +21,8 @@ use super::turns::Turn;
 use super::{Failure, NextHop};
 use crate::connection::{Activity, Interrupt, Watched};
 use crate::limits;
-use crate::smtp::client::{ClientSession, Event};
+use crate::smtp::client::{ClientOptions, ClientSession, ClientTls, Event};
+use crate::tls::{ClientChannel, TlsError};
 
 /// A connection to a next hop and the session on it.
 #[derive(Debug)]
@@ -33,12 +34,23 @@ pub(super) struct Link {
     /// Leave to be used; none while it is idle.
     turn: Option<Turn>,
     pub(super) session: ClientSession,
+    tls: Option<Box<TlsChannel>>,
     /// Octets received and not read: `memory[start..end]`.
     memory: Box<[u8]>,
     start: usize,
     end: usize,
     pub(super) messages_count: u32,
     pub(super) idle_since_ms: u64,
+}
+
+/// TLS on a connection.
+#[derive(Debug)]
+struct TlsChannel {
+    channel: ClientChannel,
+    /// Records to send.
+    records: Vec<u8>,
+    /// Room for records received.
+    room: Box<[u8]>,
 }
 
 /// Lends the descriptor of a watched connection to the executor.
@@ -53,13 +65,35 @@ impl AsRawFd for WatchedSocket {
 
 impl Link {
     /// Connects to the first address that accepts and opens the session, up to the point where a transaction may begin.
+    /// Where TLS is only wished for and fails, another connection does without.
     pub(super) async fn open(hop: &Rc<NextHop>, turn: Turn) -> Result<Self, Failure> {
-        let mut link = Self::connect(hop).await?;
+        let opened = match Self::open_with(hop, &hop.options).await {
+            Err(Failure::Tls(_)) if hop.options.tls == ClientTls::Opportunistic => {
+                Self::open_with(hop, &hop.plain_options).await
+            }
+            opened => opened,
+        };
+        let mut link = opened?;
         link.turn = Some(turn);
-        let mut due_ms = hop.due_ms(hop.limits.command_timeout_ms);
+        Ok(link)
+    }
+
+    async fn open_with(hop: &Rc<NextHop>, options: &Rc<ClientOptions>) -> Result<Self, Failure> {
+        let mut link = Self::connect(hop).await?;
+        link.session = ClientSession::new(Rc::clone(options));
         loop {
+            let due_ms = hop.due_ms(hop.limits.command_timeout_ms);
             match link.exchange(due_ms).await? {
                 Some(Event::Ready) => return Ok(link),
+                Some(Event::StartTls) => {
+                    let shaken = link.shake_hands(due_ms).await;
+                    shaken.map_err(|failure| match failure {
+                        // A next hop that leaves in the middle does not want this TLS.
+                        Failure::Closed | Failure::Broken(_) => Failure::Tls(TlsError::NotReady),
+                        failure => failure,
+                    })?;
+                    link.session.encrypted();
+                }
                 Some(Event::Unwilling(reply)) => {
                     link.part();
                     return Err(Failure::Unwilling(reply));
@@ -68,9 +102,34 @@ impl Link {
                     link.part();
                     return Err(Failure::NotSecure);
                 }
-                None => due_ms = hop.due_ms(hop.limits.command_timeout_ms),
+                None => {}
             }
         }
+    }
+
+    /// Completes the handshake of TLS.
+    async fn shake_hands(&mut self, due_ms: u64) -> Result<(), Failure> {
+        let connector = self.hop.connector.as_ref().ok_or(Failure::NotSecure)?;
+        let mut tls = Box::new(TlsChannel {
+            channel: connector.connect().map_err(Failure::Tls)?,
+            records: Vec::new(),
+            room: vec![0; limits::NEXT_HOP_SEND_BUFFER_BYTES].into_boxed_slice(),
+        });
+        tls.channel.flush(&mut tls.records);
+        self.tls = Some(tls);
+        self.send_records(due_ms).await?;
+        while self
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.channel.is_handshaking())
+        {
+            self.wait(Activity::Receiving, due_ms).await?;
+            let received = self.receive_records();
+            // What the next hop is told of a failure goes out too.
+            self.send_records(due_ms).await?;
+            received?;
+        }
+        Ok(())
     }
 
     async fn connect(hop: &Rc<NextHop>) -> Result<Self, Failure> {
@@ -141,6 +200,7 @@ impl Link {
             slot: Some(slot),
             turn: None,
             session: ClientSession::new(Rc::clone(&hop.options)),
+            tls: None,
             memory: vec![0; limits::NEXT_HOP_RECEIVE_BUFFER_BYTES].into_boxed_slice(),
             start: 0,
             end: 0,
@@ -168,21 +228,55 @@ impl Link {
 
     /// Sends what the session has to say.
     pub(super) async fn send(&mut self, due_ms: u64) -> Result<(), Failure> {
+        if let Some(tls) = &mut self.tls {
+            let written = tls.channel.write(self.session.output(), &mut tls.records);
+            written.map_err(Failure::Tls)?;
+            self.send_records(due_ms).await?;
+            self.session.sent();
+            return Ok(());
+        }
         let mut sent = 0;
         while sent < self.session.output().len() {
-            let rest = &self.session.output()[sent..];
-            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-            match rustix::net::send(&self.watched().socket, rest, flags) {
-                Ok(count) => sent += count,
-                Err(Errno::AGAIN | Errno::INTR) => self.wait(Activity::Sending, due_ms).await?,
-                Err(error) => return Err(broken(error)),
+            sent += self.try_send(&self.session.output()[sent..])?;
+            if sent < self.session.output().len() {
+                self.wait(Activity::Sending, due_ms).await?;
             }
         }
         self.session.sent();
         Ok(())
     }
 
+    async fn send_records(&mut self, due_ms: u64) -> Result<(), Failure> {
+        let mut sent = 0;
+        while let Some(tls) = &self.tls
+            && sent < tls.records.len()
+        {
+            sent += self.try_send(&tls.records[sent..])?;
+            if sent < tls.records.len() {
+                self.wait(Activity::Sending, due_ms).await?;
+            }
+        }
+        if let Some(tls) = &mut self.tls {
+            tls.records.clear();
+        }
+        Ok(())
+    }
+
+    /// How many octets the kernel took.
+    fn try_send(&self, octets: &[u8]) -> Result<usize, Failure> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        match rustix::net::send(&self.watched().socket, octets, flags) {
+            Ok(count) => Ok(count),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+            Err(error) => Err(broken(error)),
+        }
+    }
+
     async fn receive(&mut self, due_ms: u64) -> Result<(), Failure> {
+        // Octets of an earlier record may be left.
+        if self.tls.is_some() && self.read_plaintext()? {
+            return Ok(());
+        }
         loop {
             self.wait(Activity::Receiving, due_ms).await?;
             if self.try_receive()? {
@@ -193,6 +287,9 @@ impl Link {
 
     /// Receives what is there into a buffer that has been read to its end; `false` when nothing is.
     fn try_receive(&mut self) -> Result<bool, Failure> {
+        if self.tls.is_some() {
+            return Ok(self.receive_records()? && self.read_plaintext()?);
+        }
         self.start = 0;
         self.end = 0;
         let socket = &self.socket.get_ref().0.socket;
@@ -205,6 +302,34 @@ impl Link {
             Err(Errno::AGAIN | Errno::INTR) => Ok(false),
             Err(error) => Err(broken(error)),
         }
+    }
+
+    /// Receives records; `false` when none are there.
+    fn receive_records(&mut self) -> Result<bool, Failure> {
+        let Some(tls) = &mut self.tls else {
+            return Ok(false);
+        };
+        let socket = &self.socket.get_ref().0.socket;
+        let count = match rustix::net::recv(socket, &mut tls.room[..], RecvFlags::DONTWAIT) {
+            Ok((_, 0)) => return Err(Failure::Closed),
+            Ok((_, count)) => count,
+            Err(Errno::AGAIN | Errno::INTR) => return Ok(false),
+            Err(error) => return Err(broken(error)),
+        };
+        let taken = tls.channel.take(&tls.room[..count]);
+        tls.channel.flush(&mut tls.records);
+        taken.map_err(Failure::Tls)?;
+        Ok(true)
+    }
+
+    /// Reads plaintext of records received into a buffer that has been read to its end; `false` when there is none.
+    fn read_plaintext(&mut self) -> Result<bool, Failure> {
+        let Some(tls) = &mut self.tls else {
+            return Ok(false);
+        };
+        self.start = 0;
+        self.end = tls.channel.read(&mut self.memory).ok_or(Failure::Closed)?;
+        Ok(0 < self.end)
     }
 
     /// What the next hop has said before it closed the connection in the middle of mail data, if it has said why.
@@ -251,12 +376,20 @@ impl Link {
 
     /// Says goodbye, if the kernel takes it at once, and closes.
     pub(super) fn part(mut self) {
-        if self.session.output().is_empty() {
-            self.session.quit();
-            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-            // The connection is closed either way.
-            let _ = rustix::net::send(&self.watched().socket, self.session.output(), flags);
+        if !self.session.output().is_empty() {
+            return;
         }
+        self.session.quit();
+        // The connection is closed either way.
+        let _ = match &mut self.tls {
+            None => self.try_send(self.session.output()),
+            Some(tls) => {
+                let _ = tls.channel.write(self.session.output(), &mut tls.records);
+                tls.channel.end(&mut tls.records);
+                let records = std::mem::take(&mut tls.records);
+                self.try_send(&records)
+            }
+        };
     }
 
     fn watched(&self) -> &Watched {

@@ -31,9 +31,10 @@ use std::rc::Rc;
 
 use crate::connection::Watch;
 use crate::shard::clock::Clock;
-use crate::smtp::client::{ClientError, ClientOptions};
+use crate::smtp::client::{ClientError, ClientOptions, ClientTls};
 use crate::smtp::command::Unsendable;
 use crate::smtp::reply::{self, ReceivedReply, Reply};
+use crate::tls::{TlsConnector, TlsError};
 
 pub(super) use resolve::{Addresses, Resolver, addresses, start};
 pub use transfer::{Refusal, Transfer};
@@ -54,6 +55,9 @@ pub struct NextHopParts {
 pub(super) struct NextHop {
     limits: NextHopLimits,
     options: Rc<ClientOptions>,
+    /// The same without TLS.
+    plain_options: Rc<ClientOptions>,
+    connector: Option<TlsConnector>,
     addresses: Addresses,
     pool: Pool,
     clock: Rc<Clock>,
@@ -66,16 +70,22 @@ impl NextHop {
         let NextHopAddress {
             protocol,
             tls,
+            connector,
             limits,
             ..
         } = parts.address;
-        Rc::new(Self {
-            limits,
-            options: Rc::new(ClientOptions {
-                hostname: parts.hostname,
+        let options = |tls| {
+            Rc::new(ClientOptions {
+                hostname: parts.hostname.clone(),
                 protocol,
                 tls,
-            }),
+            })
+        };
+        Rc::new(Self {
+            limits,
+            options: options(tls),
+            plain_options: options(ClientTls::Off),
+            connector,
             addresses: parts.addresses,
             pool: Pool::new(limits),
             clock,
@@ -101,6 +111,8 @@ pub enum Failure {
     Unwilling(ReceivedReply),
     /// TLS is required and not to be had.
     NotSecure,
+    /// The handshake of TLS, or what came over it, failed.
+    Tls(TlsError),
     /// All connections are in use.
     Busy,
     /// It has closed the connection.
@@ -125,7 +137,7 @@ impl Failure {
     pub fn reply(&self) -> Reply<'static> {
         match self {
             Self::Unresolved | Self::Unreachable(_) | Self::Unwilling(_) => reply::next_hop_away(),
-            Self::NotSecure => reply::next_hop_not_secure(),
+            Self::NotSecure | Self::Tls(_) => reply::next_hop_not_secure(),
             Self::Busy => reply::next_hop_busy(),
             Self::Closed
             | Self::Broken(_)
@@ -150,6 +162,7 @@ impl fmt::Display for Failure {
             Self::Unreachable(error) => write!(f, "it cannot be reached: {error}"),
             Self::Unwilling(reply) => write!(f, "it says {}", reply.code().number()),
             Self::NotSecure => write!(f, "TLS is required and not to be had"),
+            Self::Tls(error) => write!(f, "TLS failed: {error}"),
             Self::Busy => write!(f, "all its connections are in use"),
             Self::Closed => write!(f, "it has closed the connection"),
             Self::Broken(error) => write!(f, "the connection broke: {error}"),
