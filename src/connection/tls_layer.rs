@@ -79,6 +79,8 @@ impl TlsLayer {
             buffer.rest();
             self.output = Vec::new();
             self.receive_records(socket, activity, due_ms).await?;
+            // Records without content, as fast as they can be read, must not keep the others waiting.
+            glommio::executor().yield_if_needed().await;
         }
     }
 
