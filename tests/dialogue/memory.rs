@@ -15,7 +15,7 @@ use postern::smtp::line::{LineScanner, Scan};
 use postern::smtp::mail_data::{ChunkReader, ContentKind, MailDataError, MailDataReader, Trace};
 use postern::smtp::reply::Replies;
 use postern::smtp::session::{
-    AuthOutcome, ChunkFate, ClientFacts, MailDataOutcome, Relay, Session, Step, TransactionId,
+    AuthOutcome, ChunkFate, ClientFacts, MailDataOutcome, Relay, Session, Step, Tls, TransactionId,
 };
 
 use super::profile::{Destination, Profile, profile};
@@ -48,6 +48,7 @@ pub(crate) struct Server {
     replies: Replies,
     received: Vec<u8>,
     first: bool,
+    awaits_handshake: bool,
     closed: bool,
     destination: Destination,
     relay_from: Option<Network>,
@@ -85,6 +86,7 @@ impl Server {
             replies: Replies::new(),
             received: Vec::new(),
             first: true,
+            awaits_handshake: false,
             closed: false,
             destination: profile.destination,
             relay_from: profile.relay_from,
@@ -132,7 +134,9 @@ impl Server {
     fn work(&mut self) {
         while !self.closed {
             let received = std::mem::take(&mut self.received);
-            let consumed = if self.reader.is_some() {
+            let consumed = if self.awaits_handshake {
+                self.await_handshake(&received)
+            } else if self.reader.is_some() {
                 self.read_mail_data(&received)
             } else if self.in_chunk {
                 self.read_chunk(&received)
@@ -144,6 +148,25 @@ impl Server {
             if consumed.wants_more {
                 return;
             }
+        }
+    }
+
+    /// Drops what comes in plain text behind STARTTLS, up to the octet that stands for the handshake.
+    fn await_handshake(&mut self, received: &[u8]) -> Consumed {
+        let begin = received.iter().position(|octet| *octet == HANDSHAKE);
+        if begin.is_some() {
+            self.awaits_handshake = false;
+            self.session.tls_established(Box::new(Tls {
+                protocol: "TLSv1.3",
+                cipher: "TLS_AES_256_GCM_SHA384",
+                key_bits: 256,
+                server_name: None,
+                client_certificate: None,
+            }));
+        }
+        Consumed {
+            octets: begin.map_or(received.len(), |begin| begin + 1),
+            wants_more: begin.is_none(),
         }
     }
 
@@ -199,7 +222,10 @@ impl Server {
                 self.reader = Some(self.session.mail_data_reader());
             }
             Step::GreetAnew => self.greet_anew(),
-            Step::StartTls => panic!("no profile of these dialogues offers STARTTLS"),
+            Step::StartTls => {
+                self.scanner = LineScanner::new();
+                self.awaits_handshake = true;
+            }
             Step::Close => self.closed = true,
         }
     }
@@ -336,6 +362,9 @@ impl Server {
         self.replies.clear();
     }
 }
+
+/// The octet that stands for a handshake of TLS: the first of its first record.
+const HANDSHAKE: u8 = 0x16;
 
 /// What one look at the receive buffer took.
 struct Consumed {

@@ -6,7 +6,7 @@ use postern::credentials::{Secret, Users};
 use postern::profile::Network;
 use postern::smtp::extension::{Mechanism, Mechanisms};
 use postern::smtp::session::{
-    AcceptDomains, AuthOptions, Relay, SessionLimits, SessionOptions, XClientUse,
+    AcceptDomains, AuthOptions, Relay, SessionLimits, SessionOptions, StartTls, XClientUse,
 };
 
 /// A profile of the dialogues.
@@ -38,7 +38,7 @@ pub(crate) enum Destination {
 /// The profile of this name: `plain`, `small` (every limit is low), `sink` (every domain),
 /// `international` (a domain that is not ASCII), `relay` (clients may send to any domain), `xclient`
 /// (clients may use XCLIENT, and those it names of 203.0.113.0/24 may send to any domain), `failing`
-/// (nothing can be stored), `auth` (every mechanism of AUTH, without TLS too), `auth-plain` (PLAIN only),
+/// (nothing can be stored), `starttls` (it is offered, and so is AUTH behind it), `auth` (every mechanism of AUTH, without TLS too), `auth-plain` (PLAIN only),
 /// `auth-tls` (with TLS only), `auth-required` (before anything else).
 pub(crate) fn profile(name: &str) -> Option<Profile> {
     let mut profile = Profile {
@@ -86,6 +86,13 @@ pub(crate) fn profile(name: &str) -> Option<Profile> {
             profile.relay_from = Network::parse("203.0.113.0/24").ok();
         }
         "failing" => profile.destination = Destination::Fails,
+        "starttls" => {
+            profile.options.start_tls = StartTls::Offered;
+            profile.options.auth = AuthOptions {
+                is_offered_without_tls: false,
+                ..auth
+            }
+        }
         "auth" => profile.options.auth = auth,
         "auth-plain" => {
             profile.options.auth = AuthOptions {

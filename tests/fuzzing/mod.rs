@@ -3,11 +3,15 @@
 //! In: any octets. Out: nothing. The programs of `fuzz/` call these with what libFuzzer makes up; the tests of this folder
 //! call them with what is kept in `fuzz/regressions`, and with random octets.
 
+mod auth;
 mod content;
+mod next_hop;
+mod proxy_header;
 mod session;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tls;
 
 /// A target: its name, which is also that of its folder of kept inputs, and what it does.
 pub(crate) type Target = (&'static str, fn(&[u8]));
@@ -15,11 +19,16 @@ pub(crate) type Target = (&'static str, fn(&[u8]));
 /// Every target.
 pub(crate) const TARGETS: &[Target] = &[
     ("smtp-address", text::address),
+    ("smtp-auth", auth::exchange),
     ("smtp-chunks", content::chunks),
+    ("smtp-client", next_hop::client),
     ("smtp-command", text::command),
     ("smtp-line", text::line),
     ("smtp-mail-data", content::mail_data),
+    ("smtp-proxy-header", proxy_header::header),
+    ("smtp-reply", next_hop::reply),
     ("smtp-session", session::session),
+    ("tls-records", tls::records),
 ];
 
 /// The octets of an input, cut into pieces whose sizes it chooses itself: a count, so many sizes, then what is cut.

@@ -1,14 +1,17 @@
 //! The target that plays a whole session.
 //!
-//! In: a profile, sizes of reads, and what a client sends. Out: nothing, or a panic. What holds: replies and stored
-//! messages do not depend on the sizes of reads; every reply is well-formed, one for each command; a message is stored
-//! when, and only when, the client was told so.
+//! In: a profile, sizes of reads, and what a client sends; behind STARTTLS the octet 0x16 stands for the handshake. Out:
+//! nothing, or a panic. What holds: replies and stored messages do not depend on the sizes of reads; every reply is
+//! well-formed, one for each command; a message is stored when, and only when, the client was told so.
 
+use super::auth::quick;
 use super::cut;
 use crate::dialogue::memory::Server;
-use crate::dialogue::profile::profile;
+use crate::dialogue::profile::Profile;
 
-const PROFILES: [&str; 4] = ["plain", "small", "sink", "failing"];
+const PROFILES: [&str; 8] = [
+    "plain", "small", "sink", "failing", "auth", "auth-tls", "xclient", "starttls",
+];
 
 /// A session from its greeting on.
 pub(super) fn session(input: &[u8]) {
@@ -17,7 +20,7 @@ pub(super) fn session(input: &[u8]) {
     };
     let name = PROFILES[usize::from(choice) % PROFILES.len()];
     let (octets, pieces) = cut(input);
-    let whole = play(name, [octets].into_iter());
+    let whole = play(quick(name), [octets].into_iter());
     check_replies(whole.sent());
     let queued = count(whole.sent(), b"250 2.0.0 Ok: queued");
     assert_eq!(
@@ -25,7 +28,10 @@ pub(super) fn session(input: &[u8]) {
         whole.stored().len(),
         "stored is what was acknowledged"
     );
-    for other in [play(name, pieces.into_iter()), play(name, octets.chunks(1))] {
+    for other in [
+        play(quick(name), pieces.into_iter()),
+        play(quick(name), octets.chunks(1)),
+    ] {
         let text = |server: &Server| server.sent().escape_ascii().to_string();
         assert_eq!(text(&whole), text(&other));
         assert_eq!(whole.stored(), other.stored());
@@ -33,14 +39,18 @@ pub(super) fn session(input: &[u8]) {
     }
 }
 
-fn play<'octets>(name: &str, segments: impl Iterator<Item = &'octets [u8]>) -> Server {
-    let mut server = Server::new(profile(name).expect("the profile is known"));
+/// What becomes of a session whose client sends `segments`.
+pub(super) fn play<'octets>(
+    profile: Profile,
+    segments: impl Iterator<Item = &'octets [u8]>,
+) -> Server {
+    let mut server = Server::new(profile);
     segments.for_each(|segment| server.receive(segment));
     server
 }
 
 /// Lines of three digits, a hyphen on all but the last of a reply, and nothing that ends a line within one.
-fn check_replies(sent: &[u8]) {
+pub(super) fn check_replies(sent: &[u8]) {
     let mut code: Option<&[u8]> = None;
     for line in sent.split_inclusive(|octet| *octet == b'\n') {
         let text = line.strip_suffix(b"\r\n").expect("a line ends with CRLF");

@@ -22,7 +22,10 @@ const WRAPPED: &[(&str, &[&str])] = &[
     ("landlock", &["src/privilege/confine.rs"]),
     ("rustls", &["src/tls/", "loadgen/", "tests/engine/"]),
     ("x509_parser", &["src/tls/"]),
-    ("rcgen", &["src/tls/", "loadgen/", "tests/engine/"]),
+    (
+        "rcgen",
+        &["src/tls/", "loadgen/", "tests/engine/", "tests/fuzzing/"],
+    ),
     ("cranelift_codegen", &["jit/src/codegen/"]),
     ("cranelift_frontend", &["jit/src/codegen/"]),
     ("cranelift_jit", &["jit/src/codegen/"]),
