@@ -202,7 +202,7 @@ def relays_utf8(stage):
     expect_relayed(server, relay, [content])
     stored = server.stored()[0]
     expect(stored.sender == sender and stored.recipients == [recipient], f"{stored.sender} to {stored.recipients}")
-    expect(" with UTF8SMTP id " in stored.received, stored.received)
+    expect(stored.protocol == "UTF8SMTP", stored.received)
 
 
 @check("Postfix keeps a connection for many messages", program("postfix"), program("smtp-source"), ROOT)

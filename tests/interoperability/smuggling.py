@@ -92,14 +92,11 @@ def scan(server, context=None, octet_wise=False):
         try:
             dialogue.say(b"MAIL FROM:<client@client.example>\r\n", 250)
             dialogue.say(b"RCPT TO:<user@example.com>\r\nDATA\r\n", 250, 354)
-            if octet_wise:
-                for octet in data[4 : 4 + len(sequence) + 4]:
-                    dialogue.say(bytes([octet]))
-                data_rest = data[4 + len(sequence) + 4 :]
-            else:
-                data_rest = data
+            around = len(b"text" + sequence) + 4 if octet_wise else 0
+            for octet in data[:around]:
+                dialogue.say(bytes([octet]))
             code = 250 if is_acceptable(data) else 554
-            dialogue.say(data_rest + b"NOOP\r\nVRFY user\r\n", code, 250, 252)
+            dialogue.say(data[around:] + b"NOOP\r\nVRFY user\r\n", code, 250, 252)
         except Failure as failure:
             raise Failure(f"with {sequence!r}: {failure}") from None
         if is_acceptable(data):

@@ -100,6 +100,9 @@ class Stored:
         self.content = octets
         self.body = octets.partition(b"\r\n\r\n")[2]
         self.received = " ".join(self.trace.get("Received", [""])[0].split())
+        clause = re.search(r" with (\S+)(?: \((\S+)[^)]*\))? id ", self.received)
+        # The word of the `with` clause, and the version of TLS beside it.
+        self.protocol, self.tls = clause.groups() if clause else (None, None)
         self.sender = self.trace.get("Return-Path", [""])[0].strip("<>")
         self.recipients = [value.strip("<>") for value in self.trace.get("X-Original-To", [])]
 
@@ -148,7 +151,7 @@ class Postern:
         if recipients is not None:
             expect(message.recipients == recipients, f"the recipients are {message.recipients}, not {recipients}")
         if protocol is not None:
-            expect(f" with {protocol} id " in message.received, f"not {protocol}: {message.received}")
+            expect(message.protocol == protocol, f"not {protocol}: {message.received}")
         return message
 
     def accepted(self, count=1):
