@@ -6,7 +6,7 @@
 //! but the line's.
 //! Does not: know which keywords exist, or refuse one that stands twice; the session does both.
 //!
-//! RFC 5321 §4.1.2 (Mail-parameters, esmtp-param, esmtp-keyword, esmtp-value).
+//! RFC 5321 §4.1.2 (Mail-parameters, esmtp-param, esmtp-keyword, esmtp-value); RFC 6531 §3.3 (UTF-8 in an esmtp-value).
 
 /// One parameter, borrowed from the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,12 +71,12 @@ fn esmtp_keyword(octets: &[u8]) -> bool {
         && rest.iter().all(|octet| octet.is_ascii_alphanumeric() || *octet == b'-'))
 }
 
-/// `esmtp-value = 1*(%d33-60 / %d62-126)`.
+/// `esmtp-value = 1*(%d33-60 / %d62-126 / UTF8-non-ascii)`. Which parameter may be UTF-8, and when, the session knows.
 fn esmtp_value(octets: &[u8]) -> bool {
+    let is_value_octet = |octet: &u8| matches!(octet, 33..=60 | 62..=126 | 128..);
     !octets.is_empty()
-        && octets
-            .iter()
-            .all(|octet| matches!(octet, 33..=60 | 62..=126))
+        && octets.iter().all(is_value_octet)
+        && (octets.is_ascii() || std::str::from_utf8(octets).is_ok())
 }
 
 #[cfg(test)]
@@ -100,13 +100,14 @@ mod tests {
 
     #[test]
     fn lists_follow_the_grammar() {
-        let right: [(&[u8], &str); 6] = [
+        let right: [(&[u8], &str); 7] = [
             (b"", ""),
             (b"  \t", ""),
             (b" SIZE=1", "SIZE:1"),
             (b"  size=1\t8BIT-x  Z ", "size:1 8BIT-x Z"),
             (b" A=!\"<~ A=b", "A:!\"<~ A:b"),
             (b" ENVID=+3D+2B", "ENVID:+3D+2B"),
+            (b" ORCPT=utf-8;\xc3\xa9@b", "ORCPT:utf-8;\u{e9}@b"),
         ];
         for (octets, expected) in right {
             assert_eq!(

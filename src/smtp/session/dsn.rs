@@ -3,7 +3,9 @@
 //! In: parameters of MAIL and RCPT. Out: whether their values are well-formed; the values stay with the envelope, as
 //! sent. Guarantees: what is accepted can be passed on as it is. Does not: send notifications.
 //!
-//! RFC 3461 §4 (xtext), §4.1 (NOTIFY), §4.2 (ORCPT), §4.3 (RET), §4.4 (ENVID).
+//! RFC 3461 §4 (xtext), §4.1 (NOTIFY), §4.2 (ORCPT), §4.3 (RET), §4.4 (ENVID); RFC 6533 §3 (addresses of type `utf-8`).
+//! Deviation: where SMTPUTF8 is declared, an address of any type may be UTF-8, as it is or in xtext; Postfix sends
+//! `rfc822;` and xtext of UTF-8 for recipients that came to it without ORCPT.
 
 use crate::limits;
 use crate::smtp::command::Parameter;
@@ -42,6 +44,16 @@ pub(super) fn notify_value(parameter: &Parameter<'_>) -> Option<()> {
 
 /// `addr-type ";" xtext`, where an addr-type is an atom.
 pub(super) fn orcpt_value(parameter: &Parameter<'_>) -> Option<()> {
+    is_xtext(original_recipient(parameter)?).then_some(())
+}
+
+/// The same in a transaction that has declared SMTPUTF8: the address may be UTF-8, as it is or in xtext.
+pub(super) fn orcpt_value_utf8(parameter: &Parameter<'_>) -> Option<()> {
+    is_xtext_of_utf8(original_recipient(parameter)?).then_some(())
+}
+
+/// The address of an ORCPT value, which is not empty.
+fn original_recipient<'line>(parameter: &Parameter<'line>) -> Option<&'line [u8]> {
     let value = parameter.value?;
     let semicolon = memchr::memchr(b';', value)?;
     let (address_type, address) = value.split_at_checked(semicolon)?;
@@ -50,27 +62,59 @@ pub(super) fn orcpt_value(parameter: &Parameter<'_>) -> Option<()> {
         && address_type
             .iter()
             .all(|octet| octet.is_ascii_alphanumeric() || *octet == b'-');
-    let is_well_formed = value.len() <= limits::ORCPT_OCTETS_MAX
-        && is_atom
-        && !address.is_empty()
-        && is_xtext(address);
-    is_well_formed.then_some(())
+    let fits = value.len() <= limits::ORCPT_OCTETS_MAX && !address.is_empty();
+    (is_atom && fits).then_some(address)
 }
 
 /// `xtext = *( xchar / hexchar )`: printable octets, of which `+` stands before two digits of base 16, upper case, that
 /// mean neither a control character nor, since no address may have one, an octet over 127.
 pub(super) fn is_xtext(octets: &[u8]) -> bool {
     let mut rest = octets;
-    loop {
-        rest = match rest {
-            [] => return true,
-            [b'+', high, low, after @ ..] => match (hex_digit(*high), hex_digit(*low)) {
-                (Some(high), Some(low)) if matches!(high << 4 | low, b' '..=b'~') => after,
-                _ => return false,
-            },
-            [b'!'..=b'*' | b','..=b'<' | b'>'..=b'~', after @ ..] => after,
+    while !rest.is_empty() {
+        rest = match xtext_octet(rest) {
+            Some((b' '..=b'~', after)) => after,
             _ => return false,
         };
+    }
+    true
+}
+
+/// Whether `octets`, of a value of ORCPT, mean UTF-8 without control characters.
+fn is_xtext_of_utf8(octets: &[u8]) -> bool {
+    let mut meant = [0; limits::ORCPT_OCTETS_MAX];
+    let mut count = 0;
+    let mut rest = octets;
+    while !rest.is_empty() {
+        let next = match rest {
+            [octet @ 0x80..=0xff, after @ ..] => Some((*octet, after)),
+            _ => xtext_octet(rest),
+        };
+        let (Some((octet @ (b' '..=b'~' | 0x80..=0xff), after)), Some(place)) =
+            (next, meant.get_mut(count))
+        else {
+            return false;
+        };
+        *place = octet;
+        count += 1;
+        rest = after;
+    }
+    meant
+        .get(..count)
+        .is_some_and(|meant| std::str::from_utf8(meant).is_ok())
+}
+
+/// What the first `xchar` or `hexchar` means, and what follows it.
+const fn xtext_octet(octets: &[u8]) -> Option<(u8, &[u8])> {
+    match octets {
+        [b'+', high, low, after @ ..] => match (hex_digit(*high), hex_digit(*low)) {
+            (Some(high), Some(low)) => Some((high << 4 | low, after)),
+            _ => None,
+        },
+        [
+            octet @ (b'!'..=b'*' | b','..=b'<' | b'>'..=b'~'),
+            after @ ..,
+        ] => Some((*octet, after)),
+        _ => None,
     }
 }
 
@@ -86,13 +130,13 @@ const NOTIFY_EVENTS: [&[u8]; 3] = [b"SUCCESS", b"FAILURE", b"DELAY"];
 
 #[cfg(test)]
 mod tests {
-    use super::{envid_value, is_xtext, notify_value, orcpt_value, ret_value};
+    use super::{envid_value, is_xtext, notify_value, orcpt_value, orcpt_value_utf8, ret_value};
     use crate::smtp::command::Parameter;
 
     #[test]
     fn values_follow_their_grammar() {
         type Check = fn(&Parameter<'_>) -> Option<()>;
-        let cases: [(Check, &[&str], &[&str]); 4] = [
+        let cases: [(Check, &[&str], &[&str]); 5] = [
             (ret_value, &["FULL", "hdrs"], &["BOTH", "FULL,HDRS"]),
             (
                 envid_value,
@@ -114,6 +158,26 @@ mod tests {
                     "rfc822;a+zz",
                     "r f;a",
                     "rfc822;a+0Ab",
+                    "rfc822;+C3+A9@c",
+                    "utf-8;\u{e9}@c",
+                ],
+            ),
+            (
+                orcpt_value_utf8,
+                &[
+                    "rfc822;a+40b@c",
+                    "rfc822;+C3+A9@c",
+                    "utf-8;\\x{E9}@c",
+                    "utf-8;\u{e9}+C3+A9@c",
+                ],
+                &[
+                    "user@example.com",
+                    "utf-8;",
+                    "utf-8;+C3@c",
+                    "utf-8;+C0+AF@c",
+                    "utf-8;+7F",
+                    "utf-8;+0D+0A",
+                    "utf-8;a b",
                 ],
             ),
         ];

@@ -11,12 +11,12 @@ use super::mail::{ParameterError, once};
 use super::{Phase, Relay, Session, State, Step, dsn};
 use crate::smtp::address::{Domain, ForwardPath, PathError, domain_in_ascii};
 use crate::smtp::command::{Parameters, Rcpt, SyntaxError};
-use crate::smtp::extension::{Extension, Extensions};
+use crate::smtp::extension::Extension;
 use crate::smtp::reply::{self, Replies};
 
 impl Session {
     pub(super) fn rcpt(&mut self, rcpt: &Rcpt<'_>, replies: &mut Replies) -> Step {
-        if let Err(error) = check_parameters(rcpt.parameters(), self.extensions()) {
+        if let Err(error) = self.check_parameters(rcpt.parameters()) {
             return self.answer(&reply::from_parameter_error(error), replies);
         }
         if !self.may_be_written(rcpt.forward_path()) {
@@ -41,14 +41,18 @@ impl Session {
 
     /// Whether the octets of `forward_path` are allowed in this transaction (RFC 6531 §3.5).
     fn may_be_written(&self, forward_path: ForwardPath<'_>) -> bool {
-        let is_utf8 = self
-            .transaction
-            .as_ref()
-            .is_some_and(|transaction| transaction.mail_parameters().is_utf8);
         match forward_path {
             ForwardPath::Postmaster(_) => true,
-            ForwardPath::Mailbox(mailbox) => is_utf8 || mailbox.as_octets().is_ascii(),
+            ForwardPath::Mailbox(mailbox) => {
+                self.is_utf8_declared() || mailbox.as_octets().is_ascii()
+            }
         }
+    }
+
+    /// Whether MAIL has declared SMTPUTF8.
+    fn is_utf8_declared(&self) -> bool {
+        let transaction = self.transaction.as_ref();
+        transaction.is_some_and(|transaction| transaction.mail_parameters().is_utf8)
     }
 
     /// Whether mail for `forward_path` is taken from this client.
@@ -67,20 +71,26 @@ impl Session {
             || self.authenticated().is_some()
             || self.has_forwarded_login()
     }
-}
 
-/// `Rcpt-parameters`, of the extensions offered.
-fn check_parameters(parameters: Parameters<'_>, offered: Extensions) -> Result<(), ParameterError> {
-    let (mut notify, mut orcpt) = (None, None);
-    for parameter in parameters.iter() {
-        let is = |keyword: &[u8]| parameter.keyword.eq_ignore_ascii_case(keyword);
-        if is(b"NOTIFY") && offered.offers(Extension::Dsn) {
-            once(&mut notify, dsn::notify_value(&parameter))?;
-        } else if is(b"ORCPT") && offered.offers(Extension::Dsn) {
-            once(&mut orcpt, dsn::orcpt_value(&parameter))?;
+    /// `Rcpt-parameters`, of the extensions offered.
+    fn check_parameters(&self, parameters: Parameters<'_>) -> Result<(), ParameterError> {
+        let offers_dsn = self.extensions().offers(Extension::Dsn);
+        let orcpt_value = if self.is_utf8_declared() {
+            dsn::orcpt_value_utf8
         } else {
-            return Err(ParameterError::NotOffered);
+            dsn::orcpt_value
+        };
+        let (mut notify, mut orcpt) = (None, None);
+        for parameter in parameters.iter() {
+            let is = |keyword: &[u8]| parameter.keyword.eq_ignore_ascii_case(keyword);
+            if is(b"NOTIFY") && offers_dsn {
+                once(&mut notify, dsn::notify_value(&parameter))?;
+            } else if is(b"ORCPT") && offers_dsn {
+                once(&mut orcpt, orcpt_value(&parameter))?;
+            } else {
+                return Err(ParameterError::NotOffered);
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
