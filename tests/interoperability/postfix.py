@@ -179,7 +179,7 @@ def relays_chunks(stage):
     """What came to Postfix in chunks. Its client sends by DATA whatever postern offers; it must not stumble over the offer."""
     server = stage.postern()
     relay = Postfix(stage, server.port)
-    with smtplib.SMTP("127.0.0.1", relay.port, "client.example", PATIENCE_SECONDS) as client:
+    with smtplib.SMTP("127.0.0.1", relay.port, local_hostname="client.example", timeout=PATIENCE_SECONDS) as client:
         client.ehlo()
         client.mail(SENDER, ["BODY=8BITMIME"])
         client.rcpt(RECIPIENT)
@@ -197,7 +197,7 @@ def relays_utf8(stage):
     relay = Postfix(stage, server.port)
     sender, recipient = "j\u00f6rg@b\u00fccher.example", "\u7528\u6237@example.com"
     content = message(DOTS, subject="Gr\u00fc\u00dfe")
-    with smtplib.SMTP("127.0.0.1", relay.port, "client.example", PATIENCE_SECONDS) as client:
+    with smtplib.SMTP("127.0.0.1", relay.port, local_hostname="client.example", timeout=PATIENCE_SECONDS) as client:
         client.sendmail(sender, [recipient], content, ["BODY=8BITMIME", "SMTPUTF8"])
     expect_relayed(server, relay, [content])
     stored = server.stored()[0]

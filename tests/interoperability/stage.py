@@ -180,9 +180,10 @@ def profile_text(profile):
         "destination": "maildir:mail",
         **profile,
     }
-    limits = keys.pop("limits", {})
+    tables = {name: keys.pop(name) for name in ("limits", "next_hop", "scripts") if name in keys}
     lines = ["[[server]]"] + [f"{key} = {toml(value)}" for key, value in keys.items()]
-    lines += ["[server.limits]"] + [f"{key} = {toml(value)}" for key, value in limits.items()]
+    for name, table in tables.items():
+        lines += [f"[server.{name}]"] + [f"{key} = {toml(value)}" for key, value in table.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -190,6 +191,23 @@ def toml(value):
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{json.dumps(key)} = {toml(item)}" for key, item in value.items()) + " }"
     return json.dumps(value)
+
+
+# What an authority and a server's certificate must say; the system's own settings are not read.
+EXTENSIONS = """\
+[req]
+distinguished_name = subject
+[subject]
+[authority]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign
+subjectKeyIdentifier = hash
+[leaf]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = serverAuth
+subjectAltName = DNS:{name}, DNS:localhost, IP:127.0.0.1
+"""
 
 
 class Stage:
@@ -209,14 +227,24 @@ class Stage:
         return server
 
     def certificate(self, name=HOSTNAME):
-        """A certificate for `name` that signs itself, made once a run: its chain and its key."""
+        """A certificate for `name`, made once a run: its chain with the authority that signed it, and its key.
+
+        Each name has an authority of its own; the chain is also what a client must trust.
+        """
         chain, key = self.shared / f"{name}.pem", self.shared / f"{name}.key"
         if not chain.exists():
+            settings = self.file("openssl.cnf", EXTENSIONS.format(name=name).encode())
+            authority, secret, leaf = self.folder / "authority.pem", self.folder / "authority.key", self.folder / "leaf.pem"
+            request = [
+                "openssl", "req", "-x509", "-config", settings, "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                "-nodes", "-days", "30",
+            ]
+            self.run(*request, "-subj", f"/CN=Authority of {name}", "-extensions", "authority", "-keyout", secret, "-out", authority)
             self.run(
-                "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                "-days", "30", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name},DNS:localhost,IP:127.0.0.1",
-                "-keyout", key, "-out", chain,
+                *request, "-subj", f"/CN={name}", "-extensions", "leaf", "-CA", authority, "-CAkey", secret,
+                "-keyout", key, "-out", leaf,
             )
+            chain.write_bytes(leaf.read_bytes() + authority.read_bytes())
         return chain, key
 
     def certificate_table(self, name=HOSTNAME, ident="main"):
