@@ -245,6 +245,12 @@ pub const TLS_HANDSHAKE_OCTETS_MAX: usize = 65_536;
 /// The certificates of this server are read with the same bound.
 pub const CERTIFICATE_NAMES_COUNT_MAX: usize = 100;
 
+/// Attributes of each of the two names of a certificate that are kept; most have fewer than ten.
+pub const CERTIFICATE_ATTRIBUTES_COUNT_MAX: usize = 50;
+
+/// Longest type of such an attribute, in octets of DER; another one is left out.
+pub const CERTIFICATE_TYPE_OCTETS_MAX: usize = 64;
+
 /// Longest text of a certificate that is kept, in octets; a domain has 255.
 pub const CERTIFICATE_TEXT_OCTETS_MAX: usize = 512;
 

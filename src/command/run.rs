@@ -16,7 +16,7 @@ use std::time::Instant;
 use clap::Args;
 use postern::hook::{
     CommandAction, Failure, Function, Hook, Refusal, ScriptedReply, connect, helo, mailfrom, proxy,
-    rcptto,
+    rcptto, tls,
 };
 use postern::limits::SHARED_OCTETS_MAX;
 use postern::profile::{Diagnostic, ScriptDirectory};
@@ -189,20 +189,24 @@ fn execute(
     }
 }
 
-/// Answers what a script asks: there is no client, so `SetSenderIP` changes the variables, and `GetExtensions` gives what a
-/// profile offers that says nothing of it.
+/// Answers what a script asks: there is no client, so `SetSenderIP` changes the variables, `GetExtensions` gives what a
+/// profile offers that says nothing of it, and `GetTLS` knows of plain text only.
 pub(super) fn answer(
     request: &HostRequest,
     environment: &Environment,
     values: &mut [Portable],
 ) -> Result<HostAnswer, ErrorKind> {
     let asked = environment.functions.get(request.function);
-    if asked.is_some_and(|asked| asked.name == Function::GetExtensions.name()) {
+    let asked = asked.map(|asked| asked.name.as_str());
+    if asked == Some(Function::GetExtensions.name()) {
         let offered = SessionOptions::new("localhost").extensions();
         return Ok(HostAnswer {
             value: helo::extension_list(offered),
             updates: Vec::new(),
         });
+    }
+    if asked == Some(Function::GetTls.name()) {
+        return tls::answer(request, None);
     }
     let Some(address) = connect::sender_ip(request)? else {
         return Ok(HostAnswer {

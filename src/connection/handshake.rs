@@ -14,8 +14,8 @@ use super::transport::ConnectionError;
 use crate::log::Level;
 use crate::profile::TlsBegin;
 use crate::smtp::line::LineScanner;
-use crate::smtp::session::{ClientCertificate, Tls};
-use crate::tls::{Certificate, Facts};
+use crate::smtp::session::{AlternativeName, ClientCertificate, Tls};
+use crate::tls::{self, Facts};
 
 /// Shakes hands at once if the profile begins so. What has been received already is the client's first record.
 pub(super) async fn begin(connection: &mut Connection) -> Result<(), ConnectionError> {
@@ -95,21 +95,19 @@ fn told(facts: Facts) -> Box<Tls> {
         key_bits: facts.key_bits,
         server_name: facts.server_name,
         client_certificate: facts.client_certificate.map(|shown| {
-            let Certificate {
-                subject,
-                issuer,
-                names,
-                not_before,
-                not_after,
-                fingerprint_sha256,
-            } = *shown;
+            let names = shown.names.into_iter().map(|name| match name {
+                tls::AlternativeName::Dns(name) => AlternativeName::Dns(name),
+                tls::AlternativeName::Other(name) => AlternativeName::Other(name),
+            });
             ClientCertificate {
-                subject,
-                issuer,
-                names: names.iter().map(|name| name.as_str().into()).collect(),
-                not_before,
-                not_after,
-                fingerprint_sha256,
+                subject: shown.subject_attributes,
+                issuer: shown.issuer_attributes,
+                names: names.collect(),
+                version: shown.version,
+                serial_number: shown.serial_number,
+                not_before: shown.not_before,
+                not_after: shown.not_after,
+                der: shown.der,
             }
         }),
     })

@@ -17,7 +17,7 @@ use postern_jit::execution::{Ending, HostAnswer, HostRequest, Outcome};
 use super::transport::ConnectionError;
 use super::{Connection, client_facts};
 use crate::hook::{
-    Facts, Failure, Function, HookInstance, Hooks, Run, Turn, Variable, connect, helo, proxy,
+    Facts, Failure, Function, HookInstance, Hooks, Run, Turn, Variable, connect, helo, proxy, tls,
 };
 use crate::log::Level;
 use crate::shard::Held;
@@ -204,11 +204,15 @@ impl Connection {
         request: &HostRequest,
         line_octets: usize,
     ) -> Result<HostAnswer, postern_jit::error::ErrorKind> {
-        if instance.hook().function(request.function) == Some(Function::GetExtensions) {
+        let asked = instance.hook().function(request.function);
+        if asked == Some(Function::GetExtensions) {
             return Ok(HostAnswer {
                 value: helo::extension_list(self.session.offered()),
                 updates: Vec::new(),
             });
+        }
+        if asked == Some(Function::GetTls) {
+            return tls::answer(request, self.session.tls());
         }
         let address = connect::sender_ip(request)?;
         if let Some(address) = address {

@@ -126,6 +126,7 @@ pub(super) fn decode<Accept>(
         Some(
             Function::Accept
             | Function::GetExtensions
+            | Function::GetTls
             | Function::Pass
             | Function::Reply
             | Function::SetSenderIp,

@@ -91,6 +91,7 @@ fn decode(function: Option<Function>, values: &[Portable]) -> Result<Action, Err
         Some(
             Function::Accept
             | Function::GetExtensions
+            | Function::GetTls
             | Function::Pass
             | Function::Reply
             | Function::SetSenderIp,

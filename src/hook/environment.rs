@@ -115,6 +115,8 @@ pub enum Function {
     Defer,
     /// `GetExtensions()`, which returns.
     GetExtensions,
+    /// `GetTLS([options])`, which returns.
+    GetTls,
     /// `Pass([options])`.
     Pass,
     /// `Reject([reason, [options]])`.
@@ -133,6 +135,7 @@ impl Function {
             Self::Accept => "Accept",
             Self::Defer => "Defer",
             Self::GetExtensions => "GetExtensions",
+            Self::GetTls => "GetTLS",
             Self::Pass => "Pass",
             Self::Reject => "Reject",
             Self::Reply => "Reply",
@@ -142,7 +145,7 @@ impl Function {
 
     const fn arity(self) -> Arity {
         match self {
-            Self::Accept | Self::Pass => Arity::between(0, 1),
+            Self::Accept | Self::GetTls | Self::Pass => Arity::between(0, 1),
             Self::Defer | Self::Reject | Self::Reply => Arity::between(0, 2),
             Self::GetExtensions => Arity::exactly(0),
             Self::SetSenderIp => Arity::exactly(1),
@@ -152,7 +155,7 @@ impl Function {
     /// Whether the script ends where it is called.
     #[must_use]
     pub const fn is_terminating(self) -> bool {
-        !matches!(self, Self::GetExtensions | Self::SetSenderIp)
+        !matches!(self, Self::GetExtensions | Self::GetTls | Self::SetSenderIp)
     }
 }
 
@@ -211,8 +214,14 @@ impl Hook {
                 Function::Reject,
                 Function::Defer,
                 Function::GetExtensions,
+                Function::GetTls,
             ],
-            Self::MailFrom | Self::RcptTo => &[Function::Accept, Function::Reject, Function::Defer],
+            Self::MailFrom | Self::RcptTo => &[
+                Function::Accept,
+                Function::Reject,
+                Function::Defer,
+                Function::GetTls,
+            ],
         }
     }
 

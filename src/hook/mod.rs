@@ -19,7 +19,7 @@
 //! | `rcptto` | RCPT that the session would accept | `Defer()` | `Accept()` |
 //!
 //! HSL manual: "Connect", "Proxy", "HELO", "MAIL FROM", "RCPT TO". Reading order: `environment.rs`, `variables.rs`,
-//! `run.rs`, `arguments.rs`, `connect.rs`, `proxy.rs`, `command.rs`, `helo.rs`, `mailfrom.rs`, `rcptto.rs`.
+//! `tls.rs`, `run.rs`, `arguments.rs`, `connect.rs`, `proxy.rs`, `command.rs`, `helo.rs`, `mailfrom.rs`, `rcptto.rs`.
 
 mod arguments;
 mod command;
@@ -30,6 +30,7 @@ pub mod mailfrom;
 pub mod proxy;
 pub mod rcptto;
 mod run;
+pub mod tls;
 mod variables;
 
 use std::fmt;

@@ -94,6 +94,7 @@ fn decode(function: Option<Function>, values: &[Portable]) -> Result<Action, Err
             Function::Accept
             | Function::Defer
             | Function::GetExtensions
+            | Function::GetTls
             | Function::Pass
             | Function::Reject
             | Function::SetSenderIp,

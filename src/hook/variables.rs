@@ -20,10 +20,8 @@ use postern_jit::runtime::portable::{PortableKey, Snapshot};
 use postern_jit::runtime::{Kind, Portable};
 use smallvec::SmallVec;
 
-use super::{Hook, HookInstance, Variable, helo};
-use crate::smtp::session::{
-    Address, ClientCertificate, HeloVerb, Session, Tls, Transaction, TransactionId,
-};
+use super::{Hook, HookInstance, Variable, helo, tls};
+use crate::smtp::session::{Address, HeloVerb, Session, Transaction, TransactionId};
 
 /// What is known when a script starts.
 #[derive(Clone, Copy, Debug)]
@@ -267,48 +265,9 @@ fn connection(facts: &Facts<'_>) -> Portable {
         fields.push(field("auth", Portable::Array(auth)));
     }
     if let Some(tls) = facts.session.tls() {
-        fields.push(field("tls", tls_fields(tls)));
+        fields.push(field("tls", tls::connection_fields(tls)));
     }
     Portable::Array(fields)
-}
-
-/// What a handshake agreed on.
-fn tls_fields(tls: &Tls) -> Portable {
-    let mut fields = vec![
-        field("protocol", Portable::string(tls.protocol)),
-        field("cipher", Portable::string(tls.cipher)),
-        field("keysize", number(tls.key_bits)),
-    ];
-    if let Some(name) = &tls.server_name {
-        fields.push(field("servername", Portable::string(name.as_bytes())));
-    }
-    if let Some(certificate) = &tls.client_certificate {
-        fields.push(field("peercert", peer_certificate(certificate)));
-    }
-    Portable::Array(fields)
-}
-
-fn peer_certificate(certificate: &ClientCertificate) -> Portable {
-    let text = |name: &str, text: &str| field(name, Portable::string(text.as_bytes()));
-    let names = certificate.names.iter().enumerate().map(|(index, name)| {
-        let key = PortableKey::Integer(i64::try_from(index).unwrap_or(i64::MAX));
-        (key, Portable::string(name.as_bytes()))
-    });
-    Portable::Array(vec![
-        text("subject", &certificate.subject),
-        text("issuer", &certificate.issuer),
-        field("altnames", Portable::Array(names.collect())),
-        field("notbefore", seconds(certificate.not_before)),
-        field("notafter", seconds(certificate.not_after)),
-        text("fingerprint", &certificate.fingerprint_sha256),
-        field("error", Portable::Number(UNVERIFIED)),
-    ])
-}
-
-/// A second since 1970; exact as a number for any year a certificate can name.
-#[expect(clippy::cast_precision_loss, reason = "four-digit years need 38 bits")]
-fn seconds(seconds: i64) -> Portable {
-    Portable::Number(seconds as f64)
 }
 
 /// Both ends of the connection.
@@ -419,12 +378,12 @@ fn transport(address: Address<'_>) -> Option<(PortableKey, Portable)> {
     (!transport.is_empty()).then(|| field("transportid", Portable::string(transport)))
 }
 
-fn field(name: &str, value: Portable) -> (PortableKey, Portable) {
+pub(super) fn field(name: &str, value: Portable) -> (PortableKey, Portable) {
     (PortableKey::String(name.as_bytes().into()), value)
 }
 
-fn number(port: u16) -> Portable {
-    Portable::Number(f64::from(port))
+pub(super) fn number(number: u16) -> Portable {
+    Portable::Number(f64::from(number))
 }
 
 fn address_value(address: IpAddr) -> Portable {
@@ -486,10 +445,6 @@ impl fmt::Write for AddressText {
         Ok(())
     }
 }
-
-/// The manual's `error` of a client's certificate, a number of OpenSSL's `SSL_get_verify_result`: nobody has verified
-/// who signed it. It must not look like 0, which says that somebody has.
-const UNVERIFIED: f64 = 21.0;
 
 /// `ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255`.
 const ADDRESS_OCTETS_MAX: usize = 45;

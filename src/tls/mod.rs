@@ -16,11 +16,13 @@ mod acceptor;
 mod certificate;
 mod client_certificate;
 mod connector;
+mod distinguished_name;
 mod identity;
 mod session;
 
 pub use acceptor::{AcceptorError, ClientCertificates, TlsAcceptor};
-pub use certificate::Certificate;
+pub use certificate::{AlternativeName, Certificate};
 pub use connector::{ClientChannel, ConnectorError, TlsConnector};
+pub use distinguished_name::Attributes;
 pub use identity::{Identity, IdentityError, PemFile, Validity};
 pub use session::{Facts, Opened, Session, Stage, TlsError};

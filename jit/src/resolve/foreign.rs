@@ -102,7 +102,7 @@ static FUNCTIONS: [(&str, &str); 63] = [
 ];
 
 /// Functions of the manual that postern has for no hook, sorted. Those it has are known before anybody asks here.
-static NOT_HERE: [&str; 69] = [
+static NOT_HERE: [&str; 67] = [
     "AddHeader",
     "AppendHeader",
     "Bounce",
@@ -115,7 +115,6 @@ static NOT_HERE: [&str; 69] = [
     "Done",
     "GetDSN",
     "GetDSNHeader",
-    "GetExtensions",
     "GetHeader",
     "GetHeaders",
     "GetMailFile",
@@ -123,7 +122,6 @@ static NOT_HERE: [&str; 69] = [
     "GetMailQueueMetric",
     "GetMetaData",
     "GetRoute",
-    "GetTLS",
     "History",
     "LDAP",
     "PrependHeader",

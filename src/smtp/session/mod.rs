@@ -58,7 +58,7 @@ pub use mail::ParameterError;
 pub use options::{Capacity, Channel, ClientFacts, Relay, SessionLimits, SessionOptions};
 pub use order::OrderError;
 pub use phase::{Decision, Phase, Phases};
-pub use starttls::{ClientCertificate, StartTls, Tls};
+pub use starttls::{AlternativeName, ClientCertificate, StartTls, Tls};
 pub use state::State;
 pub use transaction::{Address, BodyType, MailParameters, Transaction};
 pub use transaction_id::TransactionId;

@@ -8,6 +8,8 @@
 //!
 //! RFC 3207 §4, §4.2 (what is forgotten); RFC 8314 §3 (TLS from the start).
 
+use std::borrow::Cow;
+
 use super::{Channel, Session, State, Step};
 use crate::smtp::extension::Extension;
 use crate::smtp::reply::{self, Replies};
@@ -40,18 +42,51 @@ pub struct Tls {
 /// What a client's certificate says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
-    /// Whom it is about.
-    pub subject: Box<str>,
-    /// Who issued it.
-    pub issuer: Box<str>,
+    /// Whom it is about: types of attributes in short, such as `CN`, and their values, in order.
+    pub subject: Box<[(Cow<'static, str>, Box<str>)]>,
+    /// Who issued it, in the same form.
+    pub issuer: Box<[(Cow<'static, str>, Box<str>)]>,
     /// Its alternative names.
-    pub names: Box<[Box<str>]>,
+    pub names: Box<[AlternativeName]>,
+    /// Its version as encoded: 2 is version 3.
+    pub version: u32,
+    /// Its serial number in lower-case hexadecimal digits.
+    pub serial_number: Box<str>,
     /// Valid from this second since 1970 on.
     pub not_before: i64,
     /// Valid up to this second since 1970.
     pub not_after: i64,
-    /// SHA-256 of the certificate, in lower-case hexadecimal digits.
-    pub fingerprint_sha256: Box<str>,
+    /// The certificate itself, in DER: what fingerprints are made of. At most what a handshake may be.
+    pub der: Box<[u8]>,
+}
+
+/// One alternative name of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AlternativeName {
+    /// A DNS name in lower case.
+    Dns(Box<str>),
+    /// An address or a mailbox.
+    Other(Box<str>),
+}
+
+impl AlternativeName {
+    /// The name in text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Dns(text) | Self::Other(text) => text,
+        }
+    }
+}
+
+impl ClientCertificate {
+    /// The DNS names it is for.
+    pub fn dns_names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().filter_map(|name| match name {
+            AlternativeName::Dns(name) => Some(&**name),
+            AlternativeName::Other(_) => None,
+        })
+    }
 }
 
 impl Session {
