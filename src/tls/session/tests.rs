@@ -8,8 +8,12 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::cipher::{MessageEncrypter, OutboundPlainMessage};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
+use rustls::{
+    ClientConfig, ClientConnection, ConnectionTrafficSecrets, ContentType, DigitallySignedStruct,
+    ProtocolVersion, SignatureScheme, SupportedCipherSuite,
+};
 
 use super::{Session, Stage, TlsError};
 use crate::limits;
@@ -404,6 +408,121 @@ fn garbage_is_no_handshake() {
             .seal(&mut [], b"220 hello\r\n", &mut Vec::new());
         assert!(sealed.is_err(), "nothing is sent in plain text");
     }
+}
+
+/// Seals records of any type as a client whose handshake is complete would.
+struct Sealer {
+    encrypter: Box<dyn MessageEncrypter>,
+    version: ProtocolVersion,
+    sequence: u64,
+}
+
+impl Sealer {
+    /// A client of the session, which keeps its keys.
+    fn shaken_hands(version: &'static rustls::SupportedProtocolVersion) -> (Pair, Self) {
+        let mut configuration = client_configuration(version, &[]);
+        configuration.enable_secret_extraction = true;
+        let mut pair = Pair::new(&acceptor(), configuration, "mx.example.org");
+        pair.shake_hands(1_000_000).expect("they agree");
+        let configuration = client_configuration(version, &[]);
+        let name = ServerName::try_from("mx.example.org").expect("a name");
+        let idle = ClientConnection::new(Arc::new(configuration), name).expect("a client");
+        let client = std::mem::replace(&mut pair.client, idle);
+        let suite = client.negotiated_cipher_suite().expect("they agree");
+        let secrets = client.dangerous_extract_secrets().expect("it was allowed");
+        let (sequence, secrets) = secrets.tx;
+        let (ConnectionTrafficSecrets::Aes128Gcm { key, iv }
+        | ConnectionTrafficSecrets::Aes256Gcm { key, iv }) = secrets
+        else {
+            panic!("{suite:?} is not what this client prefers");
+        };
+        let encrypter = match suite {
+            // The first four octets are the key's, the others begin the nonces (RFC 5288 §3).
+            SupportedCipherSuite::Tls12(suite) => {
+                let (fixed, explicit) = iv.as_ref().split_at(4);
+                suite.aead_alg.encrypter(key, fixed, explicit)
+            }
+            SupportedCipherSuite::Tls13(suite) => suite.aead_alg.encrypter(key, iv),
+        };
+        let mut sealer = Self {
+            encrypter,
+            version: ProtocolVersion::TLSv1_2,
+            sequence: 0,
+        };
+        // The library wants to see every number of a record, in order.
+        for _ in 0..sequence {
+            sealer.seal(ContentType::ApplicationData, b"");
+        }
+        (pair, sealer)
+    }
+
+    fn seal(&mut self, typ: ContentType, payload: &[u8]) -> Vec<u8> {
+        let message = OutboundPlainMessage {
+            typ,
+            version: self.version,
+            payload: payload.into(),
+        };
+        let sealed = self.encrypter.encrypt(message, self.sequence);
+        self.sequence += 1;
+        sealed.expect("it can be sealed").encode()
+    }
+}
+
+/// A first message of a client in a session that has begun. With TLS 1.2 it asks for a renegotiation.
+fn hello_again() -> Vec<u8> {
+    let mut pair = Pair::new(
+        &acceptor(),
+        client_configuration(&rustls::version::TLS12, &[]),
+        "mx.example.org",
+    );
+    let record = pair.client_octets();
+    record[5..].to_vec()
+}
+
+#[test]
+fn a_renegotiation_is_refused_and_changes_nothing() {
+    let (mut pair, mut client) = Sealer::shaken_hands(&rustls::version::TLS12);
+    let before = pair.session.facts();
+    pair.output.clear();
+    let first = client.seal(ContentType::Handshake, &hello_again());
+    pair.receive(&first, 1_000).expect("it is answered");
+    assert_eq!(pair.output.first(), Some(&0x15), "with a warning");
+    let data = client.seal(ContentType::ApplicationData, b"NOOP\r\n");
+    pair.receive(&data, 1_000).expect("the session goes on");
+    assert_eq!(pair.plaintext, b"NOOP\r\n");
+    assert_eq!(pair.session.facts(), before);
+    assert_eq!(pair.stage, Stage::Established);
+    // Each would cost the server more than the client: a second one ends the connection.
+    let second = client.seal(ContentType::Handshake, &hello_again());
+    assert!(pair.receive(&second, 1_000).is_err());
+    let data = client.seal(ContentType::ApplicationData, b"QUIT\r\n");
+    assert!(pair.receive(&data, 1_000).is_err());
+    assert_eq!(pair.plaintext, b"NOOP\r\n");
+}
+
+#[test]
+fn a_second_handshake_in_the_session_ends_it() {
+    // RFC 8446 §4.1.2: there is no renegotiation any more.
+    let (mut pair, mut client) = Sealer::shaken_hands(&rustls::version::TLS13);
+    pair.output.clear();
+    let hello = client.seal(ContentType::Handshake, &hello_again());
+    assert!(pair.receive(&hello, 1_000).is_err());
+    assert!(!pair.output.is_empty(), "an alert is sent");
+    assert_eq!(pair.plaintext, b"");
+}
+
+#[test]
+fn keys_are_not_updated_without_end() {
+    // Each costs an answer; a client that sends nothing else keeps a processor busy for nothing.
+    let mut pair = Pair::tls13();
+    pair.shake_hands(1_000_000).expect("they agree");
+    let taken_count = (0..1_000).take_while(|_| {
+        let updated = pair.client.refresh_traffic_keys();
+        updated.expect("they are TLS 1.3");
+        let octets = pair.client_octets();
+        pair.receive(&octets, 1_000).is_ok()
+    });
+    assert!(taken_count.count() < 100);
 }
 
 proptest! {
