@@ -10,8 +10,11 @@ use super::server::{MAILDIR, Server, configuration, visible};
 fn an_accept_storm_without_descriptors_costs_little_and_passes() {
     // Without the watermark, which would not let it come this far.
     let text = visible(configuration(MAILDIR, ""));
-    let text = text.replace("[engine]", "[engine]
-descriptors_free_min = 0");
+    let text = text.replace(
+        "[engine]",
+        "[engine]
+descriptors_free_min = 0",
+    );
     let server = Server::start(&text);
     let process = i32::try_from(server.process()).expect("process numbers are small");
     let open = fs::read_dir(format!("/proc/{process}/fd"))
