@@ -2,12 +2,15 @@
 //!
 //! In: arguments. Out: the line `ready` with every address once all shards accept, then an exit status. Guarantees: the
 //! order of starting: configuration, sockets, privileges given up, machine, destinations, shards; whatever is wrong is
-//! said before the next step. Stopping: the first signal drains, a second one ends at once; messages handed to the disks are finished.
+//! said before the next step. Stopping: the first signal drains, a second one ends at once; messages handed to the disks
+//! are finished.
+
+mod privileges;
 
 use std::fmt::Display;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -18,14 +21,12 @@ use postern::credentials::Verifiers;
 use postern::delivery::{Destinations, Files, SystemFiles, WriterThreads};
 use postern::log::{self, Level, LogSender, LogThread};
 use postern::mailbox::{MailboxSender, mailbox, mailbox_of_peers};
-use postern::privilege::{self, Confinement, Identity, Needs};
-use postern::profile::{self, Configuration, Confine, DestinationAddress, NextHopHost, Overrides};
-use postern::shard::clock::Clock;
+use postern::profile::{self, Configuration, DestinationAddress, Overrides};
 use postern::shard::{
     self, Admission, Busy, Listener, ShardEvent, ShardMessage, ShardParts, ShortageCell, placement,
 };
 use postern::watermark::{self, Gauges, Watched, WatermarkThread};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::{FAILED, WRONG};
@@ -137,7 +138,7 @@ impl Server {
                 "cannot read /proc/self to watch memory and descriptors: {error}"
             ))
         })?;
-        let confinement = give_up_privileges(configuration)?;
+        let confinement = privileges::give_up(configuration)?;
         placement::check_machine(cpus.len()).map_err(Refusal::machine)?;
         let hostname = &configuration.profiles[0].session.hostname;
         let files: Arc<dyn Files> = Arc::new(SystemFiles);
@@ -148,7 +149,7 @@ impl Server {
         let (event_sender, events) = channel();
         watch_signals(event_sender.clone())?;
         let (log_sender, log) = log::start(level).map_err(Refusal::machine)?;
-        say_confined(&log_sender, confinement);
+        privileges::say(&log_sender, confinement);
 
         let limits = configuration.profiles.iter().map(|profile| profile.limits);
         let admissions: Vec<_> = limits
@@ -281,100 +282,6 @@ impl Server {
             shard.send(ShardMessage::Stop);
         }
     }
-}
-
-/// Everything only a privileged process can do has been done but for directories, which are made here; after this it is
-/// one no more. No thread may have been started.
-fn give_up_privileges(configuration: &Configuration) -> Result<Confinement, Refusal> {
-    privilege::raise_limits();
-    // Beyond a limit of file sizes a write is to fail, not to end the process.
-    signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(Refusal::machine)?;
-    let identity = match &configuration.user {
-        Some(user) => Some(
-            Identity::look_up(user, configuration.group.as_deref())
-                .map_err(Refusal::configuration)?,
-        ),
-        None => None,
-    };
-    if identity.is_none() && privilege::is_root() {
-        eprintln!(
-            "warning: serving as root: make a user and name it, user = \"postern\" in [engine] or --user postern; \
-             user = \"root\" says that it is meant"
-        );
-    }
-    let owner = identity
-        .as_ref()
-        .filter(|_| privilege::is_root())
-        .map(|identity| (identity.user(), identity.group()));
-    let profiles = &configuration.profiles;
-    if owner.is_some() {
-        // Root of a container may not be allowed to make things where the user is.
-        let _ = Destinations::make_directories(profiles, owner);
-    }
-    if let Some(identity) = &identity {
-        privilege::become_identity(identity).map_err(Refusal::machine)?;
-    }
-    Destinations::make_directories(profiles, None).map_err(Refusal::configuration)?;
-    privilege::shed(configuration.confine == Confine::Off).map_err(Refusal::machine)?;
-    privilege::confine(configuration.confine, &needs(configuration)).map_err(Refusal::machine)
-}
-
-/// Where servers for names listen (RFC 1035 §4.2).
-const DNS_PORT: u16 = 53;
-
-/// The files and ports of a configuration while it is served.
-fn needs(configuration: &Configuration) -> Needs {
-    let mut needs = Needs::default();
-    for file in &configuration.files {
-        // A link may lead elsewhere, and a file be replaced by another of its name: both directories are read.
-        let real = file.canonicalize().ok();
-        let directories = real.iter().chain([file]).filter_map(|file| file.parent());
-        needs.readable.extend(directories.map(or_here));
-    }
-    let scripts = configuration.scripts_directory.as_deref().map(or_here);
-    needs.readable.extend(scripts);
-    needs.writable.push(or_here(&configuration.data_dir));
-    for profile in &configuration.profiles {
-        match &profile.destination {
-            DestinationAddress::Discard => {}
-            DestinationAddress::Maildir(path) => needs.writable.push(or_here(path)),
-            DestinationAddress::NextHop(address) => match &address.host {
-                NextHopHost::Address(address) => needs.connects_to.push(address.port()),
-                // Long answers about a name come over TCP.
-                NextHopHost::Name { port, .. } => needs.connects_to.extend([*port, DNS_PORT]),
-                // To connect is to write to the socket.
-                NextHopHost::Socket(path) => needs.writable.push(or_here(path)),
-            },
-        }
-    }
-    needs
-}
-
-/// A path that can be opened: the empty one is the working directory.
-fn or_here(path: &Path) -> PathBuf {
-    if path.as_os_str().is_empty() {
-        return PathBuf::from(".");
-    }
-    path.to_owned()
-}
-
-/// Logs what the kernel keeps the process from.
-fn say_confined(log: &LogSender, confinement: Confinement) {
-    let (level, enforced) = match confinement {
-        Confinement::Landlock(version) => (Level::Message, format!("landlock-{version}")),
-        Confinement::None(reason) => {
-            let is_meant = reason == "off";
-            let level = if is_meant {
-                Level::Message
-            } else {
-                Level::Warning
-            };
-            (level, format!("none reason={reason}"))
-        }
-    };
-    let user = rustix::process::geteuid().as_raw();
-    let words = format!("user={user} enforced={enforced}");
-    log.say(&Clock::new().log_date(), level, "confined", &words);
 }
 
 /// Watches what is left of memory, descriptors and space: what each profile is short of, and the thread that looks.

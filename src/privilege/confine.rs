@@ -43,25 +43,29 @@ pub enum Confinement {
 ///
 /// # Errors
 ///
-/// `confine = "required"` on a kernel that cannot, or the kernel refuses a rule.
+/// `confine = "required"`, and the kernel does not.
 pub fn confine(wish: Confine, needs: &Needs) -> Result<Confinement, Refusal> {
     if wish == Confine::Off {
         return Ok(Confinement::None("off"));
     }
-    let status = restrict(needs).map_err(|error| {
-        Refusal(format!(
-            "cannot confine the process with Landlock: {error}; set confine = \"off\" in [engine] to do without"
-        ))
-    })?;
-    let confinement = match (status.ruleset, status.landlock) {
-        (RulesetStatus::NotEnforced, LandlockStatus::NotEnabled) => {
-            Confinement::None("not-enabled")
+    let confinement = match restrict(needs) {
+        Ok(status) => match (status.ruleset, status.landlock) {
+            (RulesetStatus::NotEnforced, LandlockStatus::NotEnabled) => {
+                Confinement::None("not-enabled")
+            }
+            (RulesetStatus::NotEnforced, _) => Confinement::None("not-available"),
+            (_, LandlockStatus::Available { effective_abi, .. }) => {
+                Confinement::Landlock((effective_abi as u32).min(LATEST as u32))
+            }
+            (_, _) => Confinement::None("not-enabled"),
+        },
+        Err(error) if wish == Confine::Required => {
+            return Err(Refusal(format!(
+                "confine = \"required\": the kernel refuses to confine the process: {error}"
+            )));
         }
-        (RulesetStatus::NotEnforced, _) => Confinement::None("not-available"),
-        (_, LandlockStatus::Available { effective_abi, .. }) => {
-            Confinement::Landlock((effective_abi as u32).min(LATEST as u32))
-        }
-        (_, _) => Confinement::None("not-enabled"),
+        // Within as many sandboxes as the kernel nests, for example.
+        Err(_) => Confinement::None("refused"),
     };
     match confinement {
         Confinement::None(reason) if wish == Confine::Required => Err(Refusal(format!(
@@ -114,13 +118,15 @@ fn device() -> BitFlags<AccessFs> {
 /// The latest version of the interface that was tried.
 const LATEST: ABI = ABI::V7;
 
-/// Read whatever is served: time zones by the clocks of shards, the machine by their executors.
+/// Read whatever is served: time zones by the clocks of shards, the machine by their executors, open descriptors by who
+/// watches them (before Linux 6.2, which counts them itself).
 const ALWAYS_READ: &[&str] = &[
     "/etc/localtime",
     "/etc/timezone",
     "/usr/share/zoneinfo",
     "/sys/devices/system",
     "/proc/sys/kernel",
+    "/proc/self/fd",
     "/proc/self/maps",
     "/dev/urandom",
 ];

@@ -9,13 +9,11 @@ use std::fs;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use super::ledger::{Ledger, Outcome, Sender, unfinished_count};
-use crate::engine::server::{MAILDIR, Server, configuration};
+use crate::engine::server::{MAILDIR, Server, configuration, visible};
 
 #[test]
 fn messages_without_a_descriptor_are_refused_until_one_is_free() {
-    // Confined, its descriptors could be seen by root alone.
-    let text = configuration(MAILDIR, "").replace("[engine]", "[engine]\nconfine = \"off\"");
-    let server = Server::start(&text);
+    let server = Server::start(&visible(configuration(MAILDIR, "")));
     let maildir = server.path("mail");
     let process = i32::try_from(server.process()).expect("process numbers are small");
     let limit = |descriptors_count: u64| {

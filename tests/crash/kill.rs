@@ -20,6 +20,7 @@ fn a_kill_at_any_moment_loses_and_doubles_nothing() {
     let directory = directory();
     let maildir = directory.join("mail");
     let text = configuration(MAILDIR, "messages_per_connection_max = 1000000")
+        .replace("cores = \"1\"", "cores = \"all\"")
         .replace("maildir:mail", &format!("maildir:{}", maildir.display()));
     let ledger = Mutex::new(Ledger::default());
     let mut server = Server::start(&text);

@@ -145,6 +145,19 @@ fn servers_and_certificates_are_told_apart() {
 }
 
 #[test]
+fn confinement_is_one_of_three() {
+    let text = ENGINE.replace("[engine]", "[engine]\nconfine = \"perhaps\"");
+    let said = refused(&format!(
+        "{text}[[server]]\nid = \"a\"\nlisten = [\"127.0.0.1:0\"]\n"
+    ));
+    assert!(
+        said.contains("`perhaps` is no value of `confine`"),
+        "{said}"
+    );
+    assert!(said.contains("\"auto\", \"off\" or \"required\""), "{said}");
+}
+
+#[test]
 fn every_example_loads() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let mut loaded_count = 0;
