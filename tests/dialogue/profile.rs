@@ -38,8 +38,8 @@ pub(crate) enum Destination {
 /// The profile of this name: `plain`, `small` (every limit is low), `sink` (every domain),
 /// `international` (a domain that is not ASCII), `relay` (clients may send to any domain), `xclient`
 /// (clients may use XCLIENT, and those it names of 203.0.113.0/24 may send to any domain), `failing`
-/// (nothing can be stored), `starttls` (it is offered, and so is AUTH behind it), `auth` (every mechanism of AUTH, without TLS too), `auth-plain` (PLAIN only),
-/// `auth-tls` (with TLS only), `auth-required` (before anything else).
+/// (nothing can be stored), `starttls` (it is offered, and so is AUTH behind it), `auth` (every mechanism of AUTH,
+/// without TLS too), `auth-plain` (PLAIN only), `auth-tls` (with TLS only), `auth-required` (before anything else).
 pub(crate) fn profile(name: &str) -> Option<Profile> {
     let mut profile = Profile {
         options: SessionOptions {
@@ -56,13 +56,9 @@ pub(crate) fn profile(name: &str) -> Option<Profile> {
         destination: Destination::Stores,
         users: users(),
     };
-    let auth = AuthOptions {
-        mechanisms: Mechanism::ALL
-            .into_iter()
-            .fold(Mechanisms::default(), Mechanisms::with),
-        is_offered_without_tls: true,
-        is_required: false,
-    };
+    if let Some(auth) = auth(name) {
+        profile.options.auth = auth;
+    }
     match name {
         "plain" => {}
         "small" => {
@@ -86,35 +82,31 @@ pub(crate) fn profile(name: &str) -> Option<Profile> {
             profile.relay_from = Network::parse("203.0.113.0/24").ok();
         }
         "failing" => profile.destination = Destination::Fails,
-        "starttls" => {
-            profile.options.start_tls = StartTls::Offered;
-            profile.options.auth = AuthOptions {
-                is_offered_without_tls: false,
-                ..auth
-            }
-        }
-        "auth" => profile.options.auth = auth,
-        "auth-plain" => {
-            profile.options.auth = AuthOptions {
-                mechanisms: Mechanisms::default().with(Mechanism::Plain),
-                ..auth
-            }
-        }
-        "auth-tls" => {
-            profile.options.auth = AuthOptions {
-                is_offered_without_tls: false,
-                ..auth
-            }
-        }
-        "auth-required" => {
-            profile.options.auth = AuthOptions {
-                is_required: true,
-                ..auth
-            }
-        }
+        "starttls" => profile.options.start_tls = StartTls::Offered,
+        "auth" | "auth-plain" | "auth-tls" | "auth-required" => {}
         _ => return None,
     }
     Some(profile)
+}
+
+/// What AUTH is in the profiles that have it.
+fn auth(name: &str) -> Option<AuthOptions> {
+    let all = Mechanism::ALL
+        .into_iter()
+        .fold(Mechanisms::default(), Mechanisms::with);
+    let plain = Mechanisms::default().with(Mechanism::Plain);
+    let (mechanisms, is_offered_without_tls, is_required) = match name {
+        "auth" => (all, true, false),
+        "auth-plain" => (plain, true, false),
+        "auth-tls" | "starttls" => (all, false, false),
+        "auth-required" => (all, true, true),
+        _ => return None,
+    };
+    Some(AuthOptions {
+        mechanisms,
+        is_offered_without_tls,
+        is_required,
+    })
 }
 
 /// `ann@example.org` with the secret `tanstaaf`, `bob smith` with a hash of it.
