@@ -11,6 +11,7 @@ use super::mail_data::{self, Rate};
 use super::transport::ConnectionError;
 use super::{Connection, NEVER_MS, next_hop};
 use crate::delivery::IncomingMessage;
+use crate::limits;
 use crate::smtp::mail_data::{ChunkReader, MailDataError};
 use crate::smtp::session::{ChunkFate, Step};
 
@@ -90,6 +91,19 @@ async fn read(
         connection.send_replies().await?;
         mail_data::receive_more(connection, rate).await?;
     }
+}
+
+/// Throws the octets of a chunk away that no session has heard of; whether they are so few that it was done.
+pub(super) async fn throw_away(
+    connection: &mut Connection,
+    octets: u64,
+) -> Result<bool, ConnectionError> {
+    if limits::CHUNK_OCTETS_SKIPPED_MAX < octets {
+        return Ok(false);
+    }
+    let mut rate = Rate::begin(connection.commons.clock.now_ms());
+    skip(connection, octets, &mut rate).await?;
+    Ok(true)
 }
 
 /// Throws the octets of a chunk away.

@@ -101,6 +101,9 @@ async fn rcptto(connection: &mut Connection) -> Result<Step, ConnectionError> {
         connection.session.set_transport(transport);
     }
     let verdict = next_hop::recipient(connection).await;
+    if let Err(refusal) = &verdict {
+        connection.note_recipient_refused_by_next_hop(refusal);
+    }
     let decision = match &verdict {
         Ok(heard) => {
             let scripted = accept.to_reply();

@@ -90,7 +90,14 @@ impl Connection {
 
     /// Logs a client that has not waited for the reply it must wait for.
     pub(super) fn note_early_talker(&self, awaited: ReplyCode) {
+        let ration = &self.commons.rations.early_talkers;
+        let Some(held_back) = self.commons.ration(ration) else {
+            return;
+        };
         let line = self.line(Level::Warning, "early_talker");
-        drop(line.map(|line| line.word("awaited", awaited.number())));
+        drop(line.map(|line| {
+            line.word("held_back", held_back)
+                .word("awaited", awaited.number())
+        }));
     }
 }

@@ -20,6 +20,8 @@ pub(super) async fn greet_anew(connection: &mut Connection) -> Result<Verdict, C
     if let Some(forwarded) = connection.session.forwarded().cloned() {
         connection.take_over_forwarded(&forwarded);
     }
+    connection.abandon_chunks().await;
+    connection.abandon_transfer();
     connection.context = None;
     connection.count_for_client()?;
     let verdict = script::connect(connection).await?;

@@ -30,6 +30,8 @@ pub(super) async fn upgrade(connection: &mut Connection) -> Result<(), Connectio
     let count = connection.receive_buffer.octets().len();
     connection.receive_buffer.consume(count);
     connection.scanner = LineScanner::new();
+    connection.abandon_chunks().await;
+    connection.abandon_transfer();
     shake_hands(connection).await
 }
 

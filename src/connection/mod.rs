@@ -95,6 +95,8 @@ pub struct Rations {
     pub proxy_headers_refused: Ration,
     /// About recipients that their message has no room for.
     pub recipients_refused: Ration,
+    /// About clients that do not wait.
+    pub early_talkers: Ration,
 }
 
 /// One profile on one shard.
@@ -263,7 +265,7 @@ impl Connection {
         };
         let code = self.replies.last_code().map_or(0, ReplyCode::number);
         let line = line.strip_suffix(b"\r\n").unwrap_or(line);
-        let line = if self.session.last_line_may_hold_secret() {
+        let line = if self.session.last_line_may_hold_secret() || is_auth(line) {
             b"(hidden)"
         } else {
             line
@@ -354,6 +356,13 @@ impl Connection {
     fn due_ms(&self, wait_ms: u64) -> u64 {
         self.commons.clock.now_ms().saturating_add(wait_ms)
     }
+}
+
+/// Whether a line may be AUTH with a password in it, well-formed or not.
+fn is_auth(line: &[u8]) -> bool {
+    const VERB: &[u8] = b"AUTH";
+    let word = line.trim_ascii_start().get(..VERB.len());
+    word.is_some_and(|word| word.eq_ignore_ascii_case(VERB))
 }
 
 /// What the session must know of a client with this address.

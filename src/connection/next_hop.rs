@@ -10,6 +10,7 @@ use super::Connection;
 use crate::delivery::Refusal;
 use crate::log::Level;
 use crate::smtp::reply::ReceivedReply;
+use crate::smtp::session::{State, Transaction};
 
 /// Asks about the recipient given last; none if the destination is no next hop.
 pub(super) async fn recipient(
@@ -19,6 +20,10 @@ pub(super) async fn recipient(
     let destination = &commons.served[connection.served].destination;
     if !destination.is_next_hop() {
         return Ok(None);
+    }
+    // What is left of a message in chunks would hold one turn while its own client waits for another.
+    if connection.session.state() != State::InChunks {
+        connection.abandon_chunks().await;
     }
     let id = connection.transaction_id();
     let mut transfer = connection.transfer.take();
@@ -71,6 +76,28 @@ impl Connection {
         if let Some(transfer) = self.transfer.take() {
             transfer.abandon();
         }
+    }
+
+    /// Logs a recipient that the next hop does not take.
+    pub(super) fn note_recipient_refused_by_next_hop(&self, refusal: &Refusal) {
+        let ration = &self.commons.rations.recipients_refused;
+        let Refusal::Reply(reply) = refusal else {
+            return;
+        };
+        let Some(held_back) = self.commons.ration(ration) else {
+            return;
+        };
+        let Some(line) = self.line(Level::Message, "recipient_refused") else {
+            return;
+        };
+        let line = line.word("code", reply.as_reply().code().number());
+        let transaction = self.session.transaction();
+        let recipient = transaction.and_then(Transaction::last_recipient);
+        let line = match recipient {
+            Some(recipient) => line.octets("to", recipient.as_octets()),
+            None => line,
+        };
+        drop(line.word("held_back", held_back));
     }
 
     /// Logs why the next hop could not be asked, if it could not.

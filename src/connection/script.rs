@@ -15,15 +15,16 @@ use std::time::Duration;
 use postern_jit::execution::{Ending, HostAnswer, HostRequest, Outcome};
 
 use super::transport::ConnectionError;
-use super::{Connection, client_facts};
+use super::{Connection, chunks, client_facts};
 use crate::hook::{
     Facts, Failure, Function, HookInstance, Hooks, Run, Turn, Variable, connect, helo, proxy, tls,
 };
 use crate::log::Level;
 use crate::shard::Held;
+use crate::smtp::command::{Chunk, Command, SyntaxError};
 use crate::smtp::extension::Extension;
-use crate::smtp::reply::EightBitText;
-use crate::smtp::session::{ClientFacts, State, Step};
+use crate::smtp::reply::{EightBitText, Replies, Reply};
+use crate::smtp::session::{ClientFacts, Session, State, Step};
 
 /// What becomes of a connection before its greeting.
 pub(super) enum Verdict {
@@ -80,11 +81,15 @@ pub(super) async fn proxy(
         connection.report(&instance, &failure);
         proxy::on_error()
     });
+    let (proxy::Action::Pass { next, .. } | proxy::Action::Reply { next, .. }) = action;
+    // What a script has asked for may be anything, a password too.
+    let is_hidden = std::mem::replace(&mut connection.script_wants_next, next);
+    if let Some(chunk) = chunk_left_out(connection, &action, line_octets) {
+        return leave_chunk_out(connection, &action, line_octets, chunk).await;
+    }
     let octets = connection.receive_buffer.octets();
     let line = without_end(&octets[..line_octets]);
     let before = connection.session.counters();
-    let (proxy::Action::Pass { next, .. } | proxy::Action::Reply { next, .. }) = action;
-    connection.script_wants_next = next;
     let step = match action {
         proxy::Action::Pass { command, .. } => {
             let line = Ok(command.as_deref().unwrap_or(line));
@@ -95,19 +100,76 @@ pub(super) async fn proxy(
         proxy::Action::Reply {
             reply, disconnect, ..
         } => {
-            let (session, replies) = (&mut connection.session, &mut connection.replies);
             let default = proxy::default_enhanced(line, reply.code);
-            if session.extensions().offers(Extension::EightBitMime) {
-                replies.set_eight_bit_text(EightBitText::Allowed);
-            }
-            let step = session.reply_scripted(&reply.to_reply(default), replies);
-            replies.set_eight_bit_text(EightBitText::Replaced);
+            let (session, replies) = (&mut connection.session, &mut connection.replies);
+            let step = say(session, replies, &reply.to_reply(default));
             if disconnect { Step::Close } else { step }
         }
     };
-    connection.note_refusal(before, line);
+    connection.note_refusal(before, if is_hidden { b"(hidden)" } else { line });
     connection.receive_buffer.consume(line_octets);
     Ok(step)
+}
+
+/// Says what a script decided.
+fn say(session: &mut Session, replies: &mut Replies, reply: &Reply<'_>) -> Step {
+    if session.extensions().offers(Extension::EightBitMime) {
+        replies.set_eight_bit_text(EightBitText::Allowed);
+    }
+    let step = session.reply_scripted(reply, replies);
+    replies.set_eight_bit_text(EightBitText::Replaced);
+    step
+}
+
+/// The chunk that a line announces, if its script keeps BDAT from the state machine: its octets come nevertheless, and
+/// must not be taken for commands.
+fn chunk_left_out(
+    connection: &Connection,
+    action: &proxy::Action,
+    line_octets: usize,
+) -> Option<Chunk> {
+    let line = without_end(&connection.receive_buffer.octets()[..line_octets]);
+    let Ok(Command::Bdat(chunk)) = Command::parse(line) else {
+        return None;
+    };
+    match action {
+        proxy::Action::Pass { command: None, .. } => None,
+        proxy::Action::Pass {
+            command: Some(command),
+            ..
+        } => match Command::parse(command) {
+            Ok(Command::Bdat(passed)) if passed.octets() == chunk.octets() => None,
+            _ => Some(chunk),
+        },
+        proxy::Action::Reply { .. } => Some(chunk),
+    }
+}
+
+/// Throws a chunk away, then does what the script decided about its BDAT.
+async fn leave_chunk_out(
+    connection: &mut Connection,
+    action: &proxy::Action,
+    line_octets: usize,
+    chunk: Chunk,
+) -> Result<Step, ConnectionError> {
+    connection.receive_buffer.consume(line_octets);
+    let is_skipped = chunks::throw_away(connection, chunk.octets()).await?;
+    let (session, replies) = (&mut connection.session, &mut connection.replies);
+    let step = match action {
+        proxy::Action::Reply {
+            reply, disconnect, ..
+        } => {
+            let default = proxy::default_enhanced(b"BDAT", reply.code);
+            let step = say(session, replies, &reply.to_reply(default));
+            if *disconnect { Step::Close } else { step }
+        }
+        proxy::Action::Pass { command, .. } => match command.as_deref().map(Command::parse) {
+            // Of another size than what the client sends.
+            Some(Ok(Command::Bdat(_))) | None => session.step(Err(SyntaxError::ChunkSize), replies),
+            Some(command) => session.step(command, replies),
+        },
+    };
+    Ok(if is_skipped { step } else { Step::Close })
 }
 
 /// Runs a script to its end. `line_octets` as in [`proxy`]; the line stays in the receive buffer meanwhile.

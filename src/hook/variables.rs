@@ -170,9 +170,9 @@ fn prepare<'c>(
             Some(_) | None => Input::None,
         },
         Variable::TlsStarted => Input::Boolean(facts.session.tls().is_some()),
-        Variable::SaslAuthed => Input::Boolean(facts.session.authenticated().is_some()),
-        Variable::SaslUsername => match facts.session.authenticated() {
-            Some(authenticated) => Input::String(authenticated.user_name()),
+        Variable::SaslAuthed => Input::Boolean(facts.session.user_name().is_some()),
+        Variable::SaslUsername => match facts.session.user_name() {
+            Some(name) => Input::String(name),
             None => Input::None,
         },
         Variable::Command => Input::String(facts.command),
@@ -254,14 +254,13 @@ fn connection(facts: &Facts<'_>) -> Portable {
     if !helo.is_empty() {
         fields.push(field("helo", Portable::Array(helo)));
     }
-    if let Some(authenticated) = facts.session.authenticated() {
-        let auth = vec![
-            field(
-                "mechanism",
-                Portable::string(authenticated.mechanism().name()),
-            ),
-            field("username", Portable::string(authenticated.user_name())),
-        ];
+    if let Some(name) = facts.session.user_name() {
+        let mut auth = vec![field("username", Portable::string(name))];
+        // With whom XCLIENT speaks for a client, nobody knows how.
+        if let Some(known) = facts.session.authenticated() {
+            let mechanism = Portable::string(known.mechanism().name());
+            auth.insert(0, field("mechanism", mechanism));
+        }
         fields.push(field("auth", Portable::Array(auth)));
     }
     if let Some(tls) = facts.session.tls() {

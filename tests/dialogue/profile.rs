@@ -37,7 +37,7 @@ pub(crate) enum Destination {
 
 /// The profile of this name: `plain`, `small` (every limit is low), `sink` (every domain),
 /// `international` (a domain that is not ASCII), `relay` (clients may send to any domain), `xclient`
-/// (clients may use XCLIENT, and those it names of 203.0.113.0/24 may send to any domain), `failing`
+/// (clients may use XCLIENT, and those it names of 203.0.113.0/24 may send to any domain), `xclient-auth` (the same, with AUTH), `failing`
 /// (nothing can be stored), `starttls` (it is offered, and so is AUTH behind it), `auth` (every mechanism of AUTH,
 /// without TLS too), `auth-plain` (PLAIN only), `auth-tls` (with TLS only), `auth-required` (before anything else).
 pub(crate) fn profile(name: &str) -> Option<Profile> {
@@ -77,7 +77,7 @@ pub(crate) fn profile(name: &str) -> Option<Profile> {
         }
         "sink" => profile.options.accept_domains = domains(&["*"]),
         "relay" => profile.relay = Relay::Allowed,
-        "xclient" => {
+        "xclient" | "xclient-auth" => {
             profile.xclient = XClientUse::Allowed;
             profile.relay_from = Network::parse("203.0.113.0/24").ok();
         }
@@ -96,7 +96,7 @@ fn auth(name: &str) -> Option<AuthOptions> {
         .fold(Mechanisms::default(), Mechanisms::with);
     let plain = Mechanisms::default().with(Mechanism::Plain);
     let (mechanisms, is_offered_without_tls, is_required) = match name {
-        "auth" => (all, true, false),
+        "auth" | "xclient-auth" => (all, true, false),
         "auth-plain" => (plain, true, false),
         "auth-tls" | "starttls" => (all, false, false),
         "auth-required" => (all, true, true),

@@ -163,7 +163,9 @@ fn started(tls: &str, profile: &str) -> Server {
     };
     let relay = match profile {
         "relay" => "relay_from = [\"127.0.0.0/8\"]",
-        "xclient" => "xclient_from = [\"127.0.0.0/8\"]\nrelay_from = [\"203.0.113.0/24\"]",
+        "xclient" | "xclient-auth" => {
+            "xclient_from = [\"127.0.0.0/8\"]\nrelay_from = [\"203.0.113.0/24\"]"
+        }
         _ => "",
     };
     let limits = match profile {
@@ -175,7 +177,7 @@ fn started(tls: &str, profile: &str) -> Server {
         _ => "idle_commands_max = 5000\nauth_failure_delay_ms = 0",
     };
     let auth = match profile {
-        "auth" => "auth_without_tls = true",
+        "auth" | "xclient-auth" => "auth_without_tls = true",
         "auth-plain" => "auth_without_tls = true\nauth_mechanisms = [\"PLAIN\"]",
         "auth-tls" => "auth_without_tls = false",
         "auth-required" => "auth_without_tls = true\nauth_required = true",
@@ -196,6 +198,7 @@ fn started(tls: &str, profile: &str) -> Server {
     let server = Server::start_in(directory, &server);
     match profile {
         "plain" | "small" | "sink" | "international" | "relay" | "xclient" => {}
+        "xclient-auth" => {}
         "auth" | "auth-plain" | "auth-tls" | "auth-required" => {}
         // Without its directory no file can be made.
         "failing" => fs::remove_dir(server.path("mail/tmp")).expect("it is empty"),

@@ -218,7 +218,9 @@ impl Link {
             let read = self.session.receive(octets);
             let (consumed, event) = read.map_err(Failure::Confused)?;
             self.start += consumed;
-            if event.is_some() || !self.session.output().is_empty() {
+            // The reply to RSET is no event; without PIPELINING nothing else may be on its way behind it.
+            let is_over = !self.session.output().is_empty() || !self.session.awaits_reply();
+            if event.is_some() || is_over {
                 return Ok(event);
             }
             self.receive(due_ms).await?;
@@ -346,6 +348,13 @@ impl Link {
         let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
         let received = rustix::net::recv(&self.watched().socket, &mut [0; 1], flags);
         matches!(received, Err(Errno::AGAIN))
+    }
+
+    /// Whether a reply is there that nothing has been sent for. Under TLS it cannot be told from the protocol's own
+    /// messages without reading it.
+    pub(super) fn has_spoken_unasked(&self) -> bool {
+        let is_asked = self.session.awaits_reply() || self.tls.is_some();
+        !is_asked && (!self.is_quiet() || !self.is_drained())
     }
 
     /// Whether all that came has been read.

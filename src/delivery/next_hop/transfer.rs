@@ -302,6 +302,10 @@ impl Transfer {
         let Some(mut link) = self.link.take() else {
             return Err(self.refuse(Failure::Closed.into()));
         };
+        // A reply before the end is none to it, and every later one would be taken for the one before.
+        if link.has_spoken_unasked() {
+            return Err(self.refuse(confused()));
+        }
         if link.session.end_message().is_err() {
             return Err(self.refuse(Failure::BareLineEnd.into()));
         }

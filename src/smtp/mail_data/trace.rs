@@ -77,7 +77,7 @@ impl<'session> Trace<'session> {
             is_extended: verb == HeloVerb::Ehlo,
             is_utf8: transaction.mail_parameters().is_utf8,
             channel: session.channel(),
-            is_authenticated: session.authenticated().is_some(),
+            is_authenticated: session.user_name().is_some(),
         };
         Some(Self {
             transaction,

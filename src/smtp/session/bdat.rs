@@ -55,6 +55,13 @@ impl Session {
             self.end();
             return Step::Close;
         }
+        // A chunk of nothing brings no message nearer.
+        if chunk.octets() == 0
+            && !chunk.is_last()
+            && let Err(step) = self.count_idle_command(replies)
+        {
+            return step;
+        }
         let fate = if !self.extensions().offers(Extension::Chunking) && self.helo.is_some() {
             ChunkFate::Skipped(ChunkRefusal::NotOffered)
         } else if let Err(error) = order::permit(self.state, Verb::Bdat) {

@@ -67,9 +67,7 @@ impl Session {
                 Domain::Literal { .. } => accepted.is_every_domain(),
             },
         };
-        own || self.client.relay == Relay::Allowed
-            || self.authenticated().is_some()
-            || self.has_forwarded_login()
+        own || self.client.relay == Relay::Allowed || self.user_name().is_some()
     }
 
     /// `Rcpt-parameters`, of the extensions offered.

@@ -55,6 +55,8 @@ impl Session {
             return self.answer(&reply::xclient_malformed(), replies);
         };
         self.clear_transaction();
+        // Whoever had authenticated was the client before.
+        self.forget_authentication();
         self.transaction_id = None;
         self.helo = None;
         self.state = State::Connected;
@@ -88,10 +90,11 @@ impl Session {
         self.forwarded.as_deref()
     }
 
-    /// Whether XCLIENT has said that the client has authenticated.
-    pub(super) fn has_forwarded_login(&self) -> bool {
-        let forwarded = self.forwarded();
-        forwarded.is_some_and(|forwarded| forwarded.login.is_some())
+    /// As whom the client has authenticated, here or, as XCLIENT said, with whom it speaks for; none before.
+    #[must_use]
+    pub fn user_name(&self) -> Option<&[u8]> {
+        let here = self.authenticated().map(|known| known.user_name());
+        here.or_else(|| self.forwarded()?.login.as_deref())
     }
 }
 

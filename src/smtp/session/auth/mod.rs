@@ -359,7 +359,7 @@ impl Session {
             | Verb::Unknown => true,
             Verb::Mail | Verb::Rcpt | Verb::Data | Verb::Vrfy | Verb::Expn | Verb::Bdat => false,
         };
-        !is_preparation && self.options.auth.is_required && self.authenticated().is_none()
+        !is_preparation && self.options.auth.is_required && self.user_name().is_none()
     }
 
     /// The mechanism the client may use now, which it has asked for.
