@@ -194,6 +194,7 @@ impl<'ledger> Dialogue<'ledger> {
             Expected::Stored(key) => {
                 if let Some(id) = reply.strip_prefix("250 2.0.0 Ok: queued as ") {
                     self.note(Some(key), Fate::Acknowledged(id.to_owned()));
+                    self.ledger.see(|seen| seen.messages_acknowledged += 1);
                     return Ok(());
                 }
                 self.note(Some(key), Fate::Absent);

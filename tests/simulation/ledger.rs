@@ -39,7 +39,8 @@ pub(super) struct Seen {
     pub(super) auth_accepted: u64,
     pub(super) auth_refused: u64,
     pub(super) auth_in_doubt: u64,
-    /// Replies to messages that were not 250.
+    /// Replies to messages: 250, and others.
+    pub(super) messages_acknowledged: u64,
     pub(super) messages_refused: u64,
 }
 

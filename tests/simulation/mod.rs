@@ -9,18 +9,20 @@
 //! Does not: repeat the scheduling of threads; what a client does follows from its seed and the replies alone. Nothing
 //! sleeps.
 //!
-//! A failure names its seed. `POSTERN_SIMULATION_SEED=N POSTERN_SIMULATION_SESSIONS=1 cargo test --test engine simulation`
+//! A failure names its seed. `POSTERN_SIMULATION_SEED=N POSTERN_SIMULATION_SESSIONS=1 cargo test --test engine simulation::shards`
 //! runs that session again; 100,000 sessions:
-//! `POSTERN_SIMULATION_SESSIONS=100000 cargo test --profile checked --test engine simulation`.
+//! `POSTERN_SIMULATION_SESSIONS=100000 cargo test --profile checked --test engine simulation::shards`.
 //!
 //! Reading order: `session.rs` and `messages.rs` (what a client does), `exchange.rs` (what it is told), `model.rs` (what it is answered), `wire.rs` (how octets travel, and
-//! end), `ledger.rs` (messages), `world.rs` (shards, and what they leave).
+//! end), `ledger.rs` (messages), `world.rs` (shards, and what they leave),
+//! `soak.rs` (the built command, for long).
 
 mod exchange;
 mod ledger;
 mod messages;
 mod model;
 mod session;
+mod soak;
 mod wire;
 mod world;
 

@@ -74,7 +74,8 @@ pub(super) const ERRORS_MAX: u32 = 20;
 /// Connections of a server at most: more than there are clients, and few enough to be counted.
 const CONNECTIONS_MAX: u32 = 500;
 
-fn configuration() -> String {
+/// The configuration of a server of each kind, in a directory with the certificate `main`.
+pub(super) fn configuration() -> String {
     let server = |id: &str, keys: &str, limits: &str| {
         format!(
             "[[server]]\nid = \"{id}\"\nlisten = [\"127.0.0.1:0\"]\naccept_domains = [\"example.org\"]\n\
@@ -127,6 +128,10 @@ impl Write for Lines {
 pub(super) struct Addresses(Vec<Vec<SocketAddr>>);
 
 impl Addresses {
+    pub(super) fn new(by_shard: Vec<Vec<SocketAddr>>) -> Self {
+        Self(by_shard)
+    }
+
     /// Where a shard, of any number, has a server of this kind.
     pub(super) fn of(&self, shard: u64, kind: Kind) -> SocketAddr {
         let shard = shard % self.0.len() as u64;
@@ -177,7 +182,7 @@ impl World {
         let busy = Busy::default();
         let (mut shards, mut addresses) = (Vec::new(), Vec::new());
         notices.reverse();
-        for number in 0..count {
+        for (number, cpu) in cpus.into_iter().take(count).enumerate() {
             let listeners = listeners(&profiles);
             addresses.push(listeners.iter().map(|listener| listener.address).collect());
             let (shard, messages) = mailbox(8).expect("descriptors are left");
@@ -185,7 +190,7 @@ impl World {
             let report = report.clone();
             let started = shard::start(ShardParts {
                 number,
-                cpu: cpus[number],
+                cpu,
                 profiles: profiles.clone(),
                 admissions: admissions.clone(),
                 shortages: profiles.iter().map(|_| Arc::default()).collect(),
@@ -210,7 +215,7 @@ impl World {
             disk,
             lines,
             shards,
-            addresses: Addresses(addresses),
+            addresses: Addresses::new(addresses),
             admissions,
             events,
             threads: (destinations.into_threads(), log),
@@ -225,7 +230,7 @@ impl World {
     /// Stops and checks everything that must balance.
     pub(super) fn finish(self, ledger: &Ledger) {
         let because = format!("a world of POSTERN_SIMULATION_SEED={}", self.seed);
-        self.settle(ledger);
+        settle(&self.addresses, ledger);
         for shard in &self.shards {
             shard.send(ShardMessage::Stop);
         }
@@ -258,41 +263,36 @@ impl World {
         }
         let lines = std::mem::take(&mut *self.lines.0.lock().expect("nobody panics"));
         let lines = String::from_utf8(lines).expect("the log is ASCII");
-        let octets: BTreeMap<_, _> = stored
-            .into_iter()
-            .map(|(id, (_, octets))| (id, octets))
-            .collect();
-        check_log(&lines, &octets, ledger, &because);
+        check_log(&lines, &stored, ledger, &because);
         fs::remove_dir_all(&self.directory).expect("it is ours");
     }
+}
 
-    /// One more connection to each listening socket: when it is served, those before it have been accepted.
-    fn settle(&self, ledger: &Ledger) {
-        for (kind, address) in self
-            .addresses
-            .0
-            .iter()
-            .flat_map(|all| KINDS.into_iter().zip(all))
-        {
-            ledger.see(|seen| seen.connections += 1);
-            let mut stream = TcpStream::connect(address).expect("the shard listens");
-            let late = Some(Duration::from_secs(30));
-            stream.set_read_timeout(late).expect("it is a time");
-            let said: &[u8] = match kind {
-                // Neither a header nor a handshake, so that the server closes.
-                Kind::Proxy | Kind::Implicit => b"QUIT QUIT QUIT QUIT QUIT\r\n",
-                _ => b"",
-            };
-            if kind == Kind::Implicit {
-                ledger.see(|seen| seen.tls_begun += 1);
-            }
-            stream.write_all(said).expect("the shard reads");
-            let mut octets = [0; 64];
-            // The first octets, or the end, perhaps with a reset.
-            let is_late = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
-            let is_late = stream.read(&mut octets).is_err_and(is_late);
-            assert!(!is_late, "{kind:?} does not answer");
+/// One more connection to each listening socket: when it is served, those before it have been accepted.
+pub(super) fn settle(addresses: &Addresses, ledger: &Ledger) {
+    for (kind, address) in addresses
+        .0
+        .iter()
+        .flat_map(|all| KINDS.into_iter().zip(all))
+    {
+        ledger.see(|seen| seen.connections += 1);
+        let mut stream = TcpStream::connect(address).expect("the shard listens");
+        let late = Some(Duration::from_secs(30));
+        stream.set_read_timeout(late).expect("it is a time");
+        let said: &[u8] = match kind {
+            // Neither a header nor a handshake, so that the server closes.
+            Kind::Proxy | Kind::Implicit => b"QUIT QUIT QUIT QUIT QUIT\r\n",
+            _ => b"",
+        };
+        if kind == Kind::Implicit {
+            ledger.see(|seen| seen.tls_begun += 1);
         }
+        stream.write_all(said).expect("the shard reads");
+        let mut octets = [0; 64];
+        // The first octets, or the end, perhaps with a reset.
+        let is_late = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        let is_late = stream.read(&mut octets).is_err_and(is_late);
+        assert!(!is_late, "{kind:?} does not answer");
     }
 }
 
@@ -346,7 +346,12 @@ fn open_files(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// What the log tells must be what happened.
-fn check_log(lines: &str, stored: &BTreeMap<String, usize>, ledger: &Ledger, because: &str) {
+pub(super) fn check_log(
+    lines: &str,
+    stored: &BTreeMap<String, (String, usize)>,
+    ledger: &Ledger,
+    because: &str,
+) {
     for wrong in [
         MARK,
         USER.1,
@@ -373,6 +378,16 @@ fn check_log(lines: &str, stored: &BTreeMap<String, usize>, ledger: &Ledger, bec
     let stored_ids: BTreeSet<&str> = stored.keys().map(String::as_str).collect();
     assert_eq!(unique, stored_ids, "{because}: accepted and stored differ");
 
+    check_totals(lines, stored, ledger, because);
+}
+
+/// What shards have counted must be what their log tells, and what clients have seen.
+fn check_totals(
+    lines: &str,
+    stored: &BTreeMap<String, (String, usize)>,
+    ledger: &Ledger,
+    because: &str,
+) {
     let counts = |event: &str| lines.matches(&format!(" event={event} ")).count() as u64;
     let total = |name: &str| -> u64 {
         let stopped = lines
@@ -383,6 +398,7 @@ fn check_log(lines: &str, stored: &BTreeMap<String, usize>, ledger: &Ledger, bec
             .map(|number: Option<u64>| number.expect("each has it"))
             .sum()
     };
+    let octets: usize = stored.values().map(|(_, octets)| octets).sum();
     let seen = ledger.seen();
     let equal = |name: &str, count: u64| assert_eq!(total(name), count, "{because}: {name}");
     let between = |name: &str, least: u64, most: u64| {
@@ -398,7 +414,7 @@ fn check_log(lines: &str, stored: &BTreeMap<String, usize>, ledger: &Ledger, bec
     equal("connections_refused", 0);
     equal("timeouts", 0);
     equal("messages", stored.len() as u64);
-    equal("message_octets", stored.values().sum::<usize>() as u64);
+    equal("message_octets", octets as u64);
     equal("tls_handshakes", counts("tls"));
     equal("auth_succeeded", counts("auth_succeeded"));
     equal("auth_failed", counts("auth_failed"));
