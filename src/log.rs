@@ -96,12 +96,24 @@ enum Never {}
 ///
 /// No thread can be started.
 pub fn start(level: Level) -> std::io::Result<(LogSender, LogThread)> {
+    start_to(level, std::io::stderr())
+}
+
+/// Starts the log's thread, which writes to `place` instead of standard error.
+///
+/// # Errors
+///
+/// No thread can be started.
+pub fn start_to(
+    level: Level,
+    place: impl std::io::Write + Send + 'static,
+) -> std::io::Result<(LogSender, LogThread)> {
     let (blocks, receiver) = sync_channel(BLOCKS_MAX);
     let (is_alive, end) = sync_channel(1);
     std::thread::Builder::new()
         .name("postern-log".to_owned())
         .spawn(move || {
-            write_blocks(&receiver);
+            write_blocks(&receiver, place);
             drop(is_alive);
         })?;
     let sender = LogSender {
@@ -141,13 +153,12 @@ impl LogThread {
     }
 }
 
-fn write_blocks(blocks: &Receiver<Vec<u8>>) {
-    let mut stderr = std::io::stderr();
+fn write_blocks(blocks: &Receiver<Vec<u8>>, mut place: impl std::io::Write) {
     while let Ok(block) = blocks.recv()
         && !block.is_empty()
     {
-        // Nobody reads standard error: there is no other place to complain.
-        let _ = stderr.write_all(&block);
+        // Nobody reads it: there is no other place to complain.
+        let _ = place.write_all(&block);
     }
 }
 

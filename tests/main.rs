@@ -1,5 +1,5 @@
 //! Tests of the engine, one binary: dialogues against the protocol core, fuzz targets, the server over TCP, scripts in it,
-//! the prompt on a terminal, what is left after the worst, and the house rules.
+//! the prompt on a terminal, what is left after the worst, whole shards under seeded clients, and the house rules.
 
 mod crash;
 mod dialogue;
@@ -7,4 +7,5 @@ mod engine;
 mod fuzzing;
 mod hook;
 mod prompt;
+mod simulation;
 mod tidy;

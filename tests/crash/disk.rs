@@ -17,7 +17,7 @@ use super::random::Random;
 
 /// One way to fail.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// No file is made.
     Create(i32),
     /// Nothing is written.
@@ -42,7 +42,7 @@ pub(super) enum Fault {
 
 /// When to fail.
 #[derive(Debug)]
-pub(super) enum Plan {
+pub(crate) enum Plan {
     /// With these, each at the next call that it fits.
     Once(Vec<Fault>),
     /// With any of `FAULTS`, at one call in so many.
@@ -78,10 +78,10 @@ struct Memory {
 
 /// The disk.
 #[derive(Debug)]
-pub(super) struct Disk(Mutex<Memory>);
+pub(crate) struct Disk(Mutex<Memory>);
 
 impl Disk {
-    pub(super) fn new(plan: Plan) -> Self {
+    pub(crate) fn new(plan: Plan) -> Self {
         Self(Mutex::new(Memory {
             plan,
             injected: BTreeSet::new(),
@@ -95,22 +95,22 @@ impl Disk {
     }
 
     /// Fails from now on as `plan` says.
-    pub(super) fn follow(&self, plan: Plan) {
+    pub(crate) fn follow(&self, plan: Plan) {
         self.memory().plan = plan;
     }
 
     /// Whether the planned faults have all happened.
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         matches!(&self.memory().plan, Plan::Once(faults) if faults.is_empty())
     }
 
     /// The kinds of faults that have happened.
-    pub(super) fn injected(&self) -> BTreeSet<Fault> {
+    pub(crate) fn injected(&self) -> BTreeSet<Fault> {
         self.memory().injected.clone()
     }
 
     /// Whether a file of `new` would be there, whole, after a power cut.
-    pub(super) fn is_durable(&self, name: &str) -> bool {
+    pub(crate) fn is_durable(&self, name: &str) -> bool {
         let memory = self.memory();
         memory.names.get(name).is_some_and(|(inode, state)| {
             *state == State::Durable && memory.contents.get(inode) == Some(&State::Durable)
@@ -118,7 +118,7 @@ impl Disk {
     }
 
     /// Names of `new` that would be there after a power cut.
-    pub(super) fn durable_names(&self) -> BTreeSet<String> {
+    pub(crate) fn durable_names(&self) -> BTreeSet<String> {
         let memory = self.memory();
         let durable = memory.names.iter();
         let durable = durable.filter(|(_, (_, state))| *state == State::Durable);
@@ -286,7 +286,7 @@ impl Files for Disk {
 }
 
 /// What a plan of chance chooses from. Not `Remove`: what cannot be removed may stay, which has a test of its own.
-pub(super) const FAULTS: &[Fault] = &[
+pub(crate) const FAULTS: &[Fault] = &[
     Fault::Create(EIO),
     Fault::Create(EMFILE),
     Fault::Create(ENOSPC),
@@ -303,8 +303,8 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault::RenameUnknown,
 ];
 
-pub(super) const EIO: i32 = Errno::IO.raw_os_error();
-pub(super) const EROFS: i32 = Errno::ROFS.raw_os_error();
-pub(super) const EMFILE: i32 = Errno::MFILE.raw_os_error();
-pub(super) const ENOSPC: i32 = Errno::NOSPC.raw_os_error();
-pub(super) const EDQUOT: i32 = Errno::DQUOT.raw_os_error();
+pub(crate) const EIO: i32 = Errno::IO.raw_os_error();
+pub(crate) const EROFS: i32 = Errno::ROFS.raw_os_error();
+pub(crate) const EMFILE: i32 = Errno::MFILE.raw_os_error();
+pub(crate) const ENOSPC: i32 = Errno::NOSPC.raw_os_error();
+pub(crate) const EDQUOT: i32 = Errno::DQUOT.raw_os_error();

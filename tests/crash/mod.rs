@@ -11,9 +11,9 @@
 //! `faults.rs`, `space.rs`, `descriptors.rs`.
 
 mod descriptors;
-mod disk;
+pub(crate) mod disk;
 mod faults;
 mod kill;
 mod ledger;
-mod random;
+pub(crate) mod random;
 mod space;

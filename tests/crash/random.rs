@@ -4,14 +4,14 @@
 
 /// A generator.
 #[derive(Clone, Debug)]
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -20,18 +20,18 @@ impl Random {
     }
 
     /// A number below `end`.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 }
 
 /// Rounds of one test.
-pub(super) fn rounds() -> u64 {
+pub(crate) fn rounds() -> u64 {
     number("POSTERN_CRASH_ROUNDS").unwrap_or(ROUNDS_DEFAULT)
 }
 
 /// Where the seeds of a run begin; the same each time, unless told otherwise.
-pub(super) fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     number("POSTERN_CRASH_SEED").unwrap_or(1)
 }
 

@@ -20,7 +20,10 @@ const WRAPPED: &[(&str, &[&str])] = &[
     ),
     ("io_uring", &["src/shard/placement.rs"]),
     ("landlock", &["src/privilege/confine.rs"]),
-    ("rustls", &["src/tls/", "loadgen/", "tests/engine/"]),
+    (
+        "rustls",
+        &["src/tls/", "loadgen/", "tests/engine/", "tests/simulation/"],
+    ),
     ("x509_parser", &["src/tls/"]),
     (
         "rcgen",
