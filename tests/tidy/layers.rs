@@ -20,9 +20,15 @@ const WRAPPED: &[(&str, &[&str])] = &[
     ),
     ("io_uring", &["src/shard/placement.rs"]),
     ("landlock", &["src/privilege/confine.rs"]),
-    ("rustls", &["src/tls/", "loadgen/", "tests/engine/"]),
+    (
+        "rustls",
+        &["src/tls/", "loadgen/", "bench/src/idle/", "tests/engine/"],
+    ),
     ("x509_parser", &["src/tls/"]),
-    ("rcgen", &["src/tls/", "loadgen/", "tests/engine/"]),
+    (
+        "rcgen",
+        &["src/tls/", "loadgen/", "bench/src/idle/", "tests/engine/"],
+    ),
     ("cranelift_codegen", &["jit/src/codegen/"]),
     ("cranelift_frontend", &["jit/src/codegen/"]),
     ("cranelift_jit", &["jit/src/codegen/"]),
