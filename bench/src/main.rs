@@ -11,6 +11,7 @@ mod compile;
 mod failure;
 mod hook_call;
 mod hot_path;
+mod idle;
 mod machine;
 mod script;
 mod scripts;
@@ -38,8 +39,13 @@ enum Command {
     Compile(compile::CompileArguments),
     /// Times scripts from the call to their action
     HookCall(hook_call::HookCallArguments),
+    /// Holds a crowd for `idle`
+    #[command(hide = true)]
+    Hold(idle::HoldArguments),
     /// Answers commands without a network, for callgrind and memcheck
     HotPath(hot_path::HotPathArguments),
+    /// Holds idle connections: their memory, and how newcomers are served meanwhile
+    Idle(idle::IdleArguments),
     /// Compares HSL with other script languages, interleaved
     Scripts(scripts::ScriptsArguments),
 }
@@ -50,7 +56,9 @@ fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Compile(arguments) => compile::run(&arguments),
         Command::HookCall(arguments) => hook_call::run(&arguments),
+        Command::Hold(arguments) => idle::hold(&arguments),
         Command::HotPath(arguments) => hot_path::run(&arguments),
+        Command::Idle(arguments) => idle::run(&arguments),
         Command::Scripts(arguments) => scripts::run(&arguments),
     };
     match outcome {

@@ -136,7 +136,8 @@ impl Connection {
     /// Forgets a message whose transaction has ended before its last chunk.
     pub(super) async fn abandon_chunks(&mut self) {
         if let Some(chunks) = self.chunks.take() {
-            chunks.message.abandon().await;
+            // Boxed: an idle connection must not have room for it.
+            Box::pin(chunks.message.abandon()).await;
         }
     }
 }

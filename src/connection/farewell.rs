@@ -13,7 +13,7 @@ use crate::smtp::reply::{self, Replies, Reply};
 
 impl Connection {
     /// Says what is left to say and closes.
-    pub(super) async fn part(mut self, outcome: Result<(), ConnectionError>) {
+    pub(super) async fn part(&mut self, outcome: Result<(), ConnectionError>) {
         self.abandon_transfer();
         let (reason, reply) = match &outcome {
             Ok(()) => ("closed", None),

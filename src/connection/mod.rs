@@ -6,7 +6,8 @@
 //! reset does not take the last reply away. Does not: accept connections or count them; `shard` does.
 //!
 //! Reading order: `pump.rs`, `proxy_header.rs`, `handshake.rs`, `early.rs`, `script.rs`, `forwarded.rs`, `decision.rs`,
-//! `auth.rs`, `mail_data.rs`, `chunks.rs`, `farewell.rs`, `transport.rs`, `tls_layer.rs`, `receive_buffer.rs`, `watch.rs`.
+//! `auth.rs`, `mail_data.rs`, `chunks.rs`, `farewell.rs`, `transport.rs`, `tls_layer.rs`, `receive_buffer.rs`, `spare_replies.rs`,
+//! `watch.rs`.
 //! RFC 5321 §3.1 (greeting), §3.8 (loss of connection), §4.5.3.2 (time-outs).
 
 mod auth;
@@ -22,6 +23,7 @@ mod proxy_header;
 mod pump;
 mod receive_buffer;
 mod script;
+mod spare_replies;
 mod tls_layer;
 mod transport;
 mod watch;
@@ -50,6 +52,7 @@ use crate::tls::TlsAcceptor;
 
 pub use farewell::{refusal, refusal_for_shortage};
 pub use receive_buffer::SpareBuffers;
+pub use spare_replies::SpareReplies;
 pub use watch::Watch;
 pub(crate) use watch::{Activity, Interrupt, NEVER_MS, Watched};
 
@@ -76,6 +79,8 @@ pub struct Commons {
     pub spare_buffers: Rc<SpareBuffers>,
     /// The same for TLS records.
     pub spare_record_buffers: Rc<SpareBuffers>,
+    /// Memory for replies that nobody uses.
+    pub spare_replies: SpareReplies,
     /// The profiles and where their messages go.
     pub served: Vec<Served>,
     /// What scripts of all shards share.
@@ -161,33 +166,52 @@ struct Connection {
     script_wants_next: bool,
 }
 
-/// Runs the session of an accepted connection of profile number `served` and closes it.
+/// Runs the session of an accepted connection of profile number `served` and closes it. Called on the shard's executor.
 ///
-/// Never dropped before it ends, except when the shard itself ends.
-pub async fn serve(
+/// Never dropped before it ends, except when the shard itself ends. No `async fn`, whose future would hold what the
+/// connection is made of besides the connection.
+pub fn serve(
     commons: Rc<Commons>,
     served: usize,
     socket: OwnedFd,
     client: SocketAddr,
     permit: Permit,
-) {
-    commons.counters.connections.increment();
-    let transport = match PlainTransport::new(socket, Rc::clone(&commons)) {
-        Ok(socket) => Transport::new(socket),
-        Err(error) => {
-            let line = commons.line(Level::Warning, "connection_failed");
-            drop(line.map(|line| line.octets("error", format!("{error:?}").as_bytes())));
+) -> impl Future<Output = ()> {
+    let mut connection = Connection::begin(commons, served, socket, client, permit);
+    async move {
+        let Some(connection) = &mut connection else {
             return;
-        }
-    };
-    let mut connection = Connection::new(commons, served, transport, client, permit);
-    drop(connection.line(Level::Connection, "connect"));
-    let outcome = pump::run(&mut connection).await;
-    connection.abandon_chunks().await;
-    connection.part(outcome).await;
+        };
+        let outcome = pump::run(connection).await;
+        connection.abandon_chunks().await;
+        // Boxed: an idle connection must not have room for it.
+        Box::pin(connection.part(outcome)).await;
+    }
 }
 
 impl Connection {
+    /// A connection over an accepted socket; none, and a line of the log, if the system cannot have it.
+    fn begin(
+        commons: Rc<Commons>,
+        served: usize,
+        socket: OwnedFd,
+        client: SocketAddr,
+        permit: Permit,
+    ) -> Option<Self> {
+        commons.counters.connections.increment();
+        let transport = match PlainTransport::new(socket, Rc::clone(&commons)) {
+            Ok(socket) => Transport::new(socket),
+            Err(error) => {
+                let line = commons.line(Level::Warning, "connection_failed");
+                drop(line.map(|line| line.octets("error", format!("{error:?}").as_bytes())));
+                return None;
+            }
+        };
+        let connection = Self::new(commons, served, transport, client, permit);
+        drop(connection.line(Level::Connection, "connect"));
+        Some(connection)
+    }
+
     fn new(
         commons: Rc<Commons>,
         served: usize,
@@ -327,6 +351,7 @@ impl Connection {
             }
         }
         let due_ms = self.command_due_ms.min(self.transaction_due_ms);
+        self.commons.spare_replies.keep(&mut self.replies);
         self.transport
             .receive(&mut self.receive_buffer, activity, due_ms)
             .await
@@ -407,7 +432,7 @@ mod tests {
 
     use rustix::event::{EventfdFlags, eventfd};
 
-    use super::{Commons, Served, SpareBuffers, Watch, serve};
+    use super::{Commons, Served, SpareBuffers, SpareReplies, Watch, serve};
     use crate::credentials::{Attempts, JobSender, Verifiers};
     use crate::log::{self, Level, LogThread, ShardLog};
     use crate::metrics::Counters;
@@ -433,6 +458,7 @@ mod tests {
             rations: super::Rations::default(),
             spare_buffers: Rc::new(SpareBuffers::default()),
             spare_record_buffers: Rc::new(SpareBuffers::default()),
+            spare_replies: SpareReplies::default(),
             served,
             exchange: Rc::new(Exchange::new(0, Vec::new())),
             attempts: Rc::new(Attempts::new(jobs)),

@@ -61,13 +61,11 @@ impl Pause {
     }
 }
 
-/// Runs one connection from greeting to close.
+/// Runs one connection from greeting to close. What an idle connection does not do is boxed, so that this future has no
+/// room for it: an allocation per message, chunk, handshake or attempt to log in, none per command.
 pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionError> {
-    proxy_header::receive(connection).await?;
-    handshake::begin(connection).await?;
-    match script::connect(connection).await? {
-        Verdict::Greet(text) => connection.greet(text.as_deref()).await?,
-        Verdict::Refused => return connection.send_replies().await,
+    if Box::pin(begin(connection)).await? == Step::Close {
+        return Ok(());
     }
     'batches: loop {
         let mut pause = answer_lines(connection);
@@ -75,7 +73,7 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
             let step = match pause {
                 Pause::ScriptDecides(line_octets) => script::proxy(connection, line_octets).await?,
                 Pause::Decision(phase) => decision::decide(connection, phase).await?,
-                Pause::Authentication(step) => auth::advance(connection, step).await?,
+                Pause::Authentication(step) => Box::pin(auth::advance(connection, step)).await?,
                 _ => break,
             };
             match Pause::after(step) {
@@ -100,25 +98,41 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
             }
             Pause::MailDataComes => {
                 connection.send_replies().await?;
-                if mail_data::receive(connection).await? == Step::Close {
+                if Box::pin(mail_data::receive(connection)).await? == Step::Close {
                     return connection.send_replies().await;
                 }
             }
             Pause::ChunkComes => {
-                if chunks::receive(connection).await? == Step::Close {
+                if Box::pin(chunks::receive(connection)).await? == Step::Close {
                     return connection.send_replies().await;
                 }
             }
             Pause::NotWaited => return Err(ConnectionError::EarlyCommand),
-            Pause::ClientComes => match forwarded::greet_anew(connection).await? {
+            Pause::ClientComes => match Box::pin(forwarded::greet_anew(connection)).await? {
                 Verdict::Greet(_) => {}
                 Verdict::Refused => return connection.send_replies().await,
             },
             Pause::TlsComes => {
                 connection.send_replies().await?;
-                handshake::upgrade(connection).await?;
+                Box::pin(handshake::upgrade(connection)).await?;
             }
             Pause::Closing => return connection.send_replies().await,
+        }
+    }
+}
+
+/// Whatever comes before the first command.
+async fn begin(connection: &mut Connection) -> Result<Step, ConnectionError> {
+    proxy_header::receive(connection).await?;
+    handshake::begin(connection).await?;
+    match script::connect(connection).await? {
+        Verdict::Greet(text) => {
+            connection.greet(text.as_deref()).await?;
+            Ok(Step::Continue)
+        }
+        Verdict::Refused => {
+            connection.send_replies().await?;
+            Ok(Step::Close)
         }
     }
 }
@@ -126,6 +140,10 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
 /// Answers the lines that have come, without any await between them.
 fn answer_lines(connection: &mut Connection) -> Pause {
     connection.note_capacity();
+    connection
+        .commons
+        .spare_replies
+        .lend(&mut connection.replies);
     let has_script = connection.hooks().proxy.is_some();
     for _ in 0..limits::COMMANDS_PER_TURN_COUNT {
         if connection.replies.must_be_sent() {

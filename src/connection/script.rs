@@ -178,22 +178,43 @@ pub(super) async fn drive(
     instance: &HookInstance,
     line_octets: usize,
 ) -> Result<Result<Ending, Failure>, ConnectionError> {
+    match connection.run_at_once(instance, line_octets) {
+        Course::Over(ending) => Ok(ending),
+        // Boxed: few scripts wait, and an idle connection must not have room for one.
+        Course::Waits(run) => Box::pin(outwait(connection, instance, line_octets, run)).await,
+    }
+}
+
+/// How far a script has come without waiting.
+enum Course {
+    /// To its end.
+    Over(Result<Ending, Failure>),
+    /// To where it must wait.
+    Waits(Box<WaitingRun>),
+}
+
+/// A script that waits, and for what.
+struct WaitingRun {
+    run: Run,
+    turn: Turn,
+}
+
+/// Runs a script that has to wait to its end.
+async fn outwait(
+    connection: &mut Connection,
+    instance: &HookInstance,
+    line_octets: usize,
+    waiting: Box<WaitingRun>,
+) -> Result<Result<Ending, Failure>, ConnectionError> {
     let commons = Rc::clone(&connection.commons);
     let now_us = || commons.clock.measure_us();
-    let mut run = match connection.start(instance, line_octets) {
-        Ok(run) => run,
-        Err(failure) => return Ok(Err(failure)),
-    };
+    let WaitingRun { mut run, mut turn } = *waiting;
     let mut held = Held::new(Rc::clone(&commons.exchange));
-    let mut turn = run.resume(now_us);
     loop {
         turn = match turn {
             Turn::Ended(outcome) => return Ok(connection.keep(instance, outcome)),
             Turn::Stopped(failure) => return Ok(Err(failure)),
-            Turn::Asks(request) => match connection.answer(instance, &request, line_octets) {
-                Ok(answer) => run.answer(answer, now_us),
-                Err(error) => run.refuse(error),
-            },
+            Turn::Asks(request) => connection.reply_to(&mut run, instance, &request, line_octets),
             Turn::AsksProcess(request) => {
                 let wait = Duration::from_micros(run.wall_left_us(now_us()));
                 let answer = held.ask(request, wait).await;
@@ -256,6 +277,39 @@ impl Connection {
             transaction_id: self.session.transaction_id().copied(),
             command: without_end(&self.receive_buffer.octets()[..line_octets]),
             context: self.context.as_deref(),
+        }
+    }
+
+    /// Runs a script up to where it ends or must wait: almost every one ends.
+    fn run_at_once(&mut self, instance: &HookInstance, line_octets: usize) -> Course {
+        let mut run = match self.start(instance, line_octets) {
+            Ok(run) => run,
+            Err(failure) => return Course::Over(Err(failure)),
+        };
+        let mut turn = run.resume(|| self.commons.clock.measure_us());
+        loop {
+            turn = match turn {
+                Turn::Ended(outcome) => return Course::Over(self.keep(instance, outcome)),
+                Turn::Stopped(failure) => return Course::Over(Err(failure)),
+                Turn::Asks(request) => self.reply_to(&mut run, instance, &request, line_octets),
+                turn @ (Turn::AsksProcess(_) | Turn::SliceOver) => {
+                    return Course::Waits(Box::new(WaitingRun { run, turn }));
+                }
+            };
+        }
+    }
+
+    /// Answers what a script asks of its connection, and runs it for a slice.
+    fn reply_to(
+        &mut self,
+        run: &mut Run,
+        instance: &HookInstance,
+        request: &HostRequest,
+        line_octets: usize,
+    ) -> Turn {
+        match self.answer(instance, request, line_octets) {
+            Ok(answer) => run.answer(answer, || self.commons.clock.measure_us()),
+            Err(error) => run.refuse(error),
         }
     }
 

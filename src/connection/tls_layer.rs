@@ -58,7 +58,9 @@ impl TlsLayer {
                     Stage::Ended => return Err(ConnectionError::ClientLeft),
                 }
             }
-            self.receive_records(socket, Activity::Idle, due_ms).await?;
+            self.check_room()?;
+            let records = &mut self.records;
+            socket.receive(records, Activity::Idle, due_ms).await?;
         }
     }
 
@@ -74,11 +76,14 @@ impl TlsLayer {
             if self.open_into(socket, buffer)? {
                 return Ok(());
             }
-            // An answer that the protocol asks for, seldom.
-            self.flush(socket, due_ms).await?;
+            // An answer that the protocol asks for, seldom; boxed so that an idle connection has no room for it.
+            if !self.output.is_empty() {
+                Box::pin(self.flush(socket, due_ms)).await?;
+            }
             buffer.rest();
             self.output = Vec::new();
-            self.receive_records(socket, activity, due_ms).await?;
+            self.check_room()?;
+            socket.receive(&mut self.records, activity, due_ms).await?;
             // Records without content, as fast as they can be read, must not keep the others waiting.
             glommio::executor().yield_if_needed().await;
         }
@@ -188,16 +193,12 @@ impl TlsLayer {
         sent
     }
 
-    async fn receive_records(
-        &mut self,
-        socket: &mut PlainTransport,
-        activity: Activity,
-        due_ms: u64,
-    ) -> Result<(), ConnectionError> {
+    /// Fails when there is no room for more records.
+    fn check_room(&mut self) -> Result<(), ConnectionError> {
         if self.records.free_space().is_empty() {
             // A message in parts, longer than the buffer: records of data are never longer.
             return Err(ConnectionError::Tls(TlsError::TooLong));
         }
-        socket.receive(&mut self.records, activity, due_ms).await
+        Ok(())
     }
 }

@@ -281,18 +281,22 @@ impl PlainTransport {
     }
 
     /// As [`Transport::send`].
-    pub(super) async fn send(
-        &mut self,
-        mut octets: &[u8],
-        due_ms: u64,
-    ) -> Result<(), ConnectionError> {
-        loop {
-            octets = &octets[self.try_send(octets)?..];
-            if octets.is_empty() {
-                return Ok(());
-            }
-            self.wait(Activity::Sending, due_ms).await?;
+    pub(super) async fn send(&mut self, octets: &[u8], due_ms: u64) -> Result<(), ConnectionError> {
+        let rest = &octets[self.try_send(octets)?..];
+        if rest.is_empty() {
+            return Ok(());
         }
+        // Boxed: few clients do not read, and an idle connection must not have room for the wait.
+        Box::pin(self.send_rest(rest, due_ms)).await
+    }
+
+    /// Sends what the kernel has not taken at once.
+    async fn send_rest(&self, mut rest: &[u8], due_ms: u64) -> Result<(), ConnectionError> {
+        while !rest.is_empty() {
+            self.wait(Activity::Sending, due_ms).await?;
+            rest = &rest[self.try_send(rest)?..];
+        }
+        Ok(())
     }
 
     /// Octets the kernel took.

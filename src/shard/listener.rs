@@ -246,10 +246,7 @@ impl Acceptor {
 
     fn start(&self, socket: OwnedFd, client: SocketAddr, permit: Permit) {
         let (commons, served) = (Rc::clone(&self.commons), self.served);
-        glommio::spawn_local(async move {
-            serve(commons, served, socket, client, permit).await;
-        })
-        .detach();
+        glommio::spawn_local(serve(commons, served, socket, client, permit)).detach();
     }
 
     /// No descriptor is left: the spare one serves to tell those who wait, then the loop sleeps until others close.

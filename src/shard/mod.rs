@@ -25,7 +25,7 @@ use std::time::Duration;
 use glommio::io::PollableFd;
 use glommio::{Latency, LocalExecutorBuilder, Placement, Shares, TaskQueueHandle};
 
-use crate::connection::{Commons, Rations, Served, SpareBuffers, Watch};
+use crate::connection::{Commons, Rations, Served, SpareBuffers, SpareReplies, Watch};
 use crate::credentials::{self, Attempts, ShardVerifier};
 use crate::delivery::{Answer, Destination, ShardDelivery, Surroundings, Tickets};
 use crate::hook::Hooks;
@@ -191,6 +191,7 @@ impl Shard {
             rations: Rations::default(),
             spare_buffers: Rc::new(SpareBuffers::default()),
             spare_record_buffers: Rc::new(SpareBuffers::new(limits::TLS_RECORD_BUFFER_BYTES)),
+            spare_replies: SpareReplies::default(),
             served,
             exchange: Rc::new(Exchange::new(parts.number, parts.peers)),
             attempts: Rc::new(Attempts::new(parts.verifier.jobs)),

@@ -22,12 +22,24 @@ const WRAPPED: &[(&str, &[&str])] = &[
     ("landlock", &["src/privilege/confine.rs"]),
     (
         "rustls",
-        &["src/tls/", "loadgen/", "tests/engine/", "tests/simulation/"],
+        &[
+            "src/tls/",
+            "loadgen/",
+            "bench/src/idle/",
+            "tests/engine/",
+            "tests/simulation/",
+        ],
     ),
     ("x509_parser", &["src/tls/"]),
     (
         "rcgen",
-        &["src/tls/", "loadgen/", "tests/engine/", "tests/fuzzing/"],
+        &[
+            "src/tls/",
+            "loadgen/",
+            "bench/src/idle/",
+            "tests/engine/",
+            "tests/fuzzing/",
+        ],
     ),
     ("cranelift_codegen", &["jit/src/codegen/"]),
     ("cranelift_frontend", &["jit/src/codegen/"]),

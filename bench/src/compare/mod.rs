@@ -7,7 +7,7 @@
 
 mod case;
 mod load;
-mod server;
+pub(crate) mod server;
 mod table;
 
 use std::path::PathBuf;

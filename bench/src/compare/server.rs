@@ -18,7 +18,7 @@ use crate::failure::Failure;
 
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Canned replies over the same transport
     Canned,
     /// `postern serve` with destination discard
@@ -31,7 +31,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// All of them, in the order of the table.
-    pub(super) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 4] = [
         Self::Canned,
         Self::Postern,
         Self::PosternScripts,
@@ -39,7 +39,7 @@ impl Kind {
     ];
 
     /// As a column of the table.
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Canned => "canned replies",
             Self::Postern => "postern",
@@ -59,14 +59,14 @@ impl std::fmt::Display for Kind {
 
 /// The programs of this project.
 #[derive(Debug)]
-pub(super) struct Programs {
+pub(crate) struct Programs {
     own: PathBuf,
     folder: PathBuf,
 }
 
 impl Programs {
     /// The programs in `folder`, or beside this one.
-    pub(super) fn find(folder: Option<PathBuf>) -> Result<Self, Failure> {
+    pub(crate) fn find(folder: Option<PathBuf>) -> Result<Self, Failure> {
         let own = std::env::current_exe().map_err(|error| Failure::of("this program", error))?;
         let beside = own.parent().unwrap_or(Path::new("")).to_owned();
         let programs = Self {
@@ -89,25 +89,25 @@ impl Programs {
     }
 
     /// The load generator.
-    pub(super) fn loadgen(&self) -> PathBuf {
+    pub(crate) fn loadgen(&self) -> PathBuf {
         self.folder.join("postern-loadgen")
     }
 }
 
 /// A folder for configurations and reports, removed at the end.
 #[derive(Debug)]
-pub(super) struct WorkFolder(PathBuf);
+pub(crate) struct WorkFolder(PathBuf);
 
 impl WorkFolder {
     /// A new, empty one.
-    pub(super) fn make() -> Result<Self, Failure> {
+    pub(crate) fn make() -> Result<Self, Failure> {
         let path = std::env::temp_dir().join(format!("postern-bench-{}", std::process::id()));
         fs::create_dir(&path).map_err(|error| Failure::of(path.display(), error))?;
         Ok(Self(path))
     }
 
     /// A path in it.
-    pub(super) fn join(&self, name: &str) -> PathBuf {
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 }
@@ -121,7 +121,7 @@ impl Drop for WorkFolder {
 
 /// A server that accepts connections.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     kind: Kind,
     child: Child,
     address: SocketAddr,
@@ -129,7 +129,7 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts one on processor `cpu`; `None` when the program is another project's and not installed.
-    pub(super) fn start(
+    pub(crate) fn start(
         kind: Kind,
         programs: &Programs,
         cpu: usize,
@@ -143,16 +143,27 @@ impl Server {
                 Self::start_ready(kind, command).map(Some)
             }
             Kind::Postern | Kind::PosternScripts => {
-                let path = folder.join(&format!("{kind}.toml"));
-                fs::write(&path, configuration(kind, folder)?)
-                    .map_err(|error| Failure::of(path.display(), error))?;
-                let mut command = Command::new(programs.postern());
-                command.arg("serve").arg("--config").arg(path);
-                command.args(["--cores", &cores, "--log", "warning"]);
-                Self::start_ready(kind, command).map(Some)
+                let configuration = configuration(kind, folder)?;
+                Self::start_postern(kind, programs, &cores, folder, &configuration).map(Some)
             }
             Kind::SmtpSink => Self::start_smtp_sink(cpu),
         }
+    }
+
+    /// Starts postern on the processors `cores`, with the text of a configuration.
+    pub(crate) fn start_postern(
+        kind: Kind,
+        programs: &Programs,
+        cores: &str,
+        folder: &WorkFolder,
+        configuration: &str,
+    ) -> Result<Self, Failure> {
+        let path = folder.join(&format!("{kind}.toml"));
+        fs::write(&path, configuration).map_err(|error| Failure::of(path.display(), error))?;
+        let mut command = Command::new(programs.postern());
+        command.arg("serve").arg("--config").arg(path);
+        command.args(["--cores", cores, "--log", "warning"]);
+        Self::start_ready(kind, command)
     }
 
     /// Starts a program of ours, which says where it listens.
@@ -228,22 +239,22 @@ impl Server {
     }
 
     /// Which one it is.
-    pub(super) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         self.kind
     }
 
     /// Where it listens.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Its process.
-    pub(super) fn process_id(&self) -> u32 {
+    pub(crate) fn process_id(&self) -> u32 {
         self.child.id()
     }
 
     /// Ends it. Postern has to drain and say that all went well.
-    pub(super) fn stop(mut self) -> Result<(), Failure> {
+    pub(crate) fn stop(mut self) -> Result<(), Failure> {
         let failed = |cause: &dyn std::fmt::Display| Failure::of(self.kind.name(), cause);
         if !matches!(self.kind, Kind::Postern | Kind::PosternScripts) {
             return Ok(());

@@ -95,6 +95,24 @@ impl Replies {
         self.octets.clear();
     }
 
+    /// Whether it holds memory.
+    #[must_use]
+    pub fn holds_memory(&self) -> bool {
+        self.octets.capacity() != 0
+    }
+
+    /// Has the next replies written to `memory`, whose content is lost. Nothing may wait to be sent.
+    pub fn use_memory(&mut self, mut memory: Vec<u8>) {
+        debug_assert!(self.is_empty(), "replies must not be lost");
+        memory.clear();
+        self.octets = memory;
+    }
+
+    /// Gives its memory away, empty, unless something waits to be sent.
+    pub fn give_memory(&mut self) -> Option<Vec<u8>> {
+        (self.is_empty() && self.holds_memory()).then(|| std::mem::take(&mut self.octets))
+    }
+
     /// Takes what is to be sent out of a value that is not needed any more.
     #[must_use]
     pub fn into_octets(self) -> Vec<u8> {
