@@ -83,6 +83,9 @@ pub(super) async fn proxy(
     let octets = connection.receive_buffer.octets();
     let line = without_end(&octets[..line_octets]);
     let before = connection.session.counters();
+    if !connection.script_wants_next {
+        connection.session.note_raw_line(line);
+    }
     let (proxy::Action::Pass { next, .. } | proxy::Action::Reply { next, .. }) = action;
     connection.script_wants_next = next;
     let step = match action {
