@@ -56,13 +56,6 @@ pub(crate) fn profile(name: &str) -> Option<Profile> {
         destination: Destination::Stores,
         users: users(),
     };
-    let auth = AuthOptions {
-        mechanisms: Mechanism::ALL
-            .into_iter()
-            .fold(Mechanisms::default(), Mechanisms::with),
-        is_offered_without_tls: true,
-        is_required: false,
-    };
     match name {
         "plain" => {}
         "small" => {
@@ -88,33 +81,38 @@ pub(crate) fn profile(name: &str) -> Option<Profile> {
         "failing" => profile.destination = Destination::Fails,
         "starttls" => {
             profile.options.start_tls = StartTls::Offered;
-            profile.options.auth = AuthOptions {
-                is_offered_without_tls: false,
-                ..auth
-            }
+            profile.options.auth = auth("auth-tls")?;
         }
-        "auth" => profile.options.auth = auth,
-        "auth-plain" => {
-            profile.options.auth = AuthOptions {
-                mechanisms: Mechanisms::default().with(Mechanism::Plain),
-                ..auth
-            }
-        }
-        "auth-tls" => {
-            profile.options.auth = AuthOptions {
-                is_offered_without_tls: false,
-                ..auth
-            }
-        }
-        "auth-required" => {
-            profile.options.auth = AuthOptions {
-                is_required: true,
-                ..auth
-            }
-        }
-        _ => return None,
+        _ => profile.options.auth = auth(name)?,
     }
     Some(profile)
+}
+
+/// What a profile of this name says of AUTH.
+fn auth(name: &str) -> Option<AuthOptions> {
+    let all = AuthOptions {
+        mechanisms: Mechanism::ALL
+            .into_iter()
+            .fold(Mechanisms::default(), Mechanisms::with),
+        is_offered_without_tls: true,
+        is_required: false,
+    };
+    match name {
+        "auth" => Some(all),
+        "auth-plain" => Some(AuthOptions {
+            mechanisms: Mechanisms::default().with(Mechanism::Plain),
+            ..all
+        }),
+        "auth-tls" => Some(AuthOptions {
+            is_offered_without_tls: false,
+            ..all
+        }),
+        "auth-required" => Some(AuthOptions {
+            is_required: true,
+            ..all
+        }),
+        _ => None,
+    }
 }
 
 /// `ann@example.org` with the secret `tanstaaf`, `bob smith` with a hash of it.

@@ -317,7 +317,7 @@ fn message(is_binary: bool) -> Session {
         b"MAIL FROM:<a@example.com> SIZE=5 BODY=8BITMIME RET=HDRS ENVID=x"
     };
     let options = SessionOptions {
-        accept_domains: AcceptDomains::new(&["example.org"]).expect("it is a domain"),
+        accept_domains: AcceptDomains::new(["example.org"]).expect("it is a domain"),
         ..SessionOptions::new("mx.example.org")
     };
     let client = ClientFacts::new(IpAddr::V4(Ipv4Addr::LOCALHOST));
