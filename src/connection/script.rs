@@ -90,6 +90,9 @@ pub(super) async fn proxy(
     let octets = connection.receive_buffer.octets();
     let line = without_end(&octets[..line_octets]);
     let before = connection.session.counters();
+    if !is_hidden {
+        connection.session.note_raw_line(line);
+    }
     let step = match action {
         proxy::Action::Pass { command, .. } => {
             let line = Ok(command.as_deref().unwrap_or(line));

@@ -313,6 +313,12 @@ impl Client {
         Ok((0 < count).then(|| String::from_utf8_lossy(&line).into_owned()))
     }
 
+    /// Fills `octets` with what the server sends next.
+    pub(crate) fn expect_octets(&mut self, octets: &mut [u8]) {
+        let read = self.received.read_exact(octets);
+        read.expect("the server answers in time");
+    }
+
     /// The next line, which must begin like this.
     pub(crate) fn expect(&mut self, start: &str) -> String {
         let line = self.try_line().expect("the server answers in time");

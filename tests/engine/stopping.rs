@@ -37,6 +37,58 @@ fn a_signal_drains() {
     assert!(server.log().contains("event=stopped"));
 }
 
+/// Sessions in each state. Thousands behave alike and need more descriptors than tests may have.
+const SESSIONS_COUNT: usize = 150;
+
+#[test]
+fn a_signal_reaches_hundreds_of_sessions_in_every_state() {
+    let text = configuration(MAILDIR, "").replace("cores = \"1\"", "cores = \"all\"");
+    let mut server = Server::start(&text);
+    let sessions = |begin: fn(&mut Client)| -> Vec<Client> {
+        let clients = (0..SESSIONS_COUNT).map(|_| {
+            let mut client = server.greeted();
+            begin(&mut client);
+            client
+        });
+        clients.collect()
+    };
+    let mut idle = sessions(|_| {});
+    let mut within_a_line = sessions(|client| client.send(b"NOO"));
+    let mut in_data = sessions(|client| {
+        client.begin_data();
+        client.send(b"half of it, ");
+    });
+    let mut in_chunk = sessions(|client| {
+        client.say("EHLO client.example");
+        while !client.expect("250").starts_with("250 ") {}
+        client.say("MAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>");
+        client.expect("250 ");
+        client.expect("250 ");
+        client.send(b"BDAT 26 LAST\r\nhalf of it, ");
+    });
+    server.signal(Signal::TERM);
+    for client in idle.iter_mut().chain(&mut within_a_line) {
+        client.expect("421 4.3.2 ");
+        client.expect_close();
+    }
+    for (clients, rest) in [
+        (&mut in_data, &b"and the rest\r\n.\r\n"[..]),
+        (&mut in_chunk, b"and the rest\r\n"),
+    ] {
+        for client in clients.iter_mut() {
+            client.send(rest);
+        }
+    }
+    for client in in_data.iter_mut().chain(&mut in_chunk) {
+        client.expect("250 2.0.0 ");
+        client.expect("421 4.3.2 ");
+        client.expect_close();
+    }
+    assert!(server.wait().success());
+    assert_eq!(server.messages().len(), 2 * SESSIONS_COUNT);
+    assert_eq!(server.unfinished_count(), 0);
+}
+
 #[test]
 fn an_interrupt_drains_too() {
     let mut server = Server::start(&configuration(MAILDIR, ""));

@@ -377,6 +377,30 @@ fn what_is_cut_off_is_never_stored() {
 }
 
 #[test]
+fn plain_octets_behind_the_end_are_no_part_of_a_chunk() {
+    let server = started(STARTTLS, "");
+    for announced in ["BDAT 20 LAST", "BDAT 20"] {
+        let client = ready(&server).upgrade(&Tls::shared(usize::MAX));
+        let mut client = client.expect("they shake hands");
+        client.say("EHLO client.example");
+        while !client.expect("250").starts_with("250 ") {}
+        client.say("MAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>");
+        client.expect("250 ");
+        client.expect("250 ");
+        client.send(format!("{announced}\r\n0123456789").as_bytes());
+        client.channel().tls().send_close_notify();
+        client.channel().flush().expect("the server reads");
+        let socket = client.channel().socket().try_clone();
+        let mut socket = socket.expect("descriptors are left");
+        // The server may have closed.
+        let _ = socket.write_all(b"the rest\r\nBDAT 0 LAST\r\nQUIT\r\n");
+        assert_eq!(rest_of(&mut client), b"", "{announced}");
+    }
+    assert!(server.messages().is_empty());
+    assert_eq!(server.unfinished_count(), 0);
+}
+
+#[test]
 fn commands_before_the_end_are_answered() {
     let server = started(IMPLICIT, "").over_tls(Tls::shared(usize::MAX));
     let mut client = server.connect();

@@ -84,6 +84,33 @@ fn memory_and_output_are_limited() {
 }
 
 #[test]
+fn a_catastrophic_pattern_ends_with_its_script() {
+    let server = Server::start(&with_scripts("endless", "script_cpu_ms_max = 60000"));
+    let mut innocent = server.greeted();
+    // What a client says decides how long the pattern takes.
+    innocent.say("XREGEX aab");
+    innocent.expect("250 2.0.0 it matches");
+    let mut attackers: Vec<Client> = (0..SPINNING_COUNT).map(|_| server.greeted()).collect();
+    for client in &mut attackers {
+        client.say(&format!("XREGEX {}!", "a".repeat(400)));
+    }
+    let mut times = Vec::new();
+    for client in &mut attackers {
+        let asked = Instant::now();
+        innocent.say("NOOP");
+        innocent.expect("250 ");
+        times.push(asked.elapsed());
+        client.expect("421 4.3.0 ");
+        client.expect_close();
+    }
+    assert!(median(times.clone()) < ANSWER_MAX, "{times:?}");
+    let log = log_of(server);
+    let count = log.matches("event=script_error").count();
+    assert_eq!(count, SPINNING_COUNT, "{log}");
+    assert!(log.contains("200000 steps"), "{log}");
+}
+
+#[test]
 fn what_a_connection_keeps_is_limited() {
     let server = Server::start(&with_scripts("endless", "script_cpu_ms_max = 60000"));
     let mut client = server.greeted();

@@ -3,7 +3,8 @@
 //! In: the `.smtp` dialogues of this folder, played over TCP; each `profile:` is a folder with the scripts of that
 //! profile, one per hook and called as it is. `budget.rs` looks at scripts that do not end, `common.rs` at what scripts of all
 //! shards share, `command.rs` at `postern run` and `postern check`, `guide.rs` at the sessions in the guide of the language,
-//! `load.rs` at scripts that do not compile, `log.rs` at what operators read, `policies.rs` at the policies of the examples.
+//! `load.rs` at scripts that do not compile, `log.rs` at what operators read, `policies.rs` at the policies of the examples,
+//! `rewriting.rs` at commands that scripts make of others.
 
 mod budget;
 mod command;
@@ -12,6 +13,7 @@ mod guide;
 mod load;
 mod log;
 mod policies;
+mod rewriting;
 
 use std::path::{Path, PathBuf};
 

@@ -310,6 +310,57 @@ fn attacks_name_tests_that_exist() {
     no_complaints("an attack names the test of its defence", complaints);
 }
 
+/// A dialogue is named by its file and, in brackets and quotes, a part of its title.
+#[test]
+fn attacks_name_dialogues_that_exist() {
+    let tree = Tree::read();
+    let attacks = tree.file("docs/ATTACKS.md").expect("the attacks");
+    // A title may go on in the next line.
+    let text = attacks.text.split_whitespace().collect::<Vec<_>>();
+    let text = text.join(" ");
+    let mut complaints = Vec::new();
+    let mut named_count = 0;
+    for (place, _) in text.match_indices(".smtp` (\"") {
+        let path = text[..place].rsplit('`').next().unwrap_or_default();
+        let path = format!("{path}.smtp");
+        let title = text[place..].split('"').nth(1).unwrap_or_default();
+        named_count += 1;
+        if !titles(&tree, &path).any(|one| one.contains(title)) {
+            complaints.push(format!("docs/ATTACKS.md: no dialogue {title:?} in {path}"));
+        }
+    }
+    assert!(0 < named_count, "dialogues are named");
+    no_complaints("an attack names the dialogue of its defence", complaints);
+}
+
+/// The comments in front of each dialogue of a file, each as one line.
+fn titles<'tree>(tree: &'tree Tree, path: &str) -> impl Iterator<Item = String> + use<'tree> {
+    let dialogues = tree.file(path).map_or("", |file| &file.text).split("\n\n");
+    dialogues.map(|dialogue| {
+        let comments = dialogue.lines().filter_map(|line| line.strip_prefix("# "));
+        comments.collect::<Vec<_>>().join(" ")
+    })
+}
+
+#[test]
+fn every_attack_has_property_file_and_test() {
+    let tree = Tree::read();
+    let attacks = tree.file("docs/ATTACKS.md").expect("the attacks");
+    let mut complaints = Vec::new();
+    for section in attacks.text.split("\n## ").skip(1) {
+        let title = section.lines().next().unwrap_or_default();
+        if title == "Not defended against yet" {
+            continue;
+        }
+        for part in ["- Property:", "- File:", "- Tests:"] {
+            if !section.lines().any(|line| line.starts_with(part)) {
+                complaints.push(format!("docs/ATTACKS.md: {title:?} has no {part}"));
+            }
+        }
+    }
+    no_complaints("an attack has its property, file and test", complaints);
+}
+
 /// Whether a word in backquotes is meant as a path from the root.
 fn is_source_path(word: &str) -> bool {
     let roots = [

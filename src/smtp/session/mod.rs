@@ -122,6 +122,8 @@ pub struct Session {
     /// Invariant: in `InSasl` the exchange has begun and has not ended.
     auth: Progress,
     secrecy: Secrecy,
+    /// The same of the client's own line, where a script makes something else of it.
+    raw_secrecy: Secrecy,
     counters: Counters,
 }
 
@@ -163,6 +165,7 @@ impl Session {
             forwarded: None,
             auth: Progress::default(),
             secrecy: Secrecy::default(),
+            raw_secrecy: Secrecy::default(),
             counters: Counters::default(),
         }
     }

@@ -320,7 +320,13 @@ impl Session {
     /// Whether the last line may have held a secret, so that it must not stand in a log.
     #[must_use]
     pub fn last_line_may_hold_secret(&self) -> bool {
-        self.secrecy == Secrecy::Secret
+        self.secrecy == Secrecy::Secret || self.raw_secrecy == Secrecy::Secret
+    }
+
+    /// Notes a command line of the client, without CRLF, before a script answers it or makes another of it: what AUTH
+    /// sends is as secret then. A line that a script has asked for need not be noted; it is as secret as the one before.
+    pub fn note_raw_line(&mut self, line: &[u8]) {
+        self.raw_secrecy = self.raw_secrecy.after(&Command::parse(line));
     }
 
     /// The limit of the line that begins with `octets`, in octets with CRLF (RFC 4954 §3 and §4). It may be asked for

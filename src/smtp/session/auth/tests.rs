@@ -144,6 +144,22 @@ fn what_may_be_a_secret_is_not_shown() {
 }
 
 #[test]
+fn what_a_script_makes_of_a_secret_hides_none() {
+    let mut session = session();
+    for (line, made) in [
+        ("AUTH XOAUTH2 cGFzc3dvcmQ=", "NOOP"),
+        ("cGFzc3dvcmQ=", "RSET"),
+    ] {
+        session.note_raw_line(line.as_bytes());
+        let _ = step(&mut session, made);
+        assert!(session.last_line_may_hold_secret(), "{line}");
+    }
+    session.note_raw_line(b"NOOP");
+    let _ = step(&mut session, "NOOP");
+    assert!(!session.last_line_may_hold_secret());
+}
+
+#[test]
 fn an_answer_is_no_command() {
     let mut session = session();
     let _ = step(&mut session, "AUTH PLAIN");
