@@ -13,9 +13,9 @@
 //! runs that session again; 100,000 sessions:
 //! `POSTERN_SIMULATION_SESSIONS=100000 cargo test --profile checked --test engine simulation::shards`.
 //!
-//! Reading order: `session.rs` and `messages.rs` (what a client does), `exchange.rs` (what it is told), `model.rs` (what it is answered), `wire.rs` (how octets travel, and
-//! end), `ledger.rs` (messages), `world.rs` (shards, and what they leave),
-//! `soak.rs` (the built command, for long).
+//! Reading order: `session.rs` and `messages.rs` (what a client does), `exchange.rs` and `model.rs` (what it is told),
+//! `wire.rs` (how octets travel, and end), `ledger.rs` (messages), `world.rs` (shards, and what they leave), `soak.rs` (the
+//! built command, for long).
 
 mod exchange;
 mod ledger;
@@ -79,8 +79,9 @@ fn number(variable: &str) -> Option<u64> {
 /// Sessions that fit an ordinary run of the tests.
 const SESSIONS_DEFAULT: u64 = 2_000;
 
-/// Sessions of one world; then everything must have come to rest, and another begins.
-const SESSIONS_PER_WORLD: u64 = 1_000;
+/// Sessions of one world; then everything must have come to rest, and another begins. Few worlds: what an executor has of
+/// the system stays with the process.
+const SESSIONS_PER_WORLD: u64 = 5_000;
 
 /// Clients at one time.
 const CLIENTS_COUNT: usize = 8;
