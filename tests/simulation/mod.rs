@@ -30,6 +30,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ledger::Ledger;
+use session::Style;
 use world::World;
 
 #[test]
@@ -58,7 +59,7 @@ fn round(begin: u64, end: u64) {
                     if end <= seed {
                         return;
                     }
-                    if let Err(failure) = session::run(seed, &addresses, &ledger) {
+                    if let Err(failure) = session::run(seed, Style::Mixed, &addresses, &ledger) {
                         next.store(end, Ordering::Relaxed);
                         failures.lock().expect("no client panics").push(failure);
                         return;
