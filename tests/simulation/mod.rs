@@ -70,6 +70,9 @@ fn round(begin: u64, end: u64) {
     });
     let failures = failures.into_inner().expect("no client panics");
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    if SESSIONS_DEFAULT <= end - begin {
+        world.check_variety(&ledger);
+    }
     world.finish(&ledger);
 }
 
