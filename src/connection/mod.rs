@@ -125,6 +125,13 @@ impl Commons {
         self.log.line(level, &self.clock.log_date(), event)
     }
 
+    /// Whether no connection has a place for a receive buffer any more: so it is once the last has ended.
+    #[must_use]
+    pub fn are_buffers_back(&self) -> bool {
+        let spares = [&self.spare_buffers, &self.spare_record_buffers];
+        spares.iter().all(|spare| Rc::strong_count(spare) == 1)
+    }
+
     /// Whether one more line of a kind may be written now, see [`Ration::take`].
     pub fn ration(&self, ration: &Ration) -> Option<u64> {
         ration.take(self.clock.now_ms() / 1_000)

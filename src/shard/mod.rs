@@ -257,6 +257,10 @@ impl Shard {
             acceptor.stop();
         }
         drain(&self.commons).await;
+        debug_assert!(
+            0 < self.commons.watch.connections_count() || self.commons.are_buffers_back(),
+            "who has ended has given its buffers back"
+        );
         outlast(self.busy).await;
         let line = self.commons.line(Level::Message, "stopped");
         drop(line.map(|line| {

@@ -13,9 +13,9 @@
 //! runs that session again; 100,000 sessions:
 //! `POSTERN_SIMULATION_SESSIONS=100000 cargo test --profile checked --test engine simulation::shards`.
 //!
-//! Reading order: `session.rs` and `messages.rs` (what a client does), `exchange.rs` (what it is told), `model.rs` (what it is answered), `wire.rs` (how octets travel, and
-//! end), `ledger.rs` (messages), `world.rs` (shards, and what they leave),
-//! `soak.rs` (the built command, for long).
+//! Reading order: `session.rs` and `messages.rs` (what a client does), `exchange.rs` and `model.rs` (what it is told),
+//! `wire.rs` (how octets travel, and end), `ledger.rs` (messages), `world.rs` (shards, and what they leave), `soak.rs` (the
+//! built command, for long).
 
 mod exchange;
 mod ledger;
@@ -30,6 +30,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ledger::Ledger;
+use session::Style;
 use world::World;
 
 #[test]
@@ -58,7 +59,7 @@ fn round(begin: u64, end: u64) {
                     if end <= seed {
                         return;
                     }
-                    if let Err(failure) = session::run(seed, &addresses, &ledger) {
+                    if let Err(failure) = session::run(seed, Style::Mixed, &addresses, &ledger) {
                         next.store(end, Ordering::Relaxed);
                         failures.lock().expect("no client panics").push(failure);
                         return;
@@ -69,6 +70,9 @@ fn round(begin: u64, end: u64) {
     });
     let failures = failures.into_inner().expect("no client panics");
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    if SESSIONS_DEFAULT <= end - begin {
+        world.check_variety(&ledger);
+    }
     world.finish(&ledger);
 }
 
@@ -79,8 +83,9 @@ fn number(variable: &str) -> Option<u64> {
 /// Sessions that fit an ordinary run of the tests.
 const SESSIONS_DEFAULT: u64 = 2_000;
 
-/// Sessions of one world; then everything must have come to rest, and another begins.
-const SESSIONS_PER_WORLD: u64 = 1_000;
+/// Sessions of one world; then everything must have come to rest, and another begins. Few worlds: what an executor has of
+/// the system stays with the process.
+const SESSIONS_PER_WORLD: u64 = 5_000;
 
 /// Clients at one time.
 const CLIENTS_COUNT: usize = 8;

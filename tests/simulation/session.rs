@@ -13,9 +13,19 @@ use super::world::{Addresses, KINDS, Kind, MARK, USER, plain};
 use crate::crash::random::Random;
 use crate::engine::channel::Tls;
 
+/// What sessions are made of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Style {
+    /// Everything, and soon over.
+    Mixed,
+    /// Mostly messages, and many.
+    Messages,
+}
+
 /// A client and its session.
 pub(super) struct Session<'ledger> {
     pub(super) seed: u64,
+    style: Style,
     pub(super) random: Random,
     pub(super) model: Model,
     pub(super) dialogue: Dialogue<'ledger>,
@@ -23,7 +33,12 @@ pub(super) struct Session<'ledger> {
 }
 
 /// Runs one session.
-pub(super) fn run(seed: u64, addresses: &Addresses, ledger: &Ledger) -> Result<(), String> {
+pub(super) fn run(
+    seed: u64,
+    style: Style,
+    addresses: &Addresses,
+    ledger: &Ledger,
+) -> Result<(), String> {
     let mut random = Random::new(seed);
     let kind = KINDS[index(&mut random, KINDS.len())];
     let address = addresses.of(random.next(), kind);
@@ -42,6 +57,7 @@ pub(super) fn run(seed: u64, addresses: &Addresses, ledger: &Ledger) -> Result<(
     ledger.see(|seen| seen.connections += 1);
     let mut session = Session {
         seed,
+        style,
         random,
         model: Model::new(kind),
         dialogue: Dialogue::new(wire, ledger),
@@ -73,7 +89,11 @@ impl Session<'_> {
         if self.greeting()? == GoesOn::No {
             return self.over();
         }
-        for _ in 0..1 + self.random.below(7) {
+        let turns_max = match self.style {
+            Style::Mixed => 7,
+            Style::Messages => 60,
+        };
+        for _ in 0..1 + self.random.below(turns_max) {
             if self.turn()? == GoesOn::No {
                 return self.over();
             }
@@ -159,6 +179,9 @@ impl Session<'_> {
     fn turn(&mut self) -> Outcome {
         if self.model.is_closed {
             return Ok(GoesOn::No);
+        }
+        if self.style == Style::Messages && self.random.below(16) != 0 {
+            return self.message();
         }
         match self.random.below(16) {
             0..5 => self.batch(),

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::ledger::Ledger;
+use super::session::Style;
 use super::world::{Addresses, configuration, settle};
 use super::{number, session, world};
 use crate::engine::channel::certificate;
@@ -129,7 +130,7 @@ impl Soak {
                 scope.spawn(|| {
                     while ledger.seen().messages_acknowledged < end {
                         let seed = next.fetch_add(1, Ordering::Relaxed);
-                        let outcome = session::run(seed, &self.addresses, ledger);
+                        let outcome = session::run(seed, Style::Messages, &self.addresses, ledger);
                         assert_eq!(outcome, Ok(()));
                         if seed.is_multiple_of(SESSIONS_PER_SAMPLE) {
                             let held = self.measured();
@@ -197,7 +198,7 @@ impl Drop for Soak {
 const ENGINE: &str = "[engine]\nconfine = \"off\"";
 
 /// Messages that fit an ordinary run of the tests.
-const MESSAGES_DEFAULT: u64 = 400;
+const MESSAGES_DEFAULT: u64 = 1_000;
 
 /// Clients at one time.
 const CLIENTS_COUNT: usize = 16;

@@ -21,7 +21,7 @@ use postern::profile::{Cores, Overrides, Profile, SourceText, load_text};
 use postern::shard::{self, Admission, Busy, ShardEvent, ShardMessage, ShardParts, placement};
 
 use super::ledger::Ledger;
-use crate::crash::disk::{Disk, Plan};
+use crate::crash::disk::{Disk, FAULTS, Plan};
 use crate::crash::random::Random;
 use crate::engine::channel::certificate;
 use crate::engine::server::directory;
@@ -225,6 +225,19 @@ impl World {
     /// Where its servers listen.
     pub(super) fn addresses(&self) -> Addresses {
         self.addresses.clone()
+    }
+
+    /// Whether so much has happened that nothing can have been checked in vain.
+    pub(super) fn check_variety(&self, ledger: &Ledger) {
+        let (seen, counts) = (ledger.seen(), ledger.counts());
+        let has_all = counts.iter().all(|count| 0 < *count)
+            && 0 < seen.messages_refused
+            && 0 < seen.tls_proven
+            && 0 < seen.auth_accepted
+            && 0 < seen.auth_refused;
+        assert!(has_all, "{counts:?}, {seen:?}");
+        let injected = self.disk.injected();
+        assert!(FAULTS.len() / 2 < injected.len(), "only {injected:?}");
     }
 
     /// Stops and checks everything that must balance.
