@@ -373,4 +373,4 @@ impl Session {
 
 /// Idle sessions are counted in ten thousands: this is what each of them takes, besides its
 /// buffers.
-const _: () = assert!(size_of::<Session>() <= 448);
+const _: () = assert!(size_of::<Session>() <= 400);
