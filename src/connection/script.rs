@@ -85,7 +85,8 @@ pub(super) async fn proxy(
     // What a script has asked for may be anything, a password too.
     let is_hidden = std::mem::replace(&mut connection.script_wants_next, next);
     if let Some(chunk) = chunk_left_out(connection, &action, line_octets) {
-        return leave_chunk_out(connection, &action, line_octets, chunk).await;
+        // Boxed: an idle connection must not have room for it.
+        return Box::pin(leave_chunk_out(connection, &action, line_octets, chunk)).await;
     }
     let octets = connection.receive_buffer.octets();
     let line = without_end(&octets[..line_octets]);
