@@ -145,6 +145,7 @@ def without_handshake(stage):
     connection = greet(server)
     say(connection, b"STARTTLS\r\n", 220)
     below = socket.socket(fileno=socket.dup(connection.fileno()))
+    below.settimeout(PATIENCE_SECONDS)
     secure = context.wrap_socket(connection)
     say(secure, b"EHLO client.example\r\n", 250)
     below.sendall(b"NOOP\r\n")
