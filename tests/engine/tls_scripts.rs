@@ -4,6 +4,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use md5::{Digest as _, Md5};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SerialNumber};
 use rustix::process::Signal;
+use rustls::HandshakeKind;
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
@@ -132,9 +133,11 @@ fn a_certificate_is_shown_as_the_manual_has_it() {
     let mut server = scripted(&[("helo", HELO), ("mailfrom", MAIL_FROM), ("rcptto", RCPT_TO)]);
     let shown = detailed();
     let tls = Tls::with_certificate(&shown);
-    // The second time TLS is resumed: the certificate is that of the first.
-    for _ in 0..2 {
+    // Where TLS is resumed the certificate is that of the full handshake.
+    for expected in [HandshakeKind::Full, HandshakeKind::Resumed] {
         let mut client = connected(&server, &tls);
+        let kind = client.channel().tls().handshake_kind();
+        assert_eq!(kind, Some(expected));
         client.say("HELO client.example");
         client.expect(
             "250 [\"started\",\"protocol\",\"ciphers\",\"keysize\",\"peer_cert\",\
