@@ -24,5 +24,6 @@ mod proxy_protocol;
 pub(crate) mod server;
 mod stopping;
 mod tls;
+mod tls_scripts;
 mod watermarks;
 mod xclient;

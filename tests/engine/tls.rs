@@ -18,11 +18,11 @@ fn started(keys: &str, limits: &str) -> Server {
 }
 
 /// The table of a certificate.
-fn named(name: &str) -> String {
+pub(super) fn named(name: &str) -> String {
     format!("[[certificate]]\nid = \"{name}\"\nchain = \"{name}.pem\"\nkey = \"{name}.key\"\n")
 }
 
-const IMPLICIT: &str = "tls = \"implicit\"";
+pub(super) const IMPLICIT: &str = "tls = \"implicit\"";
 const STARTTLS: &str = "tls = \"starttls\"";
 
 /// A client that has been answered 220 to STARTTLS.
@@ -180,7 +180,8 @@ fn shown_to(server: &Server, tls: &Tls) -> Vec<u8> {
     chain.expect("servers show one")[0].to_vec()
 }
 
-fn der(pem: &Pem) -> Vec<u8> {
+/// A certificate without its armour.
+pub(super) fn der(pem: &Pem) -> Vec<u8> {
     use rustls::pki_types::pem::PemObject as _;
 
     let der = rustls::pki_types::CertificateDer::from_pem_slice(pem.chain.as_bytes());
@@ -234,47 +235,6 @@ fn clients_of_other_protocols_are_refused() {
                 );
             }
         }
-    }
-}
-
-#[test]
-fn scripts_see_tls_and_the_certificate_of_the_client() {
-    let directory = directory();
-    certificate(&["mx.example.org"]).write(&directory, "main");
-    let script = "if ($command == \"XTLS\") {\n\
-        $tls = $connection[\"tls\"];\n\
-        $peer = $tls[\"peercert\"];\n\
-        Reply([\"$tlsstarted \".$tls[\"protocol\"].\" \".$tls[\"keysize\"].\" \".$tls[\"servername\"],\n\
-        \"cipher \".$tls[\"cipher\"],\n\
-        \"peer \".($peer[\"subject\"][\"CN\"] ?? \"none\").\" \".($peer[\"altnames\"][0] ?? \"\").\" \".($peer[\"error\"] ?? \"\"),\n\
-        \"fingerprint \".($peer[\"fingerprint\"] ?? \"\").\" \".($peer[\"not_valid_after\"] ?? \"\")]);\n}\n";
-    std::fs::write(directory.join("proxy.hsl"), script).expect("it is writable");
-    let keys = format!(
-        "{MAILDIR}\ncertificate = \"main\"\n{IMPLICIT}\nclient_certificates = \"request\"\n\
-         [server.scripts]\nproxy = \"proxy.hsl\""
-    );
-    let text = format!("{}{}", configuration(&keys, ""), named("main"));
-    let server = Server::start_in(directory, &text);
-    let shown = certificate(&["client.example"]);
-    for (tls, peer) in [
-        (Tls::new(|_| {}), "250-peer none  \r\n"),
-        (
-            Tls::with_certificate(&shown),
-            "250-peer made for a test client.example 21\r\n",
-        ),
-    ] {
-        let client = Client::connect(server.address()).upgrade(&tls);
-        let mut client = client.expect("they shake hands");
-        client.expect("220 ");
-        client.say("XTLS");
-        let line = client.expect("250-2.0.0 ");
-        assert!(line.contains(" TLSv1.3 256 mx.example.org"), "{line}");
-        client.expect("250-2.0.0 cipher TLS_AES_256_GCM_SHA384\r\n");
-        let line = client.expect("250-2.0.0 ");
-        assert_eq!(line.replace("2.0.0 ", ""), peer);
-        let line = client.expect("250 2.0.0 fingerprint ");
-        let is_shown = line.trim_end().ends_with(" 4070908800");
-        assert_eq!(is_shown, peer.contains("client.example"), "{line}");
     }
 }
 

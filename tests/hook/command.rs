@@ -169,6 +169,25 @@ fn script_errors_have_a_place_and_status_1() {
 }
 
 #[test]
+fn there_is_no_tls_without_a_client() {
+    for context in ["helo", "mailfrom", "rcptto"] {
+        let script = "echo GetTLS(); echo GetTLS([\"fingerprint\" => \"md5\"]);";
+        let (status, stdout, _) = run(script, &["--context", context]);
+        assert_eq!(status, Some(0));
+        assert_eq!(stdout, "[\"started\"=>false]\n[\"started\"=>false]\n");
+        let script = "echo 1;\necho GetTLS([\"fingerprint\" => \"crc32\"]);";
+        let (status, stdout, stderr) = run(script, &["--context", context]);
+        assert_eq!((status, stdout.as_str()), (Some(1), "1\n"));
+        let start = "main.hsl:2:6: error: GetTLS(): argument \"fingerprint\" must be `md5`, `sha1`, \
+                     `sha256` or `sha512`";
+        assert!(stderr.starts_with(start), "{stderr}");
+    }
+    let (status, _, stderr) = run("GetTLS();", &["--context", "connect"]);
+    assert_eq!(status, Some(2));
+    assert!(stderr.contains("`GetTLS`"), "{stderr}");
+}
+
+#[test]
 fn what_does_not_compile_has_status_2() {
     let (status, stdout, stderr) = run("echo 1;\nAccept();\n$x = ;", &[]);
     assert_eq!((status, stdout.as_str()), (Some(2), ""));
