@@ -165,7 +165,10 @@ fn every_target_is_driven() {
     for folder in folders {
         let name = folder.expect("an entry").file_name();
         // Those of the protocol are the engine's.
-        if name.to_string_lossy().starts_with("smtp-") {
+        let is_of_protocol = ["smtp-", "tls-"]
+            .iter()
+            .any(|start| name.to_string_lossy().starts_with(start));
+        if is_of_protocol {
             continue;
         }
         let is_known = targets::TARGETS.iter().any(|(known, _)| name == *known);
