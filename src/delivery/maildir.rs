@@ -164,10 +164,11 @@ impl Maildir {
     }
 }
 
-/// A name no other file has: the second, the process, the shard and its count, the host.
+/// A name no other file has: the second, the process, the shard and its count, the host. Names of one shard are in the
+/// order of its messages.
 pub(super) fn unique_name(unix_seconds: i64, shard: usize, count: u64, host: &str) -> String {
     format!(
-        "{unix_seconds}.P{}Q{shard}_{count}.{host}",
+        "{unix_seconds}.P{}Q{shard}_{count:010}.{host}",
         std::process::id()
     )
 }

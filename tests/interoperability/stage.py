@@ -135,7 +135,7 @@ class Postern:
     def stored(self, folder="mail"):
         """Every message, in the order in which they were accepted."""
         files = (self.folder / folder / "new").iterdir()
-        return [Stored(file.read_bytes()) for file in sorted(files, key=lambda file: file.stat().st_mtime_ns)]
+        return [Stored(file.read_bytes()) for file in sorted(files, key=lambda file: (file.stat().st_mtime_ns, file.name))]
 
     def stored_one(self, content=None, body=None, sender=None, recipients=None, protocol=None):
         """The only message, which must be as expected."""
