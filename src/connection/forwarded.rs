@@ -33,15 +33,27 @@ pub(super) async fn greet_anew(connection: &mut Connection) -> Result<Verdict, C
     Ok(verdict)
 }
 
+/// The ends of a connection before XCLIENT named others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FormerEnds {
+    client: SocketAddr,
+    server: Option<SocketAddr>,
+}
+
 impl Connection {
     fn take_over_forwarded(&mut self, forwarded: &Forwarded) {
         let by = self.client;
-        let port = forwarded.port.unwrap_or(by.port());
-        let address = forwarded.address.unwrap_or(by.ip());
-        self.client = SocketAddr::new(address, port);
-        self.rename(address);
+        let ends = FormerEnds {
+            client: self.client,
+            server: self.server_address(),
+        };
+        // What is not told is as it was before any XCLIENT, and not as an earlier one told it of another client.
+        let ends = **self.former_ends.get_or_insert_with(|| Box::new(ends));
+        self.client = forwarded.client(ends.client);
+        self.rename(self.client.ip());
+        self.server = ends.server;
         if forwarded.server_address.is_some() || forwarded.server_port.is_some() {
-            let server = self.server_address().unwrap_or(UNKNOWN_SERVER);
+            let server = ends.server.unwrap_or(UNKNOWN_SERVER);
             self.server = Some(SocketAddr::new(
                 forwarded.server_address.unwrap_or(server.ip()),
                 forwarded.server_port.unwrap_or(server.port()),
@@ -56,6 +68,17 @@ impl Connection {
                 line = line.octets("login", login);
             }
             drop(line);
+        }
+    }
+}
+
+impl Forwarded {
+    /// The client that is meant, on a connection of the client `by`.
+    fn client(&self, by: SocketAddr) -> SocketAddr {
+        match self.address {
+            None => SocketAddr::new(by.ip(), self.port.unwrap_or(by.port())),
+            // The port of one address says nothing of another.
+            Some(address) => SocketAddr::new(address, self.port.unwrap_or(0)),
         }
     }
 }

@@ -57,6 +57,7 @@ pub use watch::Watch;
 pub(crate) use watch::{Activity, Interrupt, NEVER_MS, Watched};
 
 use chunks::ChunkedMessage;
+use forwarded::FormerEnds;
 use receive_buffer::ReceiveBuffer;
 use transport::{ConnectionError, PlainTransport, Transport};
 
@@ -149,6 +150,8 @@ struct Connection {
     client: SocketAddr,
     /// What the client connected to, if a PROXY header has said so.
     server: Option<SocketAddr>,
+    /// Both as they were before XCLIENT.
+    former_ends: Option<Box<FormerEnds>>,
     /// Its place in the counts of connections.
     permit: Permit,
     transport: Transport,
@@ -238,6 +241,7 @@ impl Connection {
             number,
             client,
             server: None,
+            former_ends: None,
             permit,
             transport,
             receive_buffer: ReceiveBuffer::new(Rc::clone(&commons.spare_buffers)),

@@ -330,6 +330,19 @@ impl Client {
         line
     }
 
+    /// A whole reply with this code.
+    pub(crate) fn reply(&mut self, code: &str) -> String {
+        let mut reply = self.expect(code);
+        while reply
+            .lines()
+            .next_back()
+            .is_some_and(|line| line[code.len()..].starts_with('-'))
+        {
+            reply.push_str(&self.expect(code));
+        }
+        reply
+    }
+
     /// The server closes, having sent nothing more.
     pub(crate) fn expect_close(&mut self) {
         let mut rest = Vec::new();

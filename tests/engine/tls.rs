@@ -23,14 +23,14 @@ pub(super) fn named(name: &str) -> String {
 }
 
 pub(super) const IMPLICIT: &str = "tls = \"implicit\"";
-const STARTTLS: &str = "tls = \"starttls\"";
+pub(super) const STARTTLS: &str = "tls = \"starttls\"";
 
 /// A client that has been answered 220 to STARTTLS.
 fn ready(server: &Server) -> Client {
     let mut client = Client::connect(server.address());
     client.expect("220 ");
     client.say("EHLO client.example");
-    while !client.expect("250").starts_with("250 ") {}
+    client.reply("250");
     client.say("STARTTLS");
     client.expect("220 2.0.0 ");
     client
@@ -50,7 +50,7 @@ fn mail_is_taken_over_tls_from_the_start() {
     let mut client = server.connect();
     client.expect("220 mx.example.org ");
     client.say("EHLO client.example");
-    while !client.expect("250").starts_with("250 ") {}
+    client.reply("250");
     client.begin_data();
     let lines: Vec<u8> = (0..40_000)
         .flat_map(|n| format!("line {n}\r\n").into_bytes())
@@ -343,7 +343,7 @@ fn plain_octets_behind_the_end_are_no_part_of_a_chunk() {
         let client = ready(&server).upgrade(&Tls::shared(usize::MAX));
         let mut client = client.expect("they shake hands");
         client.say("EHLO client.example");
-        while !client.expect("250").starts_with("250 ") {}
+        client.reply("250");
         client.say("MAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>");
         client.expect("250 ");
         client.expect("250 ");

@@ -1,6 +1,8 @@
 //! XCLIENT over the network: the client it names is counted, and the script of `connect` is asked about it.
 
-use super::server::{Client, MAILDIR, Server, configuration};
+use super::channel::certificate;
+use super::server::{Client, MAILDIR, Server, configuration, directory};
+use super::tls::{STARTTLS, named};
 
 const FROM_HERE: &str = "xclient_from = [\"127.0.0.0/8\"]";
 
@@ -67,8 +69,32 @@ fn the_script_of_connect_is_asked_about_the_new_client() {
         "DESTPORT=25",
         "220 mx.example.org 203.0.113.7 40000 192.0.2.25 25 after nobody\r\n",
     );
+    // Another client: nothing that was told of the former holds for it, and the port of nobody else is its own.
+    let port = server.address().port();
+    forwarded(
+        &mut client,
+        "ADDR=203.0.113.8",
+        &format!("220 mx.example.org 203.0.113.8 0 127.0.0.1 {port} after nobody\r\n"),
+    );
     forwarded(&mut client, "ADDR=203.0.113.66", "521 not you\r\n");
     client.expect_close();
+}
+
+#[test]
+fn tls_begins_before_another_client_is_named_or_not_at_all() {
+    let directory = directory();
+    certificate(&["mx.example.org"]).write(&directory, "main");
+    let server = format!("{MAILDIR}\n{FROM_HERE}\ncertificate = \"main\"\n{STARTTLS}");
+    let text = format!("{}{}", configuration(&server, ""), named("main"));
+    let server = Server::start_in(directory, &text);
+    let mut client = server.greeted();
+    client.say("EHLO proxy.example");
+    assert!(client.reply("250").contains("STARTTLS\r\n"));
+    forwarded(&mut client, "ADDR=203.0.113.7 HELO=client.example", "220 ");
+    client.say("STARTTLS");
+    client.expect("503 5.5.1 STARTTLS comes before XCLIENT");
+    client.say("EHLO client.example");
+    assert!(!client.reply("250").contains("STARTTLS"));
 }
 
 #[test]

@@ -111,8 +111,8 @@ const NEWCOMER: Ipv4Addr = Ipv4Addr::LOCALHOST;
 /// Where the crowd comes from, and the addresses behind it.
 const FIRST_SOURCE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// Well below the number of ports that Linux gives away by default, 28,232.
-const CONNECTIONS_PER_ADDRESS_COUNT: usize = 20_000;
+/// Far below the number of ports that Linux gives away by default, 28,232: the search for a free one stays short.
+const CONNECTIONS_PER_ADDRESS_COUNT: usize = 1_000;
 
 #[cfg(test)]
 mod tests {

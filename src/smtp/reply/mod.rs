@@ -39,7 +39,7 @@ pub use of_next_hop::{
 pub use of_session::{
     binary_needs_chunks, chunk_received, closing, ehlo, ehlo_missing, greeting, helo, help,
     message_too_large, not_offered, not_stored, ok, queued, ready_for_tls, recipient_ok,
-    relaying_denied, sender_ok, start_mail_input, tls_begun, too_many_errors,
+    relaying_denied, sender_ok, start_mail_input, tls_begun, tls_behind_xclient, too_many_errors,
     too_many_idle_commands, too_many_messages, too_many_recipients, vrfy, xclient_denied,
     xclient_malformed,
 };

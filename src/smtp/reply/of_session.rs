@@ -156,6 +156,13 @@ pub fn tls_begun() -> Reply<'static> {
     Reply::new(ReplyCode::BAD_SEQUENCE, EnhancedCode::of(5, 1), text)
 }
 
+/// STARTTLS of a client that speaks for another one.
+#[must_use]
+pub fn tls_behind_xclient() -> Reply<'static> {
+    let text = ReplyText::Fixed("STARTTLS comes before XCLIENT");
+    Reply::new(ReplyCode::BAD_SEQUENCE, EnhancedCode::of(5, 1), text)
+}
+
 /// A command of an extension, from a client that has said HELO.
 #[must_use]
 pub fn ehlo_missing() -> Reply<'static> {

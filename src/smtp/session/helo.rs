@@ -60,8 +60,10 @@ impl Session {
         let extensions = self.options.extensions();
         let extensions = self.options.auth.extend(extensions, self.channel);
         let extensions = match (self.channel, self.options.start_tls) {
-            (Channel::Plain, StartTls::Offered) => extensions.with(Extension::StartTls),
-            (Channel::Plain, StartTls::Absent) | (Channel::Tls, _) => extensions,
+            (Channel::Plain, StartTls::Offered) if self.forwarded.is_none() => {
+                extensions.with(Extension::StartTls)
+            }
+            (Channel::Plain | Channel::Tls, _) => extensions,
         };
         match self.client.xclient {
             XClientUse::Allowed => extensions.with(Extension::XClient),

@@ -3,7 +3,8 @@
 //! In: the command, then what a handshake agreed on. Out: 220 and [`Step::StartTls`], then a session that has forgotten
 //! everything the client said in plain text.
 //! Guarantees: nothing but the facts of the connection and the counts against its limits lives on; STARTTLS is offered
-//! and accepted once, in plain text, after EHLO.
+//! and accepted once, in plain text, after EHLO. Not behind XCLIENT: what that has said would have to be forgotten too, and
+//! the trusted client be judged in the place of the one it speaks for.
 //! Does not: handshakes, or discard what was received meanwhile; the connection does both.
 //!
 //! RFC 3207 §4, §4.2 (what is forgotten); RFC 8314 §3 (TLS from the start).
@@ -98,6 +99,9 @@ impl Session {
                 self.not_offered(crate::smtp::command::Verb::StartTls, replies)
             }
             (Channel::Plain, StartTls::Offered) => {
+                if self.forwarded.is_some() {
+                    return self.answer(&reply::tls_behind_xclient(), replies);
+                }
                 if !self.extensions().offers(Extension::StartTls) {
                     return self.answer(&reply::ehlo_missing(), replies);
                 }

@@ -51,7 +51,7 @@ impl Session {
         if self.client.xclient == XClientUse::Denied {
             return self.answer(&reply::xclient_denied(), replies);
         }
-        let Some(attributes) = Attributes::parse(argument) else {
+        let Some(mut attributes) = Attributes::parse(argument) else {
             return self.answer(&reply::xclient_malformed(), replies);
         };
         self.clear_transaction();
@@ -60,8 +60,9 @@ impl Session {
         self.transaction_id = None;
         self.helo = None;
         self.state = State::Connected;
+        attributes.add_to(self.forwarded.get_or_insert_default());
         // Where somebody decides about HELO the client has to say it itself, for there to be somebody to ask about.
-        if let Told::Value(domain) = &attributes.helo.0
+        if let Told::Value(domain) = attributes.helo.0
             && !self.options.asks.has(Phase::Helo)
         {
             let verb = match attributes.proto.0 {
@@ -70,7 +71,7 @@ impl Session {
             };
             self.helo = Some(Helo {
                 verb,
-                domain: domain.to_vec(),
+                domain: domain.into_vec(),
                 extensions: match verb {
                     HeloVerb::Helo => Extensions::none(),
                     HeloVerb::Ehlo => self.offered(),
@@ -78,9 +79,6 @@ impl Session {
             });
             self.state = State::Greeted;
         }
-        let mut forwarded = self.forwarded.take().unwrap_or_default();
-        attributes.add_to(&mut forwarded);
-        self.forwarded = Some(forwarded);
         Step::GreetAnew
     }
 
@@ -149,17 +147,17 @@ impl Attributes {
         }
     }
 
-    fn add_to(self, forwarded: &mut Forwarded) {
+    fn add_to(&mut self, forwarded: &mut Forwarded) {
         if !matches!(self.addr.0, Told::Nothing) {
             *forwarded = Forwarded::default();
         }
         let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        set(&mut forwarded.name, self.name.0, None);
-        set(&mut forwarded.address, self.addr.0, Some(unknown));
-        set(&mut forwarded.port, self.port.0, Some(0));
-        set(&mut forwarded.login, self.login.0, None);
-        set(&mut forwarded.server_address, self.dest_addr.0, None);
-        set(&mut forwarded.server_port, self.dest_port.0, None);
+        set(&mut forwarded.name, self.name.told(), None);
+        set(&mut forwarded.address, self.addr.told(), Some(unknown));
+        set(&mut forwarded.port, self.port.told(), Some(0));
+        set(&mut forwarded.login, self.login.told(), None);
+        set(&mut forwarded.server_address, self.dest_addr.told(), None);
+        set(&mut forwarded.server_port, self.dest_port.told(), None);
     }
 }
 
@@ -178,6 +176,11 @@ impl<Value> Default for Once<Value> {
 }
 
 impl<Value> Once<Value> {
+    /// What it says, once.
+    fn told(&mut self) -> Told<Value> {
+        std::mem::replace(&mut self.0, Told::Nothing)
+    }
+
     fn take(&mut self, value: &[u8], read: impl FnOnce(&[u8]) -> Option<Value>) -> Option<()> {
         let is_unavailable = [&b"[UNAVAILABLE]"[..], b"[TEMPUNAVAIL]"]
             .iter()
