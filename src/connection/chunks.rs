@@ -20,6 +20,8 @@ use crate::smtp::session::{ChunkFate, Step};
 pub(super) struct ChunkedMessage {
     reader: ChunkReader,
     message: IncomingMessage,
+    /// How fast the client is, over all chunks and what is between them.
+    rate: Rate,
 }
 
 /// Consumes the octets of one chunk and answers it.
@@ -27,11 +29,10 @@ pub(super) async fn receive(connection: &mut Connection) -> Result<Step, Connect
     let Some(chunk) = connection.session.coming_chunk() else {
         return Ok(Step::Continue);
     };
-    let mut rate = Rate::begin(connection.commons.clock.now_ms());
     let (is_first, is_last) = match chunk.fate {
         ChunkFate::Taken { is_first, is_last } => (is_first, is_last),
         ChunkFate::Skipped(refusal) => {
-            skip(connection, chunk.octets, &mut rate).await?;
+            skip(connection, chunk.octets).await?;
             let (session, replies) = (&mut connection.session, &mut connection.replies);
             return Ok(session.chunk_skipped(refusal, replies));
         }
@@ -42,13 +43,17 @@ pub(super) async fn receive(connection: &mut Connection) -> Result<Step, Connect
         next_hop::begin_chunks(connection).await;
         let reader = connection.session.chunk_reader();
         let message = mail_data::begin(connection);
-        connection.chunks = Some(Box::new(ChunkedMessage { reader, message }));
+        connection.chunks = Some(Box::new(ChunkedMessage {
+            reader,
+            message,
+            rate: Rate::begin(connection.commons.clock.now_ms()),
+        }));
     }
     let Some(mut chunks) = connection.chunks.take() else {
         return Ok(Step::Continue);
     };
     chunks.reader.begin(chunk.octets);
-    let read = read(connection, &mut chunks, &mut rate).await;
+    let read = read(connection, &mut chunks).await;
     let outcome = match read {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -75,15 +80,21 @@ pub(super) async fn receive(connection: &mut Connection) -> Result<Step, Connect
 /// Reads one chunk into its message.
 async fn read(
     connection: &mut Connection,
-    chunks: &mut ChunkedMessage,
-    rate: &mut Rate,
+    ChunkedMessage {
+        reader,
+        message,
+        rate,
+    }: &mut ChunkedMessage,
 ) -> Result<Result<(), MailDataError>, ConnectionError> {
+    // Chunks that come whole are never waited for.
+    mail_data::require_pace(connection, rate)?;
     loop {
-        let read = chunks.reader.read(connection.receive_buffer.octets());
-        chunks.message.write(read.content);
+        let read = reader.read(connection.receive_buffer.octets());
+        message.write(read.content);
         let (consumed, end) = (read.consumed, read.end);
         connection.receive_buffer.consume(consumed);
-        mail_data::spill(connection, &mut chunks.message, rate).await;
+        rate.count(consumed);
+        mail_data::spill(connection, message, rate).await;
         if let Some(verdict) = end {
             return Ok(verdict.map(|_| ()));
         }
@@ -101,17 +112,13 @@ pub(super) async fn throw_away(
     if limits::CHUNK_OCTETS_SKIPPED_MAX < octets {
         return Ok(false);
     }
-    let mut rate = Rate::begin(connection.commons.clock.now_ms());
-    skip(connection, octets, &mut rate).await?;
+    skip(connection, octets).await?;
     Ok(true)
 }
 
 /// Throws the octets of a chunk away.
-async fn skip(
-    connection: &mut Connection,
-    octets: u64,
-    rate: &mut Rate,
-) -> Result<(), ConnectionError> {
+async fn skip(connection: &mut Connection, octets: u64) -> Result<(), ConnectionError> {
+    let rate = &mut Rate::begin(connection.commons.clock.now_ms());
     let mut left = octets;
     // Without a transaction nothing else bounds the time.
     let begun_here = connection.transaction_due_ms == NEVER_MS;
@@ -120,6 +127,7 @@ async fn skip(
         let here = connection.receive_buffer.octets().len();
         let consumed = usize::try_from(left).unwrap_or(usize::MAX).min(here);
         connection.receive_buffer.consume(consumed);
+        rate.count(consumed);
         left -= consumed as u64;
         if left == 0 {
             if begun_here {

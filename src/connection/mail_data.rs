@@ -109,31 +109,37 @@ async fn read(
     }
 }
 
-/// Waits for octets of a message, within all the times a client has for them.
+/// Waits for octets of a message, within all the times a client has for them. All that has come was taken and counted.
 pub(super) async fn receive_more(
     connection: &mut Connection,
     rate: &mut Rate,
 ) -> Result<(), ConnectionError> {
-    let limits = connection.profile().limits;
+    require_pace(connection, rate)?;
     let due_ms = connection
-        .due_ms(limits.mail_data_timeout_ms)
+        .due_ms(connection.profile().limits.mail_data_timeout_ms)
         .min(connection.transaction_due_ms);
     let Connection {
         transport,
         receive_buffer,
-        commons,
         ..
     } = connection;
     transport
         .receive(receive_buffer, Activity::Receiving, due_ms)
         .await?;
-    rate.octets += receive_buffer.octets().len() as u64;
-    let now_ms = commons.clock.now_ms();
-    if rate.is_too_slow(now_ms, &limits) {
-        return Err(ConnectionError::TooSlow);
-    }
     // A client that sends as fast as it can be read must not keep the others waiting.
     glommio::executor().yield_if_needed().await;
+    Ok(())
+}
+
+/// Fails if too little mail data has come in a window that is over.
+pub(super) fn require_pace(
+    connection: &Connection,
+    rate: &mut Rate,
+) -> Result<(), ConnectionError> {
+    let limits = connection.profile().limits;
+    if rate.is_too_slow(connection.commons.clock.now_ms(), &limits) {
+        return Err(ConnectionError::TooSlow);
+    }
     Ok(())
 }
 
@@ -164,6 +170,7 @@ async fn take(
         message.write(read.content);
         let (consumed, end) = (read.consumed, read.end);
         connection.receive_buffer.consume(consumed);
+        rate.count(consumed);
         if end.is_some() {
             return end;
         }
@@ -173,6 +180,7 @@ async fn take(
 }
 
 /// How fast mail data comes, over a window that begins anew whenever it has been fast enough.
+#[derive(Debug)]
 pub(super) struct Rate {
     begin_ms: u64,
     octets: u64,
@@ -192,6 +200,12 @@ impl Rate {
         self.begin_ms += waited_ms;
     }
 
+    /// Counts octets of mail data that have been taken.
+    pub(super) fn count(&mut self, octets: usize) {
+        self.octets += octets as u64;
+    }
+
+    /// Whether too little has come in a window that is over; then the next begins.
     fn is_too_slow(&mut self, now_ms: u64, limits: &ConnectionLimits) -> bool {
         let window_ms = now_ms.saturating_sub(self.begin_ms);
         if window_ms < limits.mail_data_rate_window_ms {

@@ -25,12 +25,15 @@ pub(super) async fn recipient(
     if connection.session.state() != State::InChunks {
         connection.abandon_chunks().await;
     }
+    // Not seen yet where all of it came at once.
+    connection.begin_transaction();
+    let due_ms = connection.transaction_due_ms;
     let id = connection.transaction_id();
     let mut transfer = connection.transfer.take();
     if let Some(former) = transfer.take_if(|transfer| *transfer.id() != id) {
         former.abandon();
     }
-    connection.transfer = transfer.or_else(|| destination.transfer(id).map(Box::new));
+    connection.transfer = transfer.or_else(|| destination.transfer(id, due_ms).map(Box::new));
     let session = &connection.session;
     let (Some(transfer), Some(transaction)) = (&mut connection.transfer, session.transaction())
     else {

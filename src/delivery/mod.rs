@@ -136,12 +136,12 @@ impl Destination {
     }
 
     /// The transfer of a transaction, if the destination is another server, which is to be asked about it from its first
-    /// recipient on.
+    /// recipient on. No wait for that server is longer than until `due_ms`, but the one for what becomes of the message.
     #[must_use]
-    pub fn transfer(&self, id: TransactionId) -> Option<Transfer> {
+    pub fn transfer(&self, id: TransactionId, due_ms: u64) -> Option<Transfer> {
         match &self.kind {
             Kind::Discard | Kind::Maildir(_) => None,
-            Kind::NextHop(hop) => Some(Transfer::new(hop, id)),
+            Kind::NextHop(hop) => Some(Transfer::new(hop, id, due_ms)),
         }
     }
 }

@@ -235,6 +235,34 @@ fn mail_data_that_comes_too_slowly_is_left() {
 }
 
 #[test]
+fn chunks_that_come_too_slowly_are_left() {
+    let limits = "mail_data_rate_window_ms = 200\nmail_data_octets_per_second_min = 1000000";
+    let server = Server::start(&configuration(MAILDIR, limits));
+    let mut client = server.greeted();
+    client.say("EHLO client.example\r\nMAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>");
+    client.reply("250");
+    client.expect("250 2.1.0 ");
+    client.expect("250 2.1.5 ");
+    let begin = std::time::Instant::now();
+    // Each chunk is there at once; all of them are below the rate.
+    let last = loop {
+        assert!(begin.elapsed().as_secs() < 15, "the message goes on");
+        client.send(b"BDAT 1\r\nx");
+        let line = client.expect("");
+        if !line.starts_with("250 ") {
+            break line;
+        }
+    };
+    assert!(
+        last.starts_with("421 4.4.2 Mail data comes too slowly"),
+        "{last}"
+    );
+    assert_eq!(server.messages().len(), 0);
+    let log = log_of(server);
+    assert!(log.contains(" reason=too_slow "), "{log}");
+}
+
+#[test]
 fn recipients_over_the_limit_are_counted_and_logged_at_a_rate() {
     let server = Server::start(&configuration(MAILDIR, "recipients_per_message_max = 100"));
     let mut client = server.greeted();

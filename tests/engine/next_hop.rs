@@ -159,6 +159,69 @@ fn a_connection_is_used_again() {
 }
 
 #[test]
+fn a_connection_without_pipelining_is_used_again() {
+    let envelope: &[Act] = &[
+        Hear("MAIL FROM:<a@"),
+        say("250 ok"),
+        Hear("RCPT TO:<b@"),
+        say("250 2.1.5 recipient ok"),
+    ];
+    // After each reply only what follows from it may be there: RSET is answered alone too.
+    let reset: &[Act] = &[Hear("RSET\r\n"), say("250 reset")];
+    let offer = "250-next.example\r\n250 8BITMIME";
+    let (hop, address) = FakeNextHop::start(vec![script(&[
+        &opened(offer, envelope),
+        &[reset, envelope].concat(),
+        &[reset, envelope].concat(),
+        &[
+            Hear("DATA\r\n"),
+            say("354 go"),
+            HearMailData,
+            say("250 taken"),
+            HearRest,
+        ],
+    ])]);
+    let server = before(address, "");
+    let mut client = server.greeted();
+    for _ in 0..2 {
+        mail_and_rcpt(&mut client, "250 2.1.5 recipient ok");
+        client.say("RSET");
+        client.expect("250 ");
+    }
+    client.begin_data();
+    client.send(b"x\r\n.\r\n");
+    client.expect("250 2.0.0 taken");
+    drop(server);
+    hop.finish();
+}
+
+#[test]
+fn a_slow_next_hop_does_not_outlast_the_transaction() {
+    let (hop, address) = FakeNextHop::start(vec![opened(
+        OFFER,
+        &script(&[&envelope(), &[Hear("RCPT TO:<c@"), HearEnd]]),
+    )]);
+    let server = "accept_domains = [\"example.org\"]";
+    let text = configuration(
+        &format!("{server}\ndestination = \"smtp://{address}\""),
+        "transaction_timeout_ms = 300",
+    );
+    let server = Server::start(&text);
+    let mut client = server.greeted();
+    client.say(
+        "MAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>\r\n\
+         RCPT TO:<c@example.org>\r\nRCPT TO:<d@example.org>",
+    );
+    client.expect("250 ");
+    client.expect("250 2.1.5 recipient ok\r\n");
+    client.expect("451 4.4.2 ");
+    client.expect("451 4.4.2 ");
+    client.expect("421 4.4.2 ");
+    client.expect_close();
+    hop.finish();
+}
+
+#[test]
 fn a_connection_that_was_closed_meanwhile_is_replaced_once() {
     let (hop, address) = FakeNextHop::start(vec![
         script(&[&opened(OFFER, &message()), &[Close]]),

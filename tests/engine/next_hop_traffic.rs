@@ -311,6 +311,35 @@ fn connections_to_a_next_hop_are_bounded() {
 }
 
 #[test]
+fn clients_that_only_name_recipients_do_not_keep_others_out() {
+    let acts = script(&[
+        &opened(OFFER, &envelope()),
+        &[Hear("RSET\r\n"), Hear("MAIL FROM:<a@"), Hear("RCPT TO:<b@")],
+        &[say("250 reset\r\n250 ok\r\n250 2.1.5 recipient ok")],
+        &[Hear("DATA\r\n"), say("354 go"), HearMailData],
+        &[say("250 taken"), HearRest],
+    ]);
+    let (hop, address) = FakeNextHop::start(vec![acts]);
+    let server = before(address, "connections_max = 1\nconnect_timeout_ms = 3000");
+    let mut idle = server.greeted();
+    mail_and_rcpt(&mut idle, "250 2.1.5 recipient ok");
+    // The only connection is taken from the client that has it and says nothing.
+    let mut busy = server.greeted();
+    busy.begin_data();
+    for command in ["RCPT TO:<c@example.org>", "RCPT TO:<d@example.org>", "DATA"] {
+        idle.say(command);
+        idle.expect("451 4.4.5 The next hop is busy");
+    }
+    // In the middle of a message it is not.
+    let mut other = server.greeted();
+    mail_and_rcpt(&mut other, "451 4.4.5 ");
+    busy.send(b"x\r\n.\r\n");
+    busy.expect("250 2.0.0 taken");
+    drop(server);
+    hop.finish();
+}
+
+#[test]
 fn an_idle_connection_is_closed_in_its_time() {
     let acts = script(&[&opened(OFFER, &message()), &[Hear("QUIT\r\n"), HearEnd]]);
     for next_hop in ["idle_timeout_ms = 100", "messages_per_connection_max = 1"] {

@@ -55,7 +55,10 @@ pub(super) fn check_replies(sent: &[u8]) {
     for line in sent.split_inclusive(|octet| *octet == b'\n') {
         let text = line.strip_suffix(b"\r\n").expect("a line ends with CRLF");
         assert!(line.len() <= postern::limits::REPLY_LINE_OCTETS_MAX);
-        assert!(text.iter().all(|octet| matches!(octet, b' '..=b'~')));
+        assert!(
+            text.iter()
+                .all(|octet| matches!(octet, b'\t' | b' '..=b'~'))
+        );
         let (digits, rest) = text.split_at(3);
         assert!(digits.iter().all(u8::is_ascii_digit) && (b'2'..=b'5').contains(&digits[0]));
         assert!(

@@ -16,9 +16,11 @@
 //! messages at a time.
 //! Does not: queue, or try again later: the client does, who still has the message.
 //!
-//! Reading order: `transfer.rs` (one message), `pool.rs`, `link.rs` (one connection), `turns.rs`, `resolve.rs`.
+//! Reading order: `transfer.rs` (one message), `pool.rs`, `link.rs` (one connection), `turns.rs`,
+//! `held.rs` (who may lose one), `resolve.rs`.
 //! RFC 5321 §3.6, §4.2.5 (when responsibility passes), §4.5.3.2 (time-outs).
 
+mod held;
 mod link;
 mod pool;
 mod resolve;
@@ -115,6 +117,8 @@ pub enum Failure {
     Tls(TlsError),
     /// All connections are in use.
     Busy,
+    /// The client was slow, and others had the connection instead.
+    Displaced,
     /// It has closed the connection.
     Closed,
     /// The connection broke.
@@ -138,7 +142,7 @@ impl Failure {
         match self {
             Self::Unresolved | Self::Unreachable(_) | Self::Unwilling(_) => reply::next_hop_away(),
             Self::NotSecure | Self::Tls(_) => reply::next_hop_not_secure(),
-            Self::Busy => reply::next_hop_busy(),
+            Self::Busy | Self::Displaced => reply::next_hop_busy(),
             Self::Closed
             | Self::Broken(_)
             | Self::TimedOut
@@ -164,6 +168,12 @@ impl fmt::Display for Failure {
             Self::NotSecure => write!(f, "TLS is required and not to be had"),
             Self::Tls(error) => write!(f, "TLS failed: {error}"),
             Self::Busy => write!(f, "all its connections are in use"),
+            Self::Displaced => {
+                write!(
+                    f,
+                    "the client was slow and others waited for its connection"
+                )
+            }
             Self::Closed => write!(f, "it has closed the connection"),
             Self::Broken(error) => write!(f, "the connection broke: {error}"),
             Self::TimedOut => write!(f, "it has not answered in time"),

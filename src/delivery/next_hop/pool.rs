@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::held::{Held, Hold};
 use super::link::Link;
 use super::turns::{Turn, Turns};
 use super::{Failure, NextHop};
@@ -20,7 +21,9 @@ pub(super) struct Pool {
     /// In the order in which they became idle.
     idle: RefCell<Vec<Link>>,
     turns: Turns,
+    held: Held,
     is_swept: Cell<bool>,
+    is_reclaimed: Cell<bool>,
 }
 
 impl Pool {
@@ -28,16 +31,29 @@ impl Pool {
         Self {
             idle: RefCell::default(),
             turns: Turns::new(limits.connections_max as usize),
+            held: Held::new(limits.connections_max as usize),
             is_swept: Cell::new(false),
+            is_reclaimed: Cell::new(false),
         }
     }
 }
 
 impl NextHop {
     /// A turn, waiting for one as long as for a connection.
-    pub(super) async fn turn(&self) -> Result<Turn, Failure> {
+    pub(super) async fn turn(self: &Rc<Self>) -> Result<Turn, Failure> {
+        if let Some(turn) = self.pool.turns.try_take() {
+            return Ok(turn);
+        }
+        if !self.pool.is_reclaimed.replace(true) {
+            glommio::spawn_local(reclaim(Rc::clone(self))).detach();
+        }
         let wait = Duration::from_millis(self.limits.connect_timeout_ms);
         self.pool.turns.take(wait).await.ok_or(Failure::Busy)
+    }
+
+    /// Takes note of the place that a transaction has for its connection from now on.
+    pub(super) fn note_held(&self, hold: &Rc<Hold>) {
+        self.pool.held.add(self.clock.now_ms(), hold);
     }
 
     /// An idle connection, or the turn back if there is none.
@@ -88,6 +104,26 @@ impl NextHop {
         old.into_iter().for_each(Link::part);
         Some((next? + timeout_ms).saturating_sub(now_ms))
     }
+}
+
+/// While somebody waits for a turn, takes connections from clients that have held one for long, in their envelopes.
+async fn reclaim(hop: Rc<NextHop>) {
+    // A third of the wait: who comes when all have just been taken has one in time.
+    let held_ms_max = hop.limits.connect_timeout_ms / 3;
+    let step = Duration::from_millis(hop.limits.connect_timeout_ms / 30);
+    loop {
+        // First: the one who begins this does not wait yet.
+        glommio::timer::sleep(step).await;
+        let wanted = hop.pool.turns.waiting_count();
+        if wanted == 0 {
+            break;
+        }
+        hop.clock.refresh();
+        let since_ms = hop.clock.now_ms().saturating_sub(held_ms_max);
+        let links = hop.pool.held.lose(wanted, since_ms);
+        links.into_iter().for_each(|link| hop.give_back(link));
+    }
+    hop.pool.is_reclaimed.set(false);
 }
 
 /// Closes connections in their time, until none is left.

@@ -11,13 +11,15 @@
 //!
 //! Guarantees: nothing is said to the next hop before the first recipient; a connection that was closed while it was idle
 //! is replaced once, because nothing of the transaction has been acknowledged then; after a failure everything else fails
-//! with the same reply and costs nothing; a message is complete at the next hop only after `finish`.
+//! with the same reply and costs nothing; a message is complete at the next hop only after `finish`; until its content is
+//! complete, no wait outlasts the client's transaction.
 //! Does not: know the client.
 //!
 //! RFC 5321 §3.3, §4.1.1.5 (RSET); RFC 2920 §3.1 (MAIL and RCPT in one group).
 
 use std::rc::Rc;
 
+use super::held::Hold;
 use super::link::Link;
 use super::{Failure, NextHop};
 use crate::limits;
@@ -30,7 +32,11 @@ use crate::smtp::session::{Address, Transaction, TransactionId};
 pub struct Transfer {
     hop: Rc<NextHop>,
     id: TransactionId,
-    /// The connection, from the first recipient to the end.
+    /// By when the client's transaction must be complete.
+    due_ms: u64,
+    /// The connection between two commands of the envelope.
+    hold: Rc<Hold>,
+    /// The connection from the content on.
     link: Option<Link>,
     /// Why nothing more will come of it.
     refusal: Option<Rc<Refusal>>,
@@ -85,11 +91,14 @@ impl From<Failure> for Refusal {
 }
 
 impl Transfer {
-    /// The transfer of the transaction `id`, of which the next hop knows nothing yet.
-    pub(in crate::delivery) fn new(hop: &Rc<NextHop>, id: TransactionId) -> Self {
+    /// The transfer of the transaction `id`, of which the next hop knows nothing yet, and which must be complete by
+    /// `due_ms`.
+    pub(in crate::delivery) fn new(hop: &Rc<NextHop>, id: TransactionId, due_ms: u64) -> Self {
         Self {
             hop: Rc::clone(hop),
             id,
+            due_ms,
+            hold: Rc::default(),
             link: None,
             refusal: None,
             state: State::Envelope,
@@ -123,9 +132,10 @@ impl Transfer {
         let Some(recipient) = transaction.recipients().last() else {
             return Err(self.refuse(confused()));
         };
-        let reply = match self.link.take() {
-            None => self.begin(&transaction.reverse_path(), &recipient).await,
-            Some(link) => self.add(link, &recipient).await,
+        let reply = match self.hold.take() {
+            Ok(None) => self.begin(&transaction.reverse_path(), &recipient).await,
+            Ok(Some(link)) => self.add(link, &recipient).await,
+            Err(failure) => Err(failure.into()),
         };
         match reply {
             Ok(reply) if reply.code().class() == ReplyClass::Completed => Ok(reply),
@@ -144,7 +154,7 @@ impl Transfer {
         let turn = match hop.take_idle(hop.turn().await?) {
             Err(turn) => turn,
             Ok(mut link) => {
-                let outcome = envelope(&mut link, &hop, reverse_path, recipient).await;
+                let outcome = self.envelope(&mut link, reverse_path, recipient).await;
                 match outcome {
                     Err(refusal) if is_stale(&refusal) => match link.into_turn() {
                         Some(turn) => turn,
@@ -155,7 +165,7 @@ impl Transfer {
             }
         };
         let mut link = Link::open(&hop, turn).await?;
-        let outcome = envelope(&mut link, &hop, reverse_path, recipient).await;
+        let outcome = self.envelope(&mut link, reverse_path, recipient).await;
         self.begun(link, outcome)
     }
 
@@ -166,13 +176,56 @@ impl Transfer {
         outcome: Result<ReceivedReply, Refusal>,
     ) -> Result<ReceivedReply, Refusal> {
         match &outcome {
-            Ok(_) => self.link = Some(link),
+            Ok(_) => {
+                self.hop.note_held(&self.hold);
+                self.hold.put(link);
+            }
             Err(Refusal::Reply(_) | Refusal::Failure(Failure::Unsendable(_))) => {
                 self.hop.give_back(link);
             }
             Err(Refusal::Message(_) | Refusal::Failure(_)) => {}
         }
         outcome
+    }
+
+    /// Begins a transaction with its first recipient: the reply to RCPT, or the refusal of MAIL.
+    async fn envelope(
+        &self,
+        link: &mut Link,
+        reverse_path: &Address<'_>,
+        recipient: &Address<'_>,
+    ) -> Result<ReceivedReply, Refusal> {
+        let may_pipeline = link.session.may_pipeline();
+        if link.session.must_reset() {
+            link.session.reset();
+            if !may_pipeline {
+                link.exchange(self.command_due_ms()).await?;
+            }
+        }
+        let session = &mut link.session;
+        session.mail(reverse_path).map_err(Failure::Unsendable)?;
+        if may_pipeline {
+            session.rcpt(recipient).map_err(Failure::Unsendable)?;
+        }
+        let Some(Event::Mail(reply)) = link.exchange(self.command_due_ms()).await? else {
+            return Err(confused());
+        };
+        let is_refused = reply.code().class() != ReplyClass::Completed;
+        if is_refused && reply.code() != ReplyCode::SERVICE_NOT_AVAILABLE && may_pipeline {
+            // The reply to RCPT says nothing new.
+            link.exchange(self.command_due_ms()).await?;
+        }
+        if is_refused {
+            return Err(Refusal::Reply(reply));
+        }
+        if !may_pipeline {
+            let session = &mut link.session;
+            session.rcpt(recipient).map_err(Failure::Unsendable)?;
+        }
+        match link.exchange(self.command_due_ms()).await? {
+            Some(Event::Rcpt(reply)) => Ok(reply),
+            _ => Err(confused()),
+        }
     }
 
     /// Adds a further recipient.
@@ -182,10 +235,9 @@ impl Transfer {
         recipient: &Address<'_>,
     ) -> Result<ReceivedReply, Refusal> {
         link.session.rcpt(recipient).map_err(Failure::Unsendable)?;
-        let due_ms = self.hop.due_ms(self.hop.limits.command_timeout_ms);
-        match link.exchange(due_ms).await? {
+        match link.exchange(self.command_due_ms()).await? {
             Some(Event::Rcpt(reply)) => {
-                self.link = Some(link);
+                self.hold.put(link);
                 Ok(reply)
             }
             _ => Err(confused()),
@@ -201,27 +253,26 @@ impl Transfer {
         if let Some(refusal) = &self.refusal {
             return Err(Rc::clone(refusal));
         }
-        let Some(mut link) = self.link.take() else {
-            return Err(self.refuse(Failure::Closed.into()));
+        if self.state == State::Content {
+            return Ok(());
+        }
+        let mut link = match self.hold.take() {
+            Ok(Some(link)) => link,
+            Ok(None) => return Err(self.refuse(Failure::Closed.into())),
+            Err(failure) => return Err(self.refuse(failure.into())),
         };
-        if self.state == State::Envelope {
-            link.session.data();
-            let wait_ms = self.hop.limits.command_timeout_ms;
-            let due_ms = self
-                .hop
-                .due_ms(wait_ms.min(limits::NEXT_HOP_DATA_TIMEOUT_MS_MAX));
-            match link.exchange(due_ms).await {
-                Ok(Some(Event::Data(reply)))
-                    if reply.code().class() != ReplyClass::Intermediate =>
-                {
-                    self.link = Some(link);
-                    return Err(Rc::new(Refusal::Reply(reply)));
-                }
-                // None: content that goes in chunks needs no leave.
-                Ok(Some(Event::Data(_)) | None) => self.state = State::Content,
-                Ok(Some(_)) => return Err(self.refuse(confused())),
-                Err(failure) => return Err(self.refuse(failure.into())),
+        link.session.data();
+        let wait_ms = self.hop.limits.command_timeout_ms;
+        let due_ms = self.bounded_due_ms(wait_ms.min(limits::NEXT_HOP_DATA_TIMEOUT_MS_MAX));
+        match link.exchange(due_ms).await {
+            Ok(Some(Event::Data(reply))) if reply.code().class() != ReplyClass::Intermediate => {
+                self.hold.put(link);
+                return Err(Rc::new(Refusal::Reply(reply)));
             }
+            // None: content that goes in chunks needs no leave.
+            Ok(Some(Event::Data(_)) | None) => self.state = State::Content,
+            Ok(Some(_)) => return Err(self.refuse(confused())),
+            Err(failure) => return Err(self.refuse(failure.into())),
         }
         self.link = Some(link);
         Ok(())
@@ -230,7 +281,7 @@ impl Transfer {
     /// The same, for content that comes whether there is leave or not: a refusal is that of the message.
     pub async fn insist_on_data(&mut self) {
         if let Err(refusal) = self.data().await {
-            if let Some(link) = self.link.take() {
+            if let Ok(Some(link)) = self.hold.take() {
                 self.hop.give_back(link);
             }
             self.refusal = Some(refusal);
@@ -270,7 +321,7 @@ impl Transfer {
             return;
         };
         link.session.end_chunk();
-        let due_ms = self.hop.due_ms(self.hop.limits.mail_data_timeout_ms);
+        let due_ms = self.bounded_due_ms(self.hop.limits.mail_data_timeout_ms);
         match link.exchange(due_ms).await {
             Ok(None) => self.link = Some(link),
             Ok(Some(Event::Chunk(reply))) if reply.code().class() == ReplyClass::Completed => {
@@ -330,12 +381,20 @@ impl Transfer {
     }
 
     /// Forgets the message: the next hop is told to, or, if it has a part of the content, left.
-    pub fn abandon(mut self) {
-        if let Some(link) = self.link.take()
-            && self.state == State::Envelope
-        {
+    pub fn abandon(self) {
+        if let Ok(Some(link)) = self.hold.take() {
             self.hop.give_back(link);
         }
+    }
+
+    /// By when the next hop must have replied to a command that is sent now.
+    fn command_due_ms(&self) -> u64 {
+        self.bounded_due_ms(self.hop.limits.command_timeout_ms)
+    }
+
+    /// The time that is so many milliseconds away, unless the transaction ends before.
+    fn bounded_due_ms(&self, wait_ms: u64) -> u64 {
+        self.hop.due_ms(wait_ms).min(self.due_ms)
     }
 
     /// Notes why nothing more will come of the transfer, and closes its connection.
@@ -344,47 +403,6 @@ impl Transfer {
         let refusal = Rc::new(refusal);
         self.refusal = Some(Rc::clone(&refusal));
         refusal
-    }
-}
-
-/// Begins a transaction with its first recipient: the reply to RCPT, or the refusal of MAIL.
-async fn envelope(
-    link: &mut Link,
-    hop: &NextHop,
-    reverse_path: &Address<'_>,
-    recipient: &Address<'_>,
-) -> Result<ReceivedReply, Refusal> {
-    let wait_ms = hop.limits.command_timeout_ms;
-    let may_pipeline = link.session.may_pipeline();
-    if link.session.must_reset() {
-        link.session.reset();
-        if !may_pipeline {
-            link.exchange(hop.due_ms(wait_ms)).await?;
-        }
-    }
-    let session = &mut link.session;
-    session.mail(reverse_path).map_err(Failure::Unsendable)?;
-    if may_pipeline {
-        session.rcpt(recipient).map_err(Failure::Unsendable)?;
-    }
-    let Some(Event::Mail(reply)) = link.exchange(hop.due_ms(wait_ms)).await? else {
-        return Err(confused());
-    };
-    let is_refused = reply.code().class() != ReplyClass::Completed;
-    if is_refused && reply.code() != ReplyCode::SERVICE_NOT_AVAILABLE && may_pipeline {
-        // The reply to RCPT says nothing new.
-        link.exchange(hop.due_ms(wait_ms)).await?;
-    }
-    if is_refused {
-        return Err(Refusal::Reply(reply));
-    }
-    if !may_pipeline {
-        let session = &mut link.session;
-        session.rcpt(recipient).map_err(Failure::Unsendable)?;
-    }
-    match link.exchange(hop.due_ms(wait_ms)).await? {
-        Some(Event::Rcpt(reply)) => Ok(reply),
-        _ => Err(confused()),
     }
 }
 

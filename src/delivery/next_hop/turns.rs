@@ -45,13 +45,27 @@ impl Turns {
         }))
     }
 
+    /// Takes a turn if there is one at once.
+    pub(super) fn try_take(&self) -> Option<Turn> {
+        let state = &self.0;
+        if state.turns_max <= state.taken_count.get() {
+            return None;
+        }
+        state.taken_count.set(state.taken_count.get() + 1);
+        Some(Turn(self.clone()))
+    }
+
+    /// How many wait for a turn.
+    pub(super) fn waiting_count(&self) -> usize {
+        self.0.queue.borrow().len()
+    }
+
     /// Takes a turn, waiting so long for it; none if there is none by then, or too many wait already.
     pub(super) async fn take(&self, wait: Duration) -> Option<Turn> {
-        let state = &self.0;
-        if state.taken_count.get() < state.turns_max {
-            state.taken_count.set(state.taken_count.get() + 1);
-            return Some(Turn(self.clone()));
+        if let Some(turn) = self.try_take() {
+            return Some(turn);
         }
+        let state = &self.0;
         if limits::NEXT_HOP_WAITING_COUNT_MAX <= state.queue.borrow().len() {
             return None;
         }
