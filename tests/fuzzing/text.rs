@@ -93,8 +93,10 @@ pub(super) fn command(input: &[u8]) {
     for parameter in parameters.iter() {
         assert!(!parameter.keyword.is_empty() && parameter.keyword.is_ascii());
         let value = parameter.value.unwrap_or(b"x");
-        assert!(!value.is_empty() && value.iter().all(u8::is_ascii_graphic));
-        assert!(!value.contains(&b'='));
+        // RFC 6531 §3.3: any text but controls, spaces and `=`.
+        assert!(!value.is_empty() && std::str::from_utf8(value).is_ok());
+        let is_other = |octet: &u8| octet.is_ascii() && !octet.is_ascii_graphic();
+        assert!(!value.iter().any(is_other) && !value.contains(&b'='));
     }
 }
 

@@ -44,7 +44,34 @@ impl Replies {
 
     /// Appends one reply.
     pub fn push(&mut self, reply: &Reply<'_>) {
-        let mut writer = ReplyWriter::new(&mut self.octets, reply, self.eight_bit_text);
+        self.last_code = Some(reply.code);
+        let mut prefix = Prefix::new(reply);
+        let text = match reply.text {
+            ReplyText::Fixed(text) => Some(text.as_bytes()),
+            ReplyText::Octets(text) => Some(text),
+            ReplyText::Pieces(_) | ReplyText::Offer { .. } | ReplyText::Lines(_) => None,
+        };
+        match text.filter(|text| text.len() <= LINE_TEXT_OCTETS && is_plain(text)) {
+            Some(text) => self.push_line(&mut prefix, text),
+            None => self.push_lines(prefix, reply),
+        }
+    }
+
+    /// Appends a reply of one line, as almost all are.
+    fn push_line(&mut self, prefix: &mut Prefix, text: &[u8]) {
+        prefix.octets[CODE_OCTETS] = b' ';
+        let start = self.octets.len();
+        self.octets
+            .reserve(PREFIX_OCTETS_MAX + text.len() + CRLF.len());
+        // The whole array, whose size the compiler knows, is copied in a few instructions.
+        self.octets.extend_from_slice(&prefix.octets);
+        self.octets.truncate(start + prefix.octets_count);
+        self.octets.extend_from_slice(text);
+        self.octets.extend_from_slice(CRLF);
+    }
+
+    fn push_lines(&mut self, prefix: Prefix, reply: &Reply<'_>) {
+        let mut writer = ReplyWriter::new(&mut self.octets, prefix, self.eight_bit_text);
         match reply.text {
             ReplyText::Fixed(text) => writer.text(text.as_bytes()),
             ReplyText::Pieces(pieces) => pieces.iter().for_each(|piece| writer.piece(piece)),
@@ -59,7 +86,6 @@ impl Replies {
             ReplyText::Octets(text) => writer.text(text),
         }
         writer.finish();
-        self.last_code = Some(reply.code);
     }
 
     /// What is to be sent.
@@ -137,9 +163,8 @@ struct ReplyWriter<'octets> {
 }
 
 impl<'octets> ReplyWriter<'octets> {
-    fn new(octets: &'octets mut Vec<u8>, reply: &Reply<'_>, eight_bit_text: EightBitText) -> Self {
+    fn new(octets: &'octets mut Vec<u8>, prefix: Prefix, eight_bit_text: EightBitText) -> Self {
         let line_start = octets.len();
-        let prefix = Prefix::new(reply);
         octets.extend_from_slice(prefix.as_octets());
         Self {
             octets,
@@ -226,9 +251,7 @@ impl<'octets> ReplyWriter<'octets> {
         if line_octets <= limits::REPLY_LINE_OCTETS_MAX - CRLF.len()
             && self.text_octets + text.len() <= limits::REPLY_TEXT_OCTETS_MAX
             && self.lines_count <= limits::REPLY_LINES_MAX
-            && text
-                .iter()
-                .fold(true, |plain, octet| plain & (b' '..=b'~').contains(octet))
+            && is_plain(text)
         {
             self.text_octets += text.len();
             self.octets.extend_from_slice(text);
@@ -306,32 +329,42 @@ struct Prefix {
 
 impl Prefix {
     fn new(reply: &Reply<'_>) -> Self {
-        let mut prefix = Self {
-            octets: [0; PREFIX_OCTETS_MAX],
-            octets_count: 0,
-        };
         let [hundreds, tens, ones] = digits(reply.code.number());
-        prefix.extend(&[hundreds, tens, ones, b'-']);
-        if let Some(enhanced) = reply.enhanced
-            && reply.code.class() != ReplyClass::Intermediate
-        {
-            prefix.extend(&[hundreds, b'.']);
-            prefix.number(enhanced.subject());
-            prefix.extend(b".");
-            prefix.number(enhanced.detail());
-            prefix.extend(b" ");
+        let mut octets = [0; PREFIX_OCTETS_MAX];
+        octets[..4].copy_from_slice(&[hundreds, tens, ones, b'-']);
+        let mut prefix = Self {
+            octets,
+            octets_count: CODE_OCTETS + 1,
+        };
+        let Some(enhanced) = reply.enhanced else {
+            return prefix;
+        };
+        if reply.code.class() == ReplyClass::Intermediate {
+            return prefix;
         }
+        let (subject, detail) = (enhanced.subject(), enhanced.detail());
+        if subject < 10 && detail < 10 {
+            // As almost all are: no place has to be found for each part.
+            let [subject, detail] = [subject, detail].map(digit);
+            prefix.octets[4..10].copy_from_slice(&[hundreds, b'.', subject, b'.', detail, b' ']);
+            prefix.octets_count = 10;
+            return prefix;
+        }
+        prefix.extend(&[hundreds, b'.']);
+        prefix.number(subject);
+        prefix.extend(b".");
+        prefix.number(detail);
+        prefix.extend(b" ");
         prefix
     }
 
     /// A number of at most three digits.
     fn number(&mut self, number: u16) {
-        let [hundreds, tens, ones] = digits(number);
-        match number {
-            0..10 => self.extend(&[ones]),
-            10..100 => self.extend(&[tens, ones]),
-            _ => self.extend(&[hundreds, tens, ones]),
+        if number < 10 {
+            return self.extend(&[digit(number)]);
         }
+        let digits = digits(number);
+        self.extend(if number < 100 { &digits[1..] } else { &digits });
     }
 
     fn extend(&mut self, octets: &[u8]) {
@@ -349,7 +382,18 @@ impl Prefix {
 
 /// The last three digits of a number.
 fn digits(number: u16) -> [u8; 3] {
-    [number / 100, number / 10, number].map(|shifted| b'0' + (shifted % 10).to_le_bytes()[0])
+    [number / 100, number / 10, number].map(digit)
+}
+
+/// The last digit of a number.
+fn digit(number: u16) -> u8 {
+    b'0' + (number % 10).to_le_bytes()[0]
+}
+
+/// Whether a text has nothing but printable ASCII, all of which is looked at: that is faster than to stop early.
+fn is_plain(text: &[u8]) -> bool {
+    text.iter()
+        .fold(true, |plain, octet| plain & (b' '..=b'~').contains(octet))
 }
 
 const CRLF: &[u8] = b"\r\n";
@@ -359,6 +403,9 @@ const CODE_OCTETS: usize = 3;
 
 /// `550-5.999.999 `.
 const PREFIX_OCTETS_MAX: usize = CODE_OCTETS + 1 + 9 + 1;
+
+/// Text that fits one line whatever its prefix.
+const LINE_TEXT_OCTETS: usize = limits::REPLY_LINE_OCTETS_MAX - PREFIX_OCTETS_MAX - CRLF.len();
 
 #[cfg(test)]
 mod tests {
