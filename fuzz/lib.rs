@@ -9,6 +9,7 @@ mod dialogue;
 #[path = "../tests/fuzzing/mod.rs"]
 mod fuzzing;
 #[path = "../jit/tests/differential/program.rs"]
+#[expect(dead_code, reason = "programs are made from inputs, not by number")]
 mod program;
 #[path = "../jit/tests/differential/shapes.rs"]
 mod shapes;
@@ -19,6 +20,7 @@ mod targets;
 #[path = "../jit/tests/differential/templates.rs"]
 mod templates;
 #[path = "../jit/tests/differential/ways.rs"]
+#[expect(dead_code, reason = "libFuzzer makes inputs smaller itself")]
 mod ways;
 
 /// Feeds an input to the target of this name.

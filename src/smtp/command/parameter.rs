@@ -27,8 +27,7 @@ impl<'line> Parameters<'line> {
     pub(super) fn parse(octets: &'line [u8]) -> Option<Self> {
         let parameters = Self(octets);
         let separated = matches!(octets, [] | [b' ' | b'\t', ..]);
-        (separated && parameters.words().all(|word| esmtp_param(word).is_some()))
-            .then_some(parameters)
+        (separated && parameters.iter().all(is_esmtp_param)).then_some(parameters)
     }
 
     /// No parameters.
@@ -39,7 +38,7 @@ impl<'line> Parameters<'line> {
 
     /// One after the other.
     pub fn iter(&self) -> impl Iterator<Item = Parameter<'line>> + use<'line> {
-        self.words().filter_map(esmtp_param)
+        self.words().map(split)
     }
 
     /// As sent, with the white space before, between and after them.
@@ -55,14 +54,24 @@ impl<'line> Parameters<'line> {
     }
 }
 
+/// A word as keyword and value, whatever they are.
+fn split(word: &[u8]) -> Parameter<'_> {
+    let Some(place) = word.iter().position(|octet| *octet == b'=') else {
+        return Parameter {
+            keyword: word,
+            value: None,
+        };
+    };
+    let (keyword, rest) = word.split_at(place);
+    Parameter {
+        keyword,
+        value: rest.get(1..),
+    }
+}
+
 /// `esmtp-param = esmtp-keyword ["=" esmtp-value]`.
-fn esmtp_param(word: &[u8]) -> Option<Parameter<'_>> {
-    let mut parts = word.splitn(2, |octet| *octet == b'=');
-    let keyword = parts.next().filter(|keyword| esmtp_keyword(keyword))?;
-    let value = parts.next();
-    value
-        .is_none_or(esmtp_value)
-        .then_some(Parameter { keyword, value })
+fn is_esmtp_param(parameter: Parameter<'_>) -> bool {
+    esmtp_keyword(parameter.keyword) && parameter.value.is_none_or(esmtp_value)
 }
 
 /// `esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")`.
