@@ -46,7 +46,7 @@ pub(super) async fn receive(connection: &mut Connection) -> Result<Step, Connect
         connection.chunks = Some(Box::new(ChunkedMessage {
             reader,
             message,
-            rate: Rate::begin(connection.commons.clock.now_ms()),
+            rate: Rate::default(),
         }));
     }
     let Some(mut chunks) = connection.chunks.take() else {
@@ -86,15 +86,13 @@ async fn read(
         rate,
     }: &mut ChunkedMessage,
 ) -> Result<Result<(), MailDataError>, ConnectionError> {
-    // Chunks that come whole are never waited for.
-    mail_data::require_pace(connection, rate)?;
     loop {
         let read = reader.read(connection.receive_buffer.octets());
         message.write(read.content);
         let (consumed, end) = (read.consumed, read.end);
         connection.receive_buffer.consume(consumed);
         rate.count(consumed);
-        mail_data::spill(connection, message, rate).await;
+        mail_data::spill(connection, message).await;
         if let Some(verdict) = end {
             return Ok(verdict.map(|_| ()));
         }
@@ -118,7 +116,7 @@ pub(super) async fn throw_away(
 
 /// Throws the octets of a chunk away.
 async fn skip(connection: &mut Connection, octets: u64) -> Result<(), ConnectionError> {
-    let rate = &mut Rate::begin(connection.commons.clock.now_ms());
+    let rate = &mut Rate::default();
     let mut left = octets;
     // Without a transaction nothing else bounds the time.
     let begun_here = connection.transaction_due_ms == NEVER_MS;
@@ -141,6 +139,31 @@ async fn skip(connection: &mut Connection, octets: u64) -> Result<(), Connection
 }
 
 impl Connection {
+    /// By when there must be more of a message whose chunks are coming; never without one.
+    ///
+    /// # Errors
+    ///
+    /// They come too slowly.
+    pub(super) fn chunks_due_ms(&mut self) -> Result<u64, ConnectionError> {
+        let limits = self.profile().limits;
+        let Some(chunks) = &mut self.chunks else {
+            return Ok(NEVER_MS);
+        };
+        if chunks.rate.is_too_slow(&limits) {
+            return Err(ConnectionError::TooSlow);
+        }
+        self.commons.clock.refresh();
+        Ok(self.due_ms(limits.mail_data_timeout_ms))
+    }
+
+    /// Counts time in which the next chunk, or whatever, was waited for.
+    pub(super) fn note_wait_between_chunks(&mut self, begin_ms: u64) {
+        if let Some(chunks) = &mut self.chunks {
+            let now_ms = self.commons.clock.now_ms();
+            chunks.rate.wait(now_ms.saturating_sub(begin_ms));
+        }
+    }
+
     /// Forgets a message whose transaction has ended before its last chunk.
     pub(super) async fn abandon_chunks(&mut self) {
         if let Some(chunks) = self.chunks.take() {

@@ -21,7 +21,7 @@ pub(super) async fn greet_anew(connection: &mut Connection) -> Result<Verdict, C
         connection.take_over_forwarded(&forwarded);
     }
     connection.abandon_chunks().await;
-    connection.abandon_transfer();
+    connection.end_transaction();
     connection.context = None;
     connection.count_for_client()?;
     let verdict = script::connect(connection).await?;

@@ -31,7 +31,7 @@ pub(super) async fn upgrade(connection: &mut Connection) -> Result<(), Connectio
     connection.receive_buffer.consume(count);
     connection.scanner = LineScanner::new();
     connection.abandon_chunks().await;
-    connection.abandon_transfer();
+    connection.end_transaction();
     shake_hands(connection).await
 }
 

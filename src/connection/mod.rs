@@ -355,17 +355,32 @@ impl Connection {
             activity = Activity::Receiving;
             self.begin_transaction();
         } else {
-            self.transaction_due_ms = NEVER_MS;
-            self.abandon_transfer();
+            self.end_transaction();
             if self.commons.watch.is_stopping() {
                 return Err(ConnectionError::Interrupted(Interrupt::Stopping));
             }
         }
         let due_ms = self.command_due_ms.min(self.transaction_due_ms);
+        let due_ms = due_ms.min(self.chunks_due_ms()?);
         self.commons.spare_replies.keep(&mut self.replies);
+        let begin_ms = self.commons.clock.now_ms();
         self.transport
             .receive(&mut self.receive_buffer, activity, due_ms)
-            .await
+            .await?;
+        self.note_wait_between_chunks(begin_ms);
+        Ok(())
+    }
+
+    /// Forgets the deadline and the next hop of a transaction that is over. Cheap: called after each command.
+    fn end_transaction_if_over(&mut self) {
+        if self.transaction_due_ms != NEVER_MS && self.session.transaction().is_none() {
+            self.end_transaction();
+        }
+    }
+
+    fn end_transaction(&mut self) {
+        self.transaction_due_ms = NEVER_MS;
+        self.abandon_transfer();
     }
 
     /// Notes the beginning of a transaction when it is first seen.

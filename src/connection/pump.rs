@@ -79,6 +79,7 @@ pub(super) async fn run(connection: &mut Connection) -> Result<(), ConnectionErr
             match Pause::after(step) {
                 Some(next) => pause = next,
                 None => {
+                    connection.end_transaction_if_over();
                     glommio::executor().yield_if_needed().await;
                     continue 'batches;
                 }
@@ -194,6 +195,7 @@ fn answer_lines(connection: &mut Connection) -> Pause {
         if let Some(pause) = Pause::after(step) {
             return pause;
         }
+        connection.end_transaction_if_over();
     }
     Pause::TurnOver
 }

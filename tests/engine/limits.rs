@@ -263,6 +263,55 @@ fn chunks_that_come_too_slowly_are_left() {
 }
 
 #[test]
+fn commands_between_chunks_do_not_prolong_a_message() {
+    for (limit, command) in [
+        ("mail_data_octets_per_second_min = 1000000", Some("NOOP")),
+        ("mail_data_timeout_ms = 200", None),
+    ] {
+        let limits =
+            format!("idle_commands_max = 1000000\nmail_data_rate_window_ms = 200\n{limit}");
+        let server = Server::start(&configuration(MAILDIR, &limits));
+        let mut client = server.greeted();
+        client.say("EHLO a\r\nMAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>");
+        client.reply("250");
+        client.expect("250 2.1.0 ");
+        client.expect("250 2.1.5 ");
+        client.send(b"BDAT 1\r\nx");
+        let begin = std::time::Instant::now();
+        let mut line = client.expect("250 ");
+        while line.starts_with("250 ") {
+            assert!(begin.elapsed().as_secs() < 15, "the message goes on");
+            if let Some(command) = command {
+                client.say(command);
+            }
+            line = client.expect("");
+        }
+        assert!(line.starts_with("421 4.4.2 "), "{line}");
+        assert_eq!(server.messages().len(), 0);
+    }
+}
+
+#[test]
+fn each_transaction_has_its_own_time() {
+    let limits = "idle_commands_max = 1000000\ntransaction_timeout_ms = 1500";
+    let server = Server::start(&configuration(MAILDIR, limits));
+    let mut client = server.greeted();
+    client.say("MAIL FROM:<a@client.example>");
+    client.expect("250 2.1.0 ");
+    for _ in 0..2 {
+        let begin = std::time::Instant::now();
+        while begin.elapsed().as_millis() < 1_000 {
+            client.say("NOOP");
+            client.expect("250 ");
+        }
+        // In one segment: at no time is there none.
+        client.say("RSET\r\nMAIL FROM:<a@client.example>");
+        client.expect("250 2.0.0 ");
+        client.expect("250 2.1.0 ");
+    }
+}
+
+#[test]
 fn recipients_over_the_limit_are_counted_and_logged_at_a_rate() {
     let server = Server::start(&configuration(MAILDIR, "recipients_per_message_max = 100"));
     let mut client = server.greeted();

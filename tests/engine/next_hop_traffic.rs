@@ -5,7 +5,7 @@ use super::fake_next_hop::{
     opened_lmtp, say,
 };
 use super::next_hop::{before, envelope, mail_and_rcpt, message, relay, script};
-use super::server::{Client, Server, content};
+use super::server::{Client, MAILDIR, Server, configuration, content};
 
 fn greeted_with_ehlo(server: &Server) -> Client {
     let mut client = server.connect();
@@ -340,6 +340,38 @@ fn clients_that_only_name_recipients_do_not_keep_others_out() {
 }
 
 #[test]
+fn a_transaction_that_is_over_holds_no_connection() {
+    let acts = script(&[
+        &opened(OFFER, &envelope()),
+        &[Hear("RSET\r\n"), Hear("MAIL FROM:<a@"), Hear("RCPT TO:<b@")],
+        &[say("250 reset\r\n250 ok\r\n250 2.1.5 recipient ok")],
+        &[HearRest],
+    ]);
+    let (hop, address) = FakeNextHop::start(vec![acts]);
+    let server = before(address, "connections_max = 1\nconnect_timeout_ms = 600000");
+    let mut first = server.greeted();
+    mail_and_rcpt(&mut first, "250 2.1.5 recipient ok");
+    // The next one has begun when the server looks for more, and has no recipient.
+    first.say("RSET\r\nMAIL FROM:<a@client.example>");
+    first.expect("250 ");
+    first.expect("250 ");
+    mail_and_rcpt(&mut server.greeted(), "250 2.1.5 recipient ok");
+    drop(server);
+    hop.finish();
+}
+
+#[test]
+fn a_next_hop_that_does_not_greet_does_not_outlast_the_transaction() {
+    let (hop, address) = FakeNextHop::start(vec![vec![HearEnd]]);
+    let server = format!("accept_domains = [\"example.org\"]\ndestination = \"smtp://{address}\"");
+    let server = Server::start(&configuration(&server, "transaction_timeout_ms = 300"));
+    let mut client = server.greeted();
+    mail_and_rcpt(&mut client, "451 4.4.2 ");
+    client.expect("421 4.4.2 ");
+    hop.finish();
+}
+
+#[test]
 fn an_idle_connection_is_closed_in_its_time() {
     let acts = script(&[&opened(OFFER, &message()), &[Hear("QUIT\r\n"), HearEnd]]);
     for next_hop in ["idle_timeout_ms = 100", "messages_per_connection_max = 1"] {
@@ -356,7 +388,7 @@ fn an_idle_connection_is_closed_in_its_time() {
 /// A few hundred messages at once through few connections: each arrives once, as it was sent.
 #[test]
 fn many_messages_share_few_connections() {
-    let last = Server::start(&super::server::configuration(super::server::MAILDIR, ""));
+    let last = Server::start(&configuration(MAILDIR, ""));
     let first = before(
         last.address(),
         "connections_max = 3\nmessages_per_connection_max = 7",

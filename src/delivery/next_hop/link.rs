@@ -8,6 +8,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
+use std::time::Duration;
 
 use glommio::io::{PollState, PollableFd};
 use rustix::io::Errno;
@@ -65,11 +66,11 @@ impl AsRawFd for WatchedSocket {
 
 impl Link {
     /// Connects to the first address that accepts and opens the session, up to the point where a transaction may begin.
-    /// Where TLS is only wished for and fails, another connection does without.
-    pub(super) async fn open(hop: &Rc<NextHop>, turn: Turn) -> Result<Self, Failure> {
-        let opened = match Self::open_with(hop, &hop.options).await {
+    /// Where TLS is only wished for and fails, another connection does without. No wait is longer than until `due_ms`.
+    pub(super) async fn open(hop: &Rc<NextHop>, turn: Turn, due_ms: u64) -> Result<Self, Failure> {
+        let opened = match Self::open_with(hop, &hop.options, due_ms).await {
             Err(Failure::Tls(_)) if hop.options.tls == ClientTls::Opportunistic => {
-                Self::open_with(hop, &hop.plain_options).await
+                Self::open_with(hop, &hop.plain_options, due_ms).await
             }
             opened => opened,
         };
@@ -78,11 +79,15 @@ impl Link {
         Ok(link)
     }
 
-    async fn open_with(hop: &Rc<NextHop>, options: &Rc<ClientOptions>) -> Result<Self, Failure> {
-        let mut link = Self::connect(hop).await?;
+    async fn open_with(
+        hop: &Rc<NextHop>,
+        options: &Rc<ClientOptions>,
+        last_due_ms: u64,
+    ) -> Result<Self, Failure> {
+        let mut link = Self::connect(hop, last_due_ms).await?;
         link.session = ClientSession::new(Rc::clone(options));
         loop {
-            let due_ms = hop.due_ms(hop.limits.command_timeout_ms);
+            let due_ms = hop.due_ms(hop.limits.command_timeout_ms).min(last_due_ms);
             match link.exchange(due_ms).await? {
                 Some(Event::Ready) => return Ok(link),
                 Some(Event::StartTls) => {
@@ -132,7 +137,7 @@ impl Link {
         Ok(())
     }
 
-    async fn connect(hop: &Rc<NextHop>) -> Result<Self, Failure> {
+    async fn connect(hop: &Rc<NextHop>, due_ms: u64) -> Result<Self, Failure> {
         let found;
         let addresses: &[_] = match &hop.addresses {
             Addresses::Fixed(address) => std::slice::from_ref(address),
@@ -142,12 +147,12 @@ impl Link {
             }
             Addresses::Socket(path) => {
                 let address = SocketAddrUnix::new(&**path).map_err(unreachable)?;
-                return Self::connect_to(hop, &address.into()).await;
+                return Self::connect_to(hop, &address.into(), due_ms).await;
             }
         };
         let mut last = Failure::Unresolved;
         for address in addresses {
-            match Self::connect_to(hop, &(*address).into()).await {
+            match Self::connect_to(hop, &(*address).into(), due_ms).await {
                 Err(Failure::Stopping) => return Err(Failure::Stopping),
                 Err(failure) => last = failure,
                 Ok(link) => return Ok(link),
@@ -156,7 +161,11 @@ impl Link {
         Err(last)
     }
 
-    async fn connect_to(hop: &Rc<NextHop>, address: &SocketAddrAny) -> Result<Self, Failure> {
+    async fn connect_to(
+        hop: &Rc<NextHop>,
+        address: &SocketAddrAny,
+        last_due_ms: u64,
+    ) -> Result<Self, Failure> {
         let socket = rustix::net::socket_with(
             address.address_family(),
             SocketType::STREAM,
@@ -169,13 +178,19 @@ impl Link {
             // Commands go out whole, and a reply is waited for: nothing is gained by waiting for more to send.
             sockopt::set_tcp_nodelay(&socket, true).map_err(unreachable)?;
         }
-        match rustix::net::connect(&socket, address) {
-            Ok(()) => return Self::new(hop, socket),
-            Err(Errno::INPROGRESS | Errno::INTR) => {}
-            Err(error) => return Err(unreachable(error)),
+        let due_ms = hop.due_ms(hop.limits.connect_timeout_ms).min(last_due_ms);
+        loop {
+            match rustix::net::connect(&socket, address) {
+                Ok(()) => return Self::new(hop, socket),
+                Err(Errno::INPROGRESS | Errno::INTR) => break,
+                // A full backlog of a socket of this machine, which nothing waits for (connect(2)).
+                Err(Errno::AGAIN) if is_local && hop.due_ms(0) < due_ms => {
+                    glommio::timer::sleep(CONNECT_AGAIN_AFTER).await;
+                }
+                Err(error) => return Err(unreachable(error)),
+            }
         }
         let link = Self::new(hop, socket)?;
-        let due_ms = hop.due_ms(hop.limits.connect_timeout_ms);
         match link.wait(Activity::Sending, due_ms).await {
             Ok(()) => {}
             Err(Failure::TimedOut) => return Err(unreachable(Errno::TIMEDOUT)),
@@ -442,6 +457,9 @@ impl Drop for Link {
         self.unwatch();
     }
 }
+
+/// Between two attempts to connect to a socket whose backlog is full.
+const CONNECT_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 fn unreachable(error: Errno) -> Failure {
     Failure::Unreachable(error.into())

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::held::{Held, Hold};
+use super::held::{Held, Hold, Since};
 use super::link::Link;
 use super::turns::{Turn, Turns};
 use super::{Failure, NextHop};
@@ -39,16 +39,30 @@ impl Pool {
 }
 
 impl NextHop {
-    /// A turn, waiting for one as long as for a connection.
-    pub(super) async fn turn(self: &Rc<Self>) -> Result<Turn, Failure> {
+    /// A turn, waiting for one as long as for a connection, and no longer than until `due_ms`.
+    pub(super) async fn turn(self: &Rc<Self>, due_ms: u64) -> Result<Turn, Failure> {
         if let Some(turn) = self.pool.turns.try_take() {
             return Ok(turn);
         }
         if !self.pool.is_reclaimed.replace(true) {
             glommio::spawn_local(reclaim(Rc::clone(self))).detach();
         }
-        let wait = Duration::from_millis(self.limits.connect_timeout_ms);
+        let left_ms = due_ms.saturating_sub(self.clock.now_ms());
+        let wait = Duration::from_millis(self.limits.connect_timeout_ms.min(left_ms));
         self.pool.turns.take(wait).await.ok_or(Failure::Busy)
+    }
+
+    /// Since when a connection may be held while so many wait for one: idle for a third of the wait, so that whoever comes
+    /// when all have just been taken has one in time, and for less the more wait; for an envelope in all, twice that.
+    fn held_since(&self, waiting_count: usize) -> Since {
+        let (now_ms, wait_ms) = (self.clock.now_ms(), self.limits.connect_timeout_ms);
+        let turns_max = u64::from(self.limits.connections_max);
+        let waiting_count = turns_max.max(waiting_count as u64);
+        let idle_ms_max = wait_ms.saturating_mul(turns_max) / (3 * waiting_count);
+        Since {
+            idle_ms: now_ms.saturating_sub(idle_ms_max),
+            begun_ms: now_ms.saturating_sub(2 * idle_ms_max),
+        }
     }
 
     /// Takes note of the place that a transaction has for its connection from now on.
@@ -76,7 +90,10 @@ impl NextHop {
         let is_good = link.session.is_reusable()
             && link.is_drained()
             && link.messages_count < self.limits.messages_per_connection_max;
-        let has_room = self.pool.idle.borrow().len() < limits::NEXT_HOP_IDLE_CONNECTIONS_COUNT_MAX;
+        // Whoever waits for one, or has a turn and has not come for one yet, needs no room.
+        let idle_max =
+            limits::NEXT_HOP_IDLE_CONNECTIONS_COUNT_MAX + self.pool.turns.awaiting_count();
+        let has_room = self.pool.idle.borrow().len() < idle_max;
         if !is_good || !has_room {
             link.part();
             return;
@@ -108,8 +125,6 @@ impl NextHop {
 
 /// While somebody waits for a turn, takes connections from clients that have held one for long, in their envelopes.
 async fn reclaim(hop: Rc<NextHop>) {
-    // A third of the wait: who comes when all have just been taken has one in time.
-    let held_ms_max = hop.limits.connect_timeout_ms / 3;
     let step = Duration::from_millis(hop.limits.connect_timeout_ms / 30);
     loop {
         // First: the one who begins this does not wait yet.
@@ -119,8 +134,7 @@ async fn reclaim(hop: Rc<NextHop>) {
             break;
         }
         hop.clock.refresh();
-        let since_ms = hop.clock.now_ms().saturating_sub(held_ms_max);
-        let links = hop.pool.held.lose(wanted, since_ms);
+        let links = hop.pool.held.lose(wanted, hop.held_since(wanted));
         links.into_iter().for_each(|link| hop.give_back(link));
     }
     hop.pool.is_reclaimed.set(false);

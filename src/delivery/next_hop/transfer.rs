@@ -151,20 +151,20 @@ impl Transfer {
         recipient: &Address<'_>,
     ) -> Result<ReceivedReply, Refusal> {
         let hop = Rc::clone(&self.hop);
-        let turn = match hop.take_idle(hop.turn().await?) {
+        let turn = match hop.take_idle(hop.turn(self.due_ms).await?) {
             Err(turn) => turn,
             Ok(mut link) => {
                 let outcome = self.envelope(&mut link, reverse_path, recipient).await;
                 match outcome {
                     Err(refusal) if is_stale(&refusal) => match link.into_turn() {
                         Some(turn) => turn,
-                        None => hop.turn().await?,
+                        None => hop.turn(self.due_ms).await?,
                     },
                     outcome => return self.begun(link, outcome),
                 }
             }
         };
-        let mut link = Link::open(&hop, turn).await?;
+        let mut link = Link::open(&hop, turn, self.due_ms).await?;
         let outcome = self.envelope(&mut link, reverse_path, recipient).await;
         self.begun(link, outcome)
     }
@@ -178,7 +178,7 @@ impl Transfer {
         match &outcome {
             Ok(_) => {
                 self.hop.note_held(&self.hold);
-                self.hold.put(link);
+                self.rest(link);
             }
             Err(Refusal::Reply(_) | Refusal::Failure(Failure::Unsendable(_))) => {
                 self.hop.give_back(link);
@@ -237,7 +237,7 @@ impl Transfer {
         link.session.rcpt(recipient).map_err(Failure::Unsendable)?;
         match link.exchange(self.command_due_ms()).await? {
             Some(Event::Rcpt(reply)) => {
-                self.hold.put(link);
+                self.rest(link);
                 Ok(reply)
             }
             _ => Err(confused()),
@@ -266,7 +266,7 @@ impl Transfer {
         let due_ms = self.bounded_due_ms(wait_ms.min(limits::NEXT_HOP_DATA_TIMEOUT_MS_MAX));
         match link.exchange(due_ms).await {
             Ok(Some(Event::Data(reply))) if reply.code().class() != ReplyClass::Intermediate => {
-                self.hold.put(link);
+                self.rest(link);
                 return Err(Rc::new(Refusal::Reply(reply)));
             }
             // None: content that goes in chunks needs no leave.
@@ -275,6 +275,8 @@ impl Transfer {
             Err(failure) => return Err(self.refuse(failure.into())),
         }
         self.link = Some(link);
+        // From now on nobody can have it.
+        self.hold = Rc::default();
         Ok(())
     }
 
@@ -397,9 +399,17 @@ impl Transfer {
         self.hop.due_ms(wait_ms).min(self.due_ms)
     }
 
+    /// Leaves the connection until the client's next command, if nobody else needs it more.
+    fn rest(&self, link: Link) {
+        if let Some(wanted) = self.hold.put(self.hop.clock.now_ms(), link) {
+            self.hop.give_back(wanted);
+        }
+    }
+
     /// Notes why nothing more will come of the transfer, and closes its connection.
     fn refuse(&mut self, refusal: Refusal) -> Rc<Refusal> {
         self.link = None;
+        self.hold = Rc::default();
         let refusal = Rc::new(refusal);
         self.refusal = Some(Rc::clone(&refusal));
         refusal

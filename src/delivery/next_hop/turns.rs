@@ -22,6 +22,8 @@ pub(super) struct Turns(Rc<State>);
 struct State {
     turns_max: usize,
     taken_count: Cell<usize>,
+    /// Turns of those who waited for one and have not run since.
+    granted_count: Cell<usize>,
     queue: RefCell<VecDeque<Rc<Waiting>>>,
 }
 
@@ -41,6 +43,7 @@ impl Turns {
         Self(Rc::new(State {
             turns_max,
             taken_count: Cell::new(0),
+            granted_count: Cell::new(0),
             queue: RefCell::default(),
         }))
     }
@@ -58,6 +61,11 @@ impl Turns {
     /// How many wait for a turn.
     pub(super) fn waiting_count(&self) -> usize {
         self.0.queue.borrow().len()
+    }
+
+    /// The same, with those whose wait is over and who do not know yet.
+    pub(super) fn awaiting_count(&self) -> usize {
+        self.waiting_count() + self.0.granted_count.get()
     }
 
     /// Takes a turn, waiting so long for it; none if there is none by then, or too many wait already.
@@ -81,6 +89,7 @@ impl Turns {
         })
         .await;
         if waiting.is_granted.get() {
+            state.granted_count.set(state.granted_count.get() - 1);
             return Some(Turn(self.clone()));
         }
         let mut queue = state.queue.borrow_mut();
@@ -98,6 +107,7 @@ impl Drop for Turn {
             return;
         };
         next.is_granted.set(true);
+        state.granted_count.set(state.granted_count.get() + 1);
         if let Some(waker) = next.waker.take() {
             waker.wake();
         }
