@@ -262,11 +262,18 @@ impl Line<'_> {
     #[must_use]
     pub fn octets(self, key: &str, value: &[u8]) -> Self {
         let value = &value[..value.len().min(VALUE_OCTETS_MAX)];
-        let _ = write!(
-            self.log.block.borrow_mut(),
-            " {key}=\"{}\"",
-            value.escape_ascii()
-        );
+        let mut block = self.log.block.borrow_mut();
+        let _ = write!(block, " {key}=\"");
+        for &octet in value {
+            match octet {
+                b'"' | b'\\' => block.extend([b'\\', octet]),
+                b' '..=b'~' => block.push(octet),
+                // Escapes that every reader of logs knows.
+                _ => block.extend(std::ascii::escape_default(octet)),
+            }
+        }
+        block.push(b'"');
+        drop(block);
         self
     }
 }

@@ -8,6 +8,7 @@
 mod privileges;
 
 use std::fmt::Display;
+use std::io::ErrorKind;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -246,8 +247,10 @@ impl Server {
 
     /// Reads certificates again and tells the shards. One that is wrong now is complained about, and stays as it was.
     fn renew_certificates(&self, configuration: &mut Configuration) {
-        for found in configuration.certificates.read_files() {
-            eprintln!("{found}");
+        let (read_count, found) = configuration.certificates.read_files();
+        found.iter().for_each(|found| eprintln!("{found}"));
+        if read_count == 0 {
+            return;
         }
         let acceptors = profile::acceptors(&configuration.certificates, &configuration.profiles);
         for (number, shard) in self.shards.iter().enumerate() {
@@ -328,9 +331,16 @@ fn bind_all(
     for (served, profile) in configuration.profiles.iter().enumerate() {
         for address in &profile.listen {
             let listeners = shard::bind(served, *address, shards_count).map_err(|error| {
+                let remedy = match error.kind() {
+                    ErrorKind::PermissionDenied => {
+                        "ports below 1024 are for root and for who has CAP_NET_BIND_SERVICE"
+                    }
+                    ErrorKind::AddrNotAvailable => "no interface of this machine has it",
+                    _ => "free the address or choose another",
+                };
+                let id = &profile.id;
                 Refusal::machine(format!(
-                    "server `{}` cannot listen on {address}: {error}; free the address or choose another",
-                    profile.id
+                    "server `{id}` cannot listen on {address}: {error}; {remedy}"
                 ))
             })?;
             addresses.extend(listeners.first().map(|listener| listener.address));

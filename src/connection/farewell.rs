@@ -9,13 +9,20 @@ use super::transport::ConnectionError;
 use super::watch::{Activity, Interrupt};
 use super::{Commons, Connection};
 use crate::log::Level;
-use crate::smtp::reply::{self, Replies, Reply};
+use crate::smtp::reply::{self, Replies, Reply, ReplyCode};
 
 impl Connection {
+    /// Whether a client in the middle of its session was sent away, over a limit or as none of SMTP.
+    fn has_ended_it(&self) -> bool {
+        let is_unwelcome = self.replies.last_code() == Some(ReplyCode::SERVICE_NOT_AVAILABLE);
+        is_unwelcome && 0 < self.session.counters().commands_count
+    }
+
     /// Says what is left to say and closes.
     pub(super) async fn part(&mut self, outcome: Result<(), ConnectionError>) {
         self.abandon_transfer();
         let (reason, reply) = match &outcome {
+            Ok(()) if self.has_ended_it() => ("ended", None),
             Ok(()) => ("closed", None),
             Err(ConnectionError::ClientLeft) => ("client_left", None),
             Err(ConnectionError::EarlyTalker) => ("early_talker", Some(reply::early_talker())),
@@ -42,33 +49,7 @@ impl Connection {
             None => self.transport.send_last(&[]),
         }
         self.note_refused(&outcome);
-        let level = match &outcome {
-            Err(ConnectionError::Interrupted(Interrupt::TimedOut) | ConnectionError::TooSlow) => {
-                self.commons.counters.timeouts.increment();
-                Level::Message
-            }
-            Err(ConnectionError::Tls(_)) => Level::Message,
-            Err(ConnectionError::System(_)) => Level::Warning,
-            _ => Level::Connection,
-        };
-        if let Some(line) = self.line(level, "disconnect") {
-            let counters = self.session.counters();
-            let mut line = line
-                .word("reason", reason)
-                .word("commands", counters.commands_count)
-                .word("messages", counters.messages_count)
-                .word("errors", counters.errors_count);
-            match &outcome {
-                Err(ConnectionError::System(error)) => {
-                    line = line.octets("error", error.to_string().as_bytes());
-                }
-                Err(ConnectionError::Tls(error)) => {
-                    line = line.octets("error", error.to_string().as_bytes());
-                }
-                _ => {}
-            }
-            drop(line);
-        }
+        self.note_end(&outcome, reason);
         if !matches!(
             outcome,
             Err(ConnectionError::ClientLeft
@@ -77,6 +58,40 @@ impl Connection {
         ) {
             self.linger().await;
         }
+    }
+
+    /// Logs the end of a connection, whatever its reason.
+    fn note_end(&self, outcome: &Result<(), ConnectionError>, reason: &'static str) {
+        let level = match outcome {
+            Err(ConnectionError::Interrupted(Interrupt::TimedOut) | ConnectionError::TooSlow) => {
+                self.commons.counters.timeouts.increment();
+                Level::Message
+            }
+            Err(ConnectionError::Tls(_)) => Level::Message,
+            Ok(()) if self.has_ended_it() => Level::Message,
+            Err(ConnectionError::System(_)) => Level::Warning,
+            _ => Level::Connection,
+        };
+        let Some(line) = self.line(level, "disconnect") else {
+            return;
+        };
+        let counters = self.session.counters();
+        let line = line
+            .word("reason", reason)
+            .word("commands", counters.commands_count)
+            .word("messages", counters.messages_count)
+            .word("errors", counters.errors_count);
+        drop(match outcome {
+            Ok(()) if self.has_ended_it() => {
+                let code = self.replies.last_code().map_or(0, ReplyCode::number);
+                line.word("code", code)
+            }
+            Err(ConnectionError::System(error)) => {
+                line.octets("error", error.to_string().as_bytes())
+            }
+            Err(ConnectionError::Tls(error)) => line.octets("error", error.to_string().as_bytes()),
+            _ => line,
+        });
     }
 
     /// Counts and logs a connection that ends before its session has begun.

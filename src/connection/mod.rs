@@ -281,6 +281,7 @@ impl Connection {
                 format_args!("{}-{}", self.commons.shard, self.number),
             )
             .word("client", self.client)
+            .octets("profile", self.profile().id.as_bytes())
         })
     }
 

@@ -376,10 +376,7 @@ impl Connection {
         let Some(line) = self.line(Level::Warning, "script_error") else {
             return;
         };
-        let profile = self.profile().id.as_bytes();
-        let mut line = line
-            .word("hook", instance.hook())
-            .octets("profile", profile);
+        let mut line = line.word("hook", instance.hook());
         if let Some(place) = failure.place(instance.sources()) {
             line = line.octets("at", place.as_bytes());
         }

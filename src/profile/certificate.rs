@@ -71,7 +71,7 @@ impl Certificates {
             section.finish(report);
         }
         let mut certificates = Self(entries);
-        for found in certificates.read_files() {
+        for found in certificates.read_files().1 {
             match found.severity {
                 Severity::Error => report.diagnostics.push(found),
                 Severity::Warning => report.warnings.push(found),
@@ -80,20 +80,23 @@ impl Certificates {
         certificates
     }
 
-    /// Reads all files again: what is wrong, errors and warnings. A certificate with an error stays as it was.
-    pub fn read_files(&mut self) -> Vec<Diagnostic> {
+    /// Reads all files again: how many certificates there are now, and what is wrong, errors and warnings. A certificate
+    /// with an error stays as it was.
+    pub fn read_files(&mut self) -> (usize, Vec<Diagnostic>) {
         let now = Timestamp::now().as_second();
+        let mut read_count = 0;
         let mut found = Vec::new();
         for entry in &mut self.0 {
             match entry.load() {
                 Ok(identity) => {
                     entry.warn(&identity, now, &mut found);
                     entry.identity = Some(Arc::new(identity));
+                    read_count += 1;
                 }
                 Err(error) => found.push(*error),
             }
         }
-        found
+        (read_count, found)
     }
 
     /// The number of a certificate.

@@ -1,7 +1,8 @@
 //! What is wrong with a configuration, and where.
 //!
 //! In: a byte span of the file and a sentence. Out: the sentence with file, line, column and a caret, as an operator
-//! reads it. Guarantees: every span, also one past the end or inside a character, yields a printable position.
+//! reads it. Guarantees: every span, also one past the end or inside a character, yields a printable position; what
+//! proves a user is not shown.
 //! Does not: decide what is an error; `load.rs` does.
 
 use std::fmt;
@@ -9,6 +10,8 @@ use std::ops::Range;
 
 use postern_jit::diagnostic as script;
 use postern_jit::source::SourceMap;
+
+use super::secrecy;
 
 /// The text of one configuration file and the name it is reported under.
 #[derive(Debug)]
@@ -65,7 +68,7 @@ pub struct Place {
     pub column: usize,
     /// Characters (octets in a script) to underline, at least 1.
     pub width: usize,
-    /// The line itself, without its end.
+    /// The line, without its end; secrets are masked.
     pub text: String,
 }
 
@@ -143,9 +146,11 @@ impl SourceText {
             line: self.text[..start].matches('\n').count() + 1,
             column: self.text[line_start..start].chars().count() + 1,
             width: self.text[start..end].chars().count().max(1),
-            text: self.text[line_start..line_end]
-                .trim_end_matches('\r')
-                .to_owned(),
+            text: secrecy::shown(
+                &self.text,
+                line_start,
+                self.text[line_start..line_end].trim_end_matches('\r'),
+            ),
         }
     }
 }

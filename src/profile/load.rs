@@ -5,6 +5,7 @@
 //! (`scripts.rs`), so that their errors are reported with the others.
 //! Runs on the main thread before any shard exists.
 
+use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -57,7 +58,14 @@ pub fn load_file(path: &Path, overrides: Overrides) -> Result<Configuration, Vec
         let message = format!("cannot read configuration {}: {error}", path.display());
         vec![Diagnostic::without_place(
             message,
-            "name an existing file with --config",
+            match error.kind() {
+                io::ErrorKind::NotFound => "name an existing file with --config",
+                io::ErrorKind::PermissionDenied => {
+                    "make it readable for the user who starts postern"
+                }
+                io::ErrorKind::IsADirectory => "name the file in it with --config",
+                _ => "",
+            },
         )]
     })?;
     let directory = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -68,6 +76,33 @@ pub fn load_file(path: &Path, overrides: Overrides) -> Result<Configuration, Vec
     let mut configuration = load_text(&source, &directory, overrides)?;
     configuration.files.push(path.to_owned());
     Ok(configuration)
+}
+
+/// Reports addresses that a profile listens on twice, or that another one has already.
+fn check_listen(
+    profile: &Profile,
+    others: &[Profile],
+    section: &Section<'_>,
+    report: &mut Report<'_>,
+) {
+    for (number, address) in profile.listen.iter().enumerate() {
+        // Port 0 is another one each time.
+        if address.port() == 0 {
+            continue;
+        }
+        let mut others = others.iter();
+        let message = if profile.listen[..number].contains(address) {
+            format!("`{}` listens on {address} twice", profile.id)
+        } else if let Some(other) = others.find(|other| other.listen.contains(address)) {
+            format!(
+                "`{}` and `{}` both listen on {address}",
+                other.id, profile.id
+            )
+        } else {
+            continue;
+        };
+        report.error(section.span(), message, "one [[server]] has an address");
+    }
 }
 
 /// Loads [`EMBEDDED_CONFIGURATION`].
@@ -121,6 +156,9 @@ pub fn load_text(
         if let Some(twin) = profiles.iter().find(|other| other.id == profile.id) {
             let message = format!("two servers are called `{}`", twin.id);
             report.error(section.span(), message, "give each [[server]] its own id");
+        }
+        if engine.listen.is_empty() || !profiles.is_empty() {
+            check_listen(&profile, &profiles, &section, &mut report);
         }
         section.finish(&mut report);
         profiles.push(profile);

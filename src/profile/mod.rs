@@ -14,6 +14,7 @@ mod diagnostic;
 mod load;
 mod network;
 mod scripts;
+mod secrecy;
 mod server;
 mod source;
 mod tls;

@@ -53,6 +53,7 @@ pub(super) fn server(
     let proxy_protocol_from = networks(section, "proxy_protocol_from", report);
     let xclient_from = networks(section, "xclient_from", report);
     let relay_from = networks(section, "relay_from", report);
+    check_takes_mail(&id, section, report);
     let destination = destination(section, surroundings, report);
     let early_talker = early(section, "early_talker", EarlyTalker::Refuse, report);
     let early_command = early(section, "early_command", EarlyTalker::Log, report);
@@ -109,6 +110,25 @@ pub(super) fn server(
         },
         users,
         session,
+    }
+}
+
+/// Warns of a server that nobody may send mail to.
+fn check_takes_mail(id: &str, section: &Section<'_>, report: &mut Report<'_>) {
+    let keys = [
+        "accept_domains",
+        "relay_from",
+        "users",
+        "users_file",
+        "xclient_from",
+    ];
+    if !keys.iter().any(|key| section.has(key)) {
+        let message = format!("`{id}` takes mail for nobody but postmaster");
+        report.warning(
+            section.span(),
+            message,
+            "accept_domains = [\"example.com\"]",
+        );
     }
 }
 
@@ -299,6 +319,9 @@ fn required_string(
 
 fn listen(section: &mut Section<'_>, report: &mut Report<'_>) -> Vec<SocketAddr> {
     let Some(list) = section.strings("listen", report) else {
+        if section.has("listen") {
+            return Vec::new();
+        }
         report.error(
             section.span(),
             "a server needs `listen`",

@@ -91,6 +91,11 @@ impl<'t> Section<'t> {
         Some((item, span))
     }
 
+    /// Whether a key is there, right or wrong.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// A string.
     pub(super) fn string(
         &mut self,
@@ -99,11 +104,8 @@ impl<'t> Section<'t> {
     ) -> Option<Spanned<String>> {
         let (item, span) = self.item(key)?;
         let Some(text) = item.as_str() else {
-            report.error(
-                span,
-                format!("`{key}` must be a string, not {}", kind(item)),
-                "",
-            );
+            let message = format!("`{key}` must be a string, not {}", kind(item));
+            report.error(span, message, in_quotes(key, item));
             return None;
         };
         Some(Spanned {
@@ -153,11 +155,9 @@ impl<'t> Section<'t> {
     ) -> Option<u64> {
         let (item, span) = self.item(key)?;
         let Some(value) = item.as_integer() else {
-            report.error(
-                span,
-                format!("`{key}` must be a whole number, not {}", kind(item)),
-                "",
-            );
+            let message = format!("`{key}` must be a whole number, not {}", kind(item));
+            let help = format!("{}-{}, without unit or quotes", range.start, range.end - 1);
+            report.error(span, message, help);
             return None;
         };
         let number = u64::try_from(value).ok();
@@ -179,11 +179,9 @@ impl<'t> Section<'t> {
     ) -> Option<Spanned<Vec<Spanned<String>>>> {
         let (item, span) = self.item(key)?;
         let Some(array) = item.as_array() else {
-            report.error(
-                span,
-                format!("`{key}` must be a list of strings, not {}", kind(item)),
-                "",
-            );
+            let message = format!("`{key}` must be a list of strings, not {}", kind(item));
+            let help = item.as_str().map(|text| format!("{key} = [\"{text}\"]"));
+            report.error(span, message, help.unwrap_or_default());
             return None;
         };
         Some(Spanned {
@@ -308,6 +306,16 @@ fn strings_of(
         }
     }
     strings
+}
+
+/// How a value that is no string is written as one.
+fn in_quotes(key: &str, item: &Item) -> String {
+    let text = match item {
+        Item::Value(Value::Integer(number)) => number.value().to_string(),
+        Item::Value(Value::Boolean(value)) => value.value().to_string(),
+        _ => return String::new(),
+    };
+    format!("a string stands in quotes: {key} = \"{text}\"")
 }
 
 fn kind(item: &Item) -> &'static str {

@@ -56,6 +56,15 @@ pub(super) fn tls(
 ) -> Option<ProfileTls> {
     let begin = begin(section, report);
     let default = section.string("certificate", report);
+    let is_off = begin.is_none() && !section.has("tls");
+    if let Some(id) = default.as_ref().filter(|_| is_off) {
+        let message = "`certificate` is of no use without `tls`";
+        report.warning(
+            id.span.clone(),
+            message,
+            "tls = \"starttls\" or \"implicit\"",
+        );
+    }
     let default = default.map(|id| find(&id, certificates, report));
     let by_name = section.strings("certificates_by_name", report);
     let client_certificates = client_certificates(section, report);

@@ -2,13 +2,14 @@
 //!
 //! In: `auth_mechanisms`, `auth_without_tls`, `auth_required`, `users`, `users_file`. Out: the options of its sessions,
 //! and the users. Guarantees: a hash that could never match, or would cost too much, is an error with its place; what
-//! works and is probably not meant is a warning; no diagnostic repeats a plain secret but in the line it stands in.
+//! works and is probably not meant is a warning; no diagnostic repeats a secret or a hash.
 //! Does not: verify anybody.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::diagnostic::{Severity, SourceText};
+use super::secrecy;
 use super::server::Surroundings;
 use super::source::{Report, Section, Spanned, closest};
 use crate::credentials::{Secret, Users};
@@ -44,6 +45,13 @@ pub(super) fn authentication(
     }
     if let Some(list) = list.filter(|_| !mechanisms.is_empty()) {
         check_users(&list, mechanisms, &users, report);
+    } else if 0 < users.count() {
+        let message = "there are users, and AUTH is not offered to them";
+        report.warning(
+            section.span(),
+            message,
+            "auth_mechanisms = [\"PLAIN\", \"LOGIN\"]",
+        );
     }
     (options, Arc::new(users))
 }
@@ -101,10 +109,10 @@ fn users_of_file(
     };
     let source = SourceText {
         name: file.display().to_string(),
-        text,
+        text: secrecy::shown_users_file(&text),
     };
     let mut start = 0;
-    for line in source.text.split_inclusive('\n') {
+    for line in text.split_inclusive('\n') {
         let span = start..start + line.trim_end().len();
         start += line.len();
         let line = line.trim_end();

@@ -334,6 +334,8 @@ fn renew(commons: &Commons, acceptors: Vec<Option<Arc<TlsAcceptor>>>) {
     for (served, acceptor) in commons.served.iter().zip(acceptors) {
         served.tls.replace(acceptor);
     }
+    // An idle shard has not looked at the time for long.
+    commons.clock.refresh();
     drop(commons.line(Level::Message, "certificates_renewed"));
 }
 

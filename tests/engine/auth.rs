@@ -176,7 +176,7 @@ fn slips_in_a_file_of_users_are_errors_with_their_place() {
     std::fs::remove_dir_all(directory).expect("it is ours");
     for expected in [
         "error: user `ann`: the hash is no SHA-512 crypt hash\n --> users:1:1\n",
-        "1 | ann:$6$x\n",
+        "1 | ann:****\n",
         "error: a user is written name:hash\n --> users:2:1\n",
         "error: user `bob`: the user is given twice\n --> users:4:1\n",
     ] {

@@ -1,6 +1,6 @@
 //! Wrong configurations: every error at once, exit status 2, nothing listens and nothing is made.
 
-use super::server::{ENGINE, command, directory};
+use super::server::{ENGINE, Server, command, configuration, directory};
 
 /// Runs `postern serve` with a configuration that must be refused; what it prints.
 pub(super) fn refused(configuration: &str) -> String {
@@ -118,10 +118,58 @@ fn a_next_hop_is_named_as_it_must() {
 }
 
 #[test]
+fn an_address_belongs_to_one_server() {
+    let server = |id: &str, listen: &str| {
+        format!(
+            "[[server]]\nid = \"{id}\"\nlisten = [{listen}]\naccept_domains = [\"*\"]\n\
+             destination = \"discard\"\n"
+        )
+    };
+    let twin = "\"127.0.0.1:2526\"";
+    let said = refused(&format!(
+        "{ENGINE}{}{}",
+        server("a", twin),
+        server("b", twin)
+    ));
+    let expected = "error: `a` and `b` both listen on 127.0.0.1:2526\n --> ";
+    assert!(said.contains(expected), "{said}");
+    let said = refused(&format!(
+        "{ENGINE}{}",
+        server("a", &format!("{twin}, {twin}"))
+    ));
+    let expected = "error: `a` listens on 127.0.0.1:2526 twice\n --> ";
+    assert!(said.contains(expected), "{said}");
+}
+
+#[test]
+fn what_is_probably_not_meant_is_a_warning() {
+    let directory = directory();
+    super::channel::certificate(&["mx.example.org"]).write(&directory, "main");
+    let lines = "destination = \"discard\"\ncertificate = \"main\"\nusers = { ann = \"tanstaaf\" }";
+    let named = super::tls::named("main");
+    let text = format!("{}{named}", configuration(lines, ""));
+    let server = Server::start_in(directory, &text);
+    let log = server.log();
+    for expected in [
+        "warning: `certificate` is of no use without `tls`\n",
+        "warning: there are users, and AUTH is not offered to them\n",
+        "warning: the secret of `ann` is plain\n",
+        " | users = { ann = ********** }\n",
+    ] {
+        assert!(log.contains(expected), "{expected} in {log}");
+    }
+    assert!(!log.contains("tanstaaf"), "{log}");
+    let nobody = "[[server]]\nid = \"a\"\nlisten = [\"127.0.0.1:0\"]\ndestination = \"discard\"\n";
+    let log = Server::start(&format!("{ENGINE}{nobody}")).log();
+    let expected = "warning: `a` takes mail for nobody but postmaster\n";
+    assert!(log.contains(expected), "{log}");
+}
+
+#[test]
 fn what_the_machine_lacks_is_said_in_plain_words() {
     let said = refused(
         "[engine]\ncores = \"100000\"\n[[server]]\nid = \"a\"\nlisten = [\"127.0.0.1:0\"]\n\
-         destination = \"discard\"\n",
+         accept_domains = [\"*\"]\ndestination = \"discard\"\n",
     );
     assert!(
         said.starts_with("error: cores = 100000: the process may use "),

@@ -292,6 +292,28 @@ fn commands_between_chunks_do_not_prolong_a_message() {
 }
 
 #[test]
+fn who_is_sent_away_is_in_the_log() {
+    let server = Server::start(&configuration(MAILDIR, "idle_commands_max = 2"));
+    let mut client = server.greeted();
+    client.say("NOOP\r\nNOOP");
+    client.expect("250 ");
+    client.expect("421 ");
+    client.expect_close();
+    let mut polite = server.greeted();
+    polite.say("QUIT");
+    polite.expect("221 ");
+    polite.expect_close();
+    let log = log_of(server);
+    assert!(
+        log.contains(" reason=ended commands=3 messages=0 "),
+        "{log}"
+    );
+    assert!(log.contains(" code=421\n"), "{log}");
+    let disconnects = log.matches(" event=disconnect ").count();
+    assert_eq!(disconnects, 1, "who says QUIT is not worth a line: {log}");
+}
+
+#[test]
 fn each_transaction_has_its_own_time() {
     let limits = "idle_commands_max = 1000000\ntransaction_timeout_ms = 1500";
     let server = Server::start(&configuration(MAILDIR, limits));

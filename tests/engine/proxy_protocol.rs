@@ -139,7 +139,7 @@ fn what_is_no_header_is_closed_without_a_word() {
         .lines()
         .filter(|line| line.contains("event=proxy_header_refused"));
     let reasons: Vec<_> = refused
-        .map(|line| line.split('"').nth(1).unwrap_or(""))
+        .filter_map(|line| line.split(" reason=\"").nth(1)?.split('"').next())
         .collect();
     let known = [
         "PROXY header missing",

@@ -1,14 +1,14 @@
 //! The domains a profile is responsible for.
 //!
 //! In: patterns as an operator writes them. Out: whether a domain is one of them.
-//! Guarantees: no case matters; a lookup allocates nothing and takes a binary search per label.
+//! Guarantees: no case matters, and a name that is not ASCII is the one in ASCII that stands for it; a lookup allocates nothing and takes a binary search per label.
 //! Does not: read files, or treat address literals, which no pattern names.
 //!
 //! RFC 5321 §2.3.5 (domains are compared without regard to case), §3.6.2 (relaying).
 
 use std::cmp::Ordering;
 
-use crate::smtp::address::domain;
+use crate::smtp::address::{domain, domain_in_ascii};
 
 /// A set of domain patterns: `example.com`, `*.example.com` (every name below it, not itself), `*`
 /// (every domain).
@@ -69,7 +69,9 @@ impl AcceptDomains {
             [b'*', b'.', name @ ..] => (&mut self.below, name),
             name => (&mut self.exact, name),
         };
-        let Ok((name, [])) = domain(name) else {
+        // As clients' domains are, before they are looked up.
+        let name = domain_in_ascii(name)?;
+        let Ok((name, [])) = domain(&name) else {
             return None;
         };
         list.push(name.to_ascii_lowercase().into());
@@ -106,7 +108,9 @@ mod tests {
 
     #[test]
     fn patterns_match_what_they_say() {
-        let Ok(domains) = AcceptDomains::new(["Example.ORG", "*.example.net", "b.c"]) else {
+        let Ok(domains) =
+            AcceptDomains::new(["Example.ORG", "*.example.net", "b.c", "B\u{fc}cher.example"])
+        else {
             return assert_eq!("the patterns", "right");
         };
         let inside = [
@@ -115,6 +119,7 @@ mod tests {
             "a.example.net",
             "A.B.Example.Net",
             "b.c",
+            "xn--bcher-kva.example",
         ];
         let outside = [
             "",
