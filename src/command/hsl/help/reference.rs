@@ -81,6 +81,13 @@ fn upper(summary: &str) -> String {
     if summary.contains("(): ") {
         return format!("The same as {summary}");
     }
+    if summary
+        .split(' ')
+        .next()
+        .is_some_and(|word| word.ends_with("()"))
+    {
+        return summary.to_owned();
+    }
     let mut letters = summary.chars();
     let first = letters.next().map(|first| first.to_ascii_uppercase());
     first.into_iter().chain(letters).collect()
