@@ -21,6 +21,8 @@ pub(crate) enum Act {
     Drone(&'static str),
     /// Hears a line that begins like this.
     Hear(&'static str),
+    /// Hears lines that begin like this and says a line to each, up to RSET.
+    AnswerEach(&'static str, &'static str),
     /// Hears exactly so many octets.
     HearOctets(usize),
     /// Hears the last chunk of a message, and its octets.
@@ -164,6 +166,19 @@ impl Performance {
                     "\"{shown}\" instead of {start:?}"
                 );
             }
+            Act::AnswerEach(start, reply) => loop {
+                let line = self.line();
+                if line == b"RSET\r\n" {
+                    break;
+                }
+                let shown = line.escape_ascii();
+                assert!(
+                    line.starts_with(start.as_bytes()),
+                    "\"{shown}\" instead of {start:?}"
+                );
+                self.say(format!("{reply}\r\n").as_bytes())
+                    .expect("it is heard");
+            },
             HearOctets(count) => {
                 let mut octets = vec![0; *count];
                 self.stream.read_exact(&mut octets).expect("they come");

@@ -263,6 +263,28 @@ fn chunks_that_come_too_slowly_are_left() {
 }
 
 #[test]
+fn the_time_of_a_script_is_not_the_client_s() {
+    let limits = "mail_data_rate_window_ms = 100\nmail_data_octets_per_second_min = 1000\n\
+                  script_cpu_ms_max = 20000";
+    let server = format!("{MAILDIR}\n[server.scripts]\nproxy = \"proxy.hsl\"");
+    // Several windows for each chunk.
+    let script =
+        "if ($command[0:4] == \"BDAT\") { $i = 0; while ($i < 300000000) $i = $i + 1; } Pass();";
+    let text = configuration(&server, limits);
+    let server = Server::start_with(&text, &[("proxy.hsl", script)]);
+    let mut client = server.greeted();
+    client.say("EHLO a\r\nMAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>");
+    client.reply("250");
+    client.expect("250 2.1.0 ");
+    client.expect("250 2.1.5 ");
+    client.send(b"BDAT 3\r\na\r\nBDAT 3\r\nb\r\nBDAT 3 LAST\r\nc\r\n");
+    client.expect("250 ");
+    client.expect("250 ");
+    client.expect("250 2.0.0 Ok: queued");
+    assert_eq!(server.messages().len(), 1);
+}
+
+#[test]
 fn commands_between_chunks_do_not_prolong_a_message() {
     for (limit, command) in [
         ("mail_data_octets_per_second_min = 1000000", Some("NOOP")),

@@ -45,6 +45,21 @@ pub(super) fn message() -> Vec<Act> {
     acts
 }
 
+/// The same for another transaction on a connection whose former one was given up.
+pub(super) fn reset_and_envelope() -> Vec<Act> {
+    let mut acts = vec![Hear("RSET\r\n")];
+    acts.extend([Hear("MAIL FROM:<a@"), Hear("RCPT TO:<b@")]);
+    acts.push(say("250 reset\r\n250 ok\r\n250 2.1.5 recipient ok"));
+    acts
+}
+
+/// DATA and its content, taken, and nothing more.
+pub(super) fn last_content() -> Vec<Act> {
+    let mut acts = vec![Hear("DATA\r\n"), say("354 go"), HearMailData];
+    acts.extend([say("250 taken"), HearRest]);
+    acts
+}
+
 /// Says MAIL and RCPT and hears the reply to RCPT.
 pub(super) fn mail_and_rcpt(client: &mut Client, reply: &str) {
     client.say("MAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>");
@@ -124,17 +139,9 @@ fn a_connection_is_used_again() {
         &message(),
         &envelope(),
         // RSET, and a client that leaves, cost a RSET each.
-        &[Hear("RSET\r\n"), Hear("MAIL FROM:<a@"), Hear("RCPT TO:<b@")],
-        &[say("250 reset\r\n250 ok\r\n250 2.1.5 recipient ok")],
-        &[Hear("RSET\r\n"), Hear("MAIL FROM:<a@"), Hear("RCPT TO:<b@")],
-        &[say("250 reset\r\n250 ok\r\n250 2.1.5 recipient ok")],
-        &[
-            Hear("DATA\r\n"),
-            say("354 go"),
-            HearMailData,
-            say("250 taken"),
-            HearRest,
-        ],
+        &reset_and_envelope(),
+        &reset_and_envelope(),
+        &last_content(),
     ])]);
     let server = before(address, "");
     let mut client = server.greeted();
@@ -173,13 +180,7 @@ fn a_connection_without_pipelining_is_used_again() {
         &opened(offer, envelope),
         &[reset, envelope].concat(),
         &[reset, envelope].concat(),
-        &[
-            Hear("DATA\r\n"),
-            say("354 go"),
-            HearMailData,
-            say("250 taken"),
-            HearRest,
-        ],
+        &last_content(),
     ])]);
     let server = before(address, "");
     let mut client = server.greeted();

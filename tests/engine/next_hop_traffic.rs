@@ -4,7 +4,9 @@ use super::fake_next_hop::{
     Act, Close, FakeNextHop, Hear, HearEnd, HearMailData, HearOctets, HearRest, OFFER, opened,
     opened_lmtp, say,
 };
-use super::next_hop::{before, envelope, mail_and_rcpt, message, relay, script};
+use super::next_hop::{
+    before, envelope, last_content, mail_and_rcpt, message, relay, reset_and_envelope, script,
+};
 use super::server::{Client, MAILDIR, Server, configuration, content};
 
 fn greeted_with_ehlo(server: &Server) -> Client {
@@ -314,10 +316,8 @@ fn connections_to_a_next_hop_are_bounded() {
 fn clients_that_only_name_recipients_do_not_keep_others_out() {
     let acts = script(&[
         &opened(OFFER, &envelope()),
-        &[Hear("RSET\r\n"), Hear("MAIL FROM:<a@"), Hear("RCPT TO:<b@")],
-        &[say("250 reset\r\n250 ok\r\n250 2.1.5 recipient ok")],
-        &[Hear("DATA\r\n"), say("354 go"), HearMailData],
-        &[say("250 taken"), HearRest],
+        &reset_and_envelope(),
+        &last_content(),
     ]);
     let (hop, address) = FakeNextHop::start(vec![acts]);
     let server = before(address, "connections_max = 1\nconnect_timeout_ms = 3000");
@@ -340,11 +340,101 @@ fn clients_that_only_name_recipients_do_not_keep_others_out() {
 }
 
 #[test]
+fn clients_that_name_recipients_without_end_do_not_keep_others_out() {
+    let acts = script(&[
+        &opened(OFFER, &envelope()),
+        &[Act::AnswerEach("RCPT TO:<x@", "450 4.2.0 later")],
+        &reset_and_envelope()[1..],
+        &[HearRest],
+    ]);
+    let (hop, address) = FakeNextHop::start(vec![acts]);
+    let server = before(address, "connections_max = 1\nconnect_timeout_ms = 3000");
+    let mut greedy = server.greeted();
+    mail_and_rcpt(&mut greedy, "250 2.1.5 recipient ok");
+    let stream = std::thread::spawn(move || {
+        // Never idle for long, and never done.
+        loop {
+            greedy.say("RCPT TO:<x@example.org>");
+            let reply = greedy.expect("45");
+            if !reply.starts_with("450 4.2.0 later") {
+                break reply;
+            }
+        }
+    });
+    mail_and_rcpt(&mut server.greeted(), "250 2.1.5 recipient ok");
+    let last = stream.join().expect("it had a reply to each");
+    assert!(last.starts_with("451 4.4.5 The next hop is busy"), "{last}");
+    drop(server);
+    hop.finish();
+}
+
+#[test]
+fn more_clients_than_connections_have_their_turns() {
+    const CLIENTS_COUNT: usize = 60;
+    let mut holders = vec![
+        opened(
+            OFFER,
+            &script(&[&envelope(), &reset_and_envelope(), &[HearRest]])
+        );
+        CLIENTS_COUNT
+    ];
+    holders.shrink_to_fit();
+    let (hop, address) = FakeNextHop::start(holders);
+    let server = before(
+        address,
+        &format!("connections_max = {CLIENTS_COUNT}\nconnect_timeout_ms = 6000"),
+    );
+    let idle: Vec<_> = (0..CLIENTS_COUNT)
+        .map(|_| {
+            let mut client = server.greeted();
+            mail_and_rcpt(&mut client, "250 2.1.5 recipient ok");
+            client
+        })
+        .collect();
+    // All of them wait, and all go on over the connections that are there: the next hop accepts no other.
+    let mut waiting: Vec<_> = (0..CLIENTS_COUNT).map(|_| server.greeted()).collect();
+    for client in &mut waiting {
+        client.say("MAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>");
+    }
+    for client in &mut waiting {
+        client.expect("250 ");
+        client.expect("250 2.1.5 recipient ok");
+    }
+    drop((idle, waiting, server));
+    hop.finish();
+}
+
+#[test]
+fn a_full_backlog_of_a_socket_is_waited_for() {
+    let directory = super::server::directory();
+    let path = directory.join("lmtp");
+    let listener = std::os::unix::net::UnixListener::bind(&path).expect("the path is free");
+    rustix::net::listen(&listener, 0).expect("it listens");
+    // The kernel keeps one more than it was told to.
+    let first = std::os::unix::net::UnixStream::connect(&path).expect("there is room for one");
+    let destination = format!("lmtp:unix:{}", path.display());
+    let server = relay(&destination, "connect_timeout_ms = 300");
+    let begin = std::time::Instant::now();
+    mail_and_rcpt(&mut server.greeted(), "451 4.4.1 ");
+    assert!(300 <= begin.elapsed().as_millis(), "it tries again");
+    drop((listener.accept().expect("the first one is there"), first));
+    let hop = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("postern connects");
+        std::io::Write::write_all(&mut stream, b"550 not here\r\n").expect("it is heard");
+        stream
+    });
+    let mut client = server.greeted();
+    mail_and_rcpt(&mut client, "451 4.4.1 ");
+    drop(hop.join().expect("it was connected to"));
+    drop(server);
+    std::fs::remove_dir_all(directory).expect("it is ours");
+}
+
+#[test]
 fn a_transaction_that_is_over_holds_no_connection() {
     let acts = script(&[
         &opened(OFFER, &envelope()),
-        &[Hear("RSET\r\n"), Hear("MAIL FROM:<a@"), Hear("RCPT TO:<b@")],
-        &[say("250 reset\r\n250 ok\r\n250 2.1.5 recipient ok")],
+        &reset_and_envelope(),
         &[HearRest],
     ]);
     let (hop, address) = FakeNextHop::start(vec![acts]);
