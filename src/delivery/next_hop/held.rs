@@ -7,7 +7,6 @@
 //! whoever has lost one is told so when it asks for it. Does not: wait.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use super::Failure;
@@ -70,10 +69,10 @@ pub(super) struct Since {
     pub(super) begun_ms: u64,
 }
 
-/// The places of all transactions of one next hop on one shard, in the order in which those began.
+/// The places of all transactions of one next hop on one shard.
 #[derive(Debug)]
 pub(super) struct Held {
-    begun: RefCell<VecDeque<Weak<Hold>>>,
+    begun: RefCell<Vec<Weak<Hold>>>,
     alive_max: usize,
 }
 
@@ -94,7 +93,7 @@ impl Held {
         if 2 * self.alive_max <= begun.len() {
             begun.retain(|hold| hold.upgrade().is_some_and(|hold| !hold.is_lost.get()));
         }
-        begun.push_back(Rc::downgrade(hold));
+        begun.push(Rc::downgrade(hold));
     }
 
     /// Takes up to so many connections, those that have been idle for longest first. Those that are in use in envelopes
