@@ -11,8 +11,8 @@
 //! ```
 //!
 //! Reading order: [`connection`] (start with `pump.rs`), [`smtp`], [`tls`], [`hook`], [`delivery`], [`credentials`],
-//! [`shard`], [`profile`], [`proxy_protocol`], [`watermark`]; [`limits`] has every bound, [`log`], [`mailbox`], [`bell`] and
-//! [`metrics`] are what they say; [`privilege`] is what the process gives up before it serves.
+//! [`shard`], [`profile`], [`proxy_protocol`], [`watermark`]; [`limits`] has every bound, [`log`], [`mailbox`], [`bell`],
+//! [`spare`] and [`metrics`] are what they say; [`privilege`] is what the process gives up before it serves.
 #![deny(unsafe_code)]
 
 pub mod bell;
@@ -29,5 +29,6 @@ pub mod profile;
 pub mod proxy_protocol;
 pub mod shard;
 pub mod smtp;
+pub mod spare;
 pub mod tls;
 pub mod watermark;

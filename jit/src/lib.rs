@@ -11,6 +11,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod allocator;
 mod boundary;
 pub mod builtins;
 mod codegen;

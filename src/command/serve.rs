@@ -27,6 +27,7 @@ use postern::shard::{
     self, Admission, Busy, Listener, ShardEvent, ShardMessage, ShardParts, ShortageCell, placement,
 };
 use postern::watermark::{self, Gauges, Watched, WatermarkThread};
+use postern_jit::allocator;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -156,7 +157,9 @@ impl Server {
         let admissions: Vec<_> = limits
             .map(|limits| Arc::new(Admission::new(limits)))
             .collect();
-        let (shortages, watermarks) = watch(configuration, gauges, &log_sender)?;
+        // What the compiler of scripts had is free now.
+        allocator::give_back();
+        let (shortages, watermarks) = watch(configuration, gauges, &admissions, &log_sender)?;
         let mailboxes = cpus.iter().map(|_| mailbox_of_peers());
         let mailboxes = mailboxes.collect::<Result<Vec<_>, _>>();
         let mailboxes = mailboxes.map_err(Refusal::machine)?;
@@ -292,16 +295,19 @@ impl Server {
 fn watch(
     configuration: &Configuration,
     gauges: Gauges,
+    admissions: &[Arc<Admission>],
     log: &LogSender,
 ) -> Result<(Vec<Arc<ShortageCell>>, WatermarkThread), Refusal> {
     let profiles = configuration.profiles.iter();
     let shortages: Vec<_> = profiles.map(|_| Arc::new(ShortageCell::new())).collect();
-    let watched = configuration.profiles.iter().zip(&shortages);
-    let watched = watched.map(|(profile, shortage)| Watched {
+    let watched = configuration.profiles.iter().zip(admissions);
+    let watched = watched.zip(&shortages);
+    let watched = watched.map(|((profile, admission), shortage)| Watched {
         directory: match &profile.destination {
             DestinationAddress::Maildir(path) => Some(path.clone()),
             DestinationAddress::Discard | DestinationAddress::NextHop(_) => None,
         },
+        admission: Arc::clone(admission),
         shortage: Arc::clone(shortage),
     });
     let watermarks = &configuration.watermarks;

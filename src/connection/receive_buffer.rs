@@ -5,15 +5,15 @@
 //! while the buffer is empty, so that an idle connection holds none and busy ones share memory that the cache still has.
 //! Does not: know lines.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::limits;
+use crate::spare::Spare;
 
 /// Buffers that no connection of the shard needs now, all of one size.
 #[derive(Debug)]
 pub struct SpareBuffers {
-    spare: RefCell<Vec<Box<[u8]>>>,
+    spare: Spare<Box<[u8]>>,
     size_bytes: usize,
 }
 
@@ -22,21 +22,23 @@ impl SpareBuffers {
     #[must_use]
     pub fn new(size_bytes: usize) -> Self {
         Self {
-            spare: RefCell::default(),
+            spare: Spare::new(SPARE_BUFFERS_MAX),
             size_bytes,
         }
     }
 
     fn take(&self) -> Box<[u8]> {
-        let spare = self.spare.borrow_mut().pop();
+        let spare = self.spare.take();
         spare.unwrap_or_else(|| vec![0; self.size_bytes].into_boxed_slice())
     }
 
     fn keep(&self, memory: Box<[u8]>) {
-        let mut spare = self.spare.borrow_mut();
-        if spare.len() < SPARE_BUFFERS_MAX {
-            spare.push(memory);
-        }
+        self.spare.keep(memory);
+    }
+
+    /// Frees those that no connection has needed since this was last called.
+    pub fn free_unneeded(&self) {
+        self.spare.free_unneeded();
     }
 }
 
@@ -178,11 +180,11 @@ mod tests {
         assert_eq!(first.octets(), [7], "memory with octets stays");
         first.consume(1);
         first.rest();
-        assert_eq!(spare.spare.borrow().len(), 1);
+        assert_eq!(spare.spare.count(), 1);
         let mut second = ReceiveBuffer::new(Rc::clone(&spare));
         assert_eq!(second.free_space().len(), RECEIVE_BUFFER_BYTES);
-        assert_eq!(spare.spare.borrow().len(), 0);
+        assert_eq!(spare.spare.count(), 0);
         drop(second);
-        assert_eq!(spare.spare.borrow().len(), 1);
+        assert_eq!(spare.spare.count(), 1);
     }
 }

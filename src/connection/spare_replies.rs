@@ -4,20 +4,25 @@
 //! that waits for a command holds no memory for replies; what is kept for all is bounded; between batches of commands
 //! memory changes hands, and nothing is allocated. Does not: write replies.
 
-use std::cell::RefCell;
-
 use crate::limits;
 use crate::smtp::reply::Replies;
+use crate::spare::Spare;
 
 /// Memory that no connection of the shard needs now.
-#[derive(Debug, Default)]
-pub struct SpareReplies(RefCell<Vec<Vec<u8>>>);
+#[derive(Debug)]
+pub struct SpareReplies(Spare<Vec<u8>>);
+
+impl Default for SpareReplies {
+    fn default() -> Self {
+        Self(Spare::new(SPARE_REPLIES_MAX))
+    }
+}
 
 impl SpareReplies {
     /// Gives memory to `replies` that have none. If there is none to give, they allocate their own.
     pub(super) fn lend(&self, replies: &mut Replies) {
         if !replies.holds_memory()
-            && let Some(memory) = self.0.borrow_mut().pop()
+            && let Some(memory) = self.0.take()
         {
             replies.use_memory(memory);
         }
@@ -25,13 +30,16 @@ impl SpareReplies {
 
     /// Takes the memory of `replies` that have been sent.
     pub(super) fn keep(&self, replies: &mut Replies) {
-        let mut spare = self.0.borrow_mut();
         if let Some(memory) = replies.give_memory()
-            && spare.len() < SPARE_REPLIES_MAX
             && memory.capacity() <= limits::REPLY_BUFFER_BYTES_KEPT
         {
-            spare.push(memory);
+            self.0.keep(memory);
         }
+    }
+
+    /// Frees what no replies have needed since this was last called.
+    pub fn free_unneeded(&self) {
+        self.0.free_unneeded();
     }
 }
 
@@ -74,12 +82,12 @@ mod tests {
         let mut large = Replies::new();
         large.use_memory(Vec::with_capacity(REPLY_BUFFER_BYTES_KEPT + 1));
         spare.keep(&mut large);
-        assert_eq!(spare.0.borrow().len(), 0);
+        assert_eq!(spare.0.count(), 0);
         for _ in 0..2 * SPARE_REPLIES_MAX {
             let mut replies = written();
             replies.clear();
             spare.keep(&mut replies);
         }
-        assert_eq!(spare.0.borrow().len(), SPARE_REPLIES_MAX);
+        assert_eq!(spare.0.count(), SPARE_REPLIES_MAX);
     }
 }

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use super::maildir::unique_name;
 use super::writer::{Action, Job, JobSender, StoreError};
 use super::{Destination, Failure, Kind, Refusal, Tickets, Transfer};
+use crate::limits;
 use crate::smtp::client::Outcome;
 
 /// The message of one transaction on its way to the profile's destination.
@@ -100,7 +101,7 @@ impl IncomingMessage {
             Way::Nowhere | Way::Lost => {}
             Way::File(file) => {
                 if file.failure.is_none() {
-                    file.content.extend_from_slice(octets);
+                    add(&mut file.content, octets);
                 }
             }
             Way::NextHop(transfer) => transfer.write(octets),
@@ -194,21 +195,58 @@ impl MessageFile {
             action,
         };
         if let Err(error) = self.writers.submit(self.number, job) {
-            tickets.give_back(ticket, Vec::new());
+            tickets.give_back(ticket);
             return Err(error);
         }
         let answer = tickets.answer(ticket).await;
+        tickets.give_back(ticket);
         match action {
             Action::Append => {
                 self.content = answer.buffer;
                 self.content.clear();
-                tickets.give_back(ticket, Vec::new());
             }
-            Action::Commit | Action::Abandon => tickets.give_back(ticket, answer.buffer),
+            Action::Commit | Action::Abandon => tickets.keep(answer.buffer),
         }
         answer.result
     }
 }
 
+/// Adds to content. Its memory grows twofold, so that few copies are made, but not beyond what content of any size needs:
+/// it is kept for other messages.
+fn add(content: &mut Vec<u8>, octets: &[u8]) {
+    let needed = content.len() + octets.len();
+    if content.capacity() < needed {
+        let wanted = needed.max((2 * content.capacity()).min(CONTENT_BYTES_MAX));
+        content.reserve_exact(wanted - content.len());
+    }
+    content.extend_from_slice(octets);
+}
+
 /// Content held in memory before it goes to the writers, in octets: the size up to which a message is one job.
 pub const SPILL_OCTETS: usize = 131_072;
+
+/// Memory for content in bytes: what is just not spilled, and one more piece, which comes from a receive buffer.
+const CONTENT_BYTES_MAX: usize = SPILL_OCTETS + limits::RECEIVE_BUFFER_BYTES;
+
+#[cfg(test)]
+mod tests {
+    use super::{CONTENT_BYTES_MAX, SPILL_OCTETS, add};
+    use crate::limits::RECEIVE_BUFFER_BYTES;
+
+    #[test]
+    fn content_takes_no_more_memory_than_is_spilled_and_a_piece() {
+        for piece_octets in [1, 77, 1_000, 10_001, RECEIVE_BUFFER_BYTES] {
+            let mut content = b"Received: from client.example\r\n".to_vec();
+            let (mut copies_count, mut octets_count) = (0, content.len());
+            while content.len() < SPILL_OCTETS {
+                let capacity = content.capacity();
+                add(&mut content, &vec![7; piece_octets]);
+                copies_count += usize::from(capacity < content.capacity());
+                octets_count += piece_octets;
+            }
+            assert_eq!(content.len(), octets_count);
+            assert!(content.capacity() <= CONTENT_BYTES_MAX, "{piece_octets}");
+            assert!(copies_count <= 14, "{copies_count} for {piece_octets}");
+        }
+    }
+}

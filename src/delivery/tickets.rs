@@ -10,9 +10,10 @@ use std::future::poll_fn;
 use std::task::{Poll, Waker};
 
 use super::writer::Answer;
+use crate::spare::Spare;
 
 /// The waiting connections of one shard.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tickets {
     slots: RefCell<Vec<Slot>>,
     free: RefCell<Vec<usize>>,
@@ -22,7 +23,7 @@ pub struct Tickets {
     /// Turns given to connections of the queue that have not run since.
     granted_count: Cell<usize>,
     /// Buffers of finished jobs, to be filled again.
-    spare: RefCell<Vec<Vec<u8>>>,
+    spare: Spare<Vec<u8>>,
     files_count: Cell<u64>,
 }
 
@@ -31,6 +32,20 @@ enum Slot {
     Free,
     Waiting(Option<Waker>),
     Answered(Answer),
+}
+
+impl Default for Tickets {
+    fn default() -> Self {
+        Self {
+            slots: RefCell::default(),
+            free: RefCell::default(),
+            queue: RefCell::default(),
+            under_way_count: Cell::default(),
+            granted_count: Cell::default(),
+            spare: Spare::new(SPARE_BUFFERS_MAX),
+            files_count: Cell::default(),
+        }
+    }
 }
 
 impl Tickets {
@@ -87,11 +102,10 @@ impl Tickets {
         }
     }
 
-    /// Ends a job: its ticket and its buffer serve again.
-    pub(super) fn give_back(&self, ticket: usize, buffer: Vec<u8>) {
+    /// Ends a job: its ticket serves again.
+    pub(super) fn give_back(&self, ticket: usize) {
         self.free.borrow_mut().push(ticket);
         self.under_way_count.set(self.under_way_count.get() - 1);
-        self.keep(buffer);
         let next = self.queue.borrow_mut().pop_front();
         if let Some(waker) = next {
             self.granted_count.set(self.granted_count.get() + 1);
@@ -101,16 +115,20 @@ impl Tickets {
 
     /// An empty buffer, with memory if one is spare.
     pub(super) fn buffer(&self) -> Vec<u8> {
-        self.spare.borrow_mut().pop().unwrap_or_default()
+        self.spare.take().unwrap_or_default()
     }
 
-    /// Keeps a buffer for the next message, unless enough are kept.
+    /// Keeps the memory of a buffer for the next message.
     pub(super) fn keep(&self, mut buffer: Vec<u8>) {
-        let mut spare = self.spare.borrow_mut();
-        if spare.len() < SPARE_BUFFERS_MAX && 0 < buffer.capacity() {
+        if 0 < buffer.capacity() {
             buffer.clear();
-            spare.push(buffer);
+            self.spare.keep(buffer);
         }
+    }
+
+    /// Frees the buffers that no message has needed since this was last called.
+    pub fn free_unneeded(&self) {
+        self.spare.free_unneeded();
     }
 
     /// Counts a file of this shard, for its name.
@@ -122,7 +140,7 @@ impl Tickets {
 /// Jobs of one shard that may be under way at once.
 pub(super) const JOBS_PER_SHARD_MAX: usize = 1_024;
 
-/// Buffers kept for further messages; each holds at most a spilled part, 128 KiB and a little.
+/// Buffers kept for further messages, each of at most `CONTENT_BYTES_MAX`.
 const SPARE_BUFFERS_MAX: usize = 64;
 
 #[cfg(test)]
@@ -144,16 +162,16 @@ mod tests {
         let mut second = pin!(tickets.take());
         assert!(first.as_mut().poll(task).is_pending());
         assert!(second.as_mut().poll(task).is_pending());
-        tickets.give_back(0, Vec::new());
+        tickets.give_back(0);
         // It comes before the first has run; the turn is not its.
         let mut late = pin!(tickets.take());
         assert!(late.as_mut().poll(task).is_pending());
         assert_eq!(first.as_mut().poll(task), Poll::Ready(0));
-        tickets.give_back(0, Vec::new());
+        tickets.give_back(0);
         assert_eq!(second.as_mut().poll(task), Poll::Ready(0));
-        tickets.give_back(0, Vec::new());
+        tickets.give_back(0);
         assert_eq!(late.as_mut().poll(task), Poll::Ready(0));
-        tickets.give_back(0, Vec::new());
+        tickets.give_back(0);
         assert!(pin!(tickets.take()).poll(task).is_ready());
         assert!(pin!(tickets.take()).poll(task).is_pending());
     }

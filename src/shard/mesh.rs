@@ -183,6 +183,12 @@ impl Admission {
         }
     }
 
+    /// How many are open.
+    #[must_use]
+    pub fn open_count(&self) -> u32 {
+        self.open.load(Ordering::Relaxed)
+    }
+
     /// Lets a connection of `address` in, in the process's second `second`.
     ///
     /// # Errors

@@ -242,6 +242,8 @@ impl Shard {
         );
         spawn(tick(Rc::clone(&self.commons)), ordinary)?;
         spawn(flush_log(Rc::clone(&self.commons)), ordinary)?;
+        let tickets = Rc::clone(&self.tickets);
+        spawn(free_unneeded(Rc::clone(&self.commons), tickets), ordinary)?;
         for acceptor in &self.acceptors {
             let acceptor = Rc::clone(acceptor);
             // What an acceptor spawns runs in its queue.
@@ -377,6 +379,19 @@ async fn flush_log(commons: Rc<Commons>) {
     }
 }
 
+/// Frees memory that connections have had and that was not needed lately.
+async fn free_unneeded(commons: Rc<Commons>, tickets: Rc<Tickets>) {
+    loop {
+        glommio::timer::sleep(SPARE_KEPT_FOR).await;
+        commons.spare_buffers.free_unneeded();
+        glommio::executor().yield_if_needed().await;
+        commons.spare_record_buffers.free_unneeded();
+        glommio::executor().yield_if_needed().await;
+        commons.spare_replies.free_unneeded();
+        tickets.free_unneeded();
+    }
+}
+
 /// Lets transactions finish; what has not by [`limits::DRAIN_TIMEOUT_MS`] is ended.
 async fn drain(commons: &Commons) {
     commons.clock.refresh();
@@ -419,6 +434,9 @@ const TICK: Duration = Duration::from_millis(250);
 
 /// How long a log line may wait for others, so that they are written together.
 const LOG_DELAY: Duration = Duration::from_millis(50);
+
+/// How long memory that nobody needs is kept at least, and twice that at most.
+const SPARE_KEPT_FOR: Duration = Duration::from_secs(2);
 
 /// How often a stopping shard looks whether its connections have ended.
 const DRAIN_STEP: Duration = Duration::from_millis(10);

@@ -8,13 +8,15 @@
 //!
 //! In: what the operator wants to be left, and once per second what is. Out: the [`Shortage`] of each profile, in a cell
 //! that its shards read, and one line of the log per change.
-//! Guarantees: the first look is over when [`start`] returns; shards wait for nothing; a look that fails changes nothing.
+//! Guarantees: the first look is over when [`start`] returns; shards wait for no look; a look that fails changes nothing;
+//! memory that is free goes back to the system before it is called short, and after many connections have ended.
 //! Does not: end transactions that have begun; a message for which there is no space after all is the destination's.
 //!
-//! RFC 5321 §4.2.2 (452), §3.8 (421); RFC 3463 §3.4 (X.3.1, X.3.2). Reading order: `mark.rs`, `gauge.rs`.
+//! RFC 5321 §4.2.2 (452), §3.8 (421); RFC 3463 §3.4 (X.3.1, X.3.2). Reading order: `mark.rs`, `gauge.rs`, `release.rs`.
 
 mod gauge;
 mod mark;
+mod release;
 
 use std::fmt::Write as _;
 use std::io;
@@ -22,23 +24,28 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use postern_jit::allocator;
 
 use crate::log::{Level, LogSender};
 use crate::profile::Watermarks;
 use crate::shard::clock::Clock;
-use crate::shard::{Shortage, ShortageCell};
+use crate::shard::{Admission, Shortage, ShortageCell};
 
 pub use gauge::Gauges;
 
 use gauge::SpaceGauge;
 use mark::Mark;
+use release::Release;
 
 /// What is watched for one profile.
 #[derive(Debug)]
 pub struct Watched {
     /// Where its messages go, if that is a directory; it exists.
     pub directory: Option<PathBuf>,
+    /// Who counts its connections.
+    pub admission: Arc<Admission>,
     /// Where its shortage is told.
     pub shortage: Arc<ShortageCell>,
 }
@@ -83,6 +90,7 @@ struct Watcher {
     process: Gauges,
     memory: Mark,
     memory_bytes_ceiling: u64,
+    release: Release,
     descriptors: Mark,
     spools: Vec<Spool>,
     clock: Clock,
@@ -94,6 +102,7 @@ struct Spool {
     gauge: Option<(PathBuf, SpaceGauge)>,
     bytes: Mark,
     inodes: Mark,
+    admission: Arc<Admission>,
     shortage: Arc<ShortageCell>,
 }
 
@@ -118,13 +127,16 @@ impl Watcher {
                 gauge: gauge.transpose()?,
                 bytes: Mark::new(watermarks.spool_free_bytes_min),
                 inodes: Mark::new(watermarks.spool_free_inodes_min),
+                admission: watched.admission,
                 shortage: watched.shortage,
             })
         });
+        let release = Release::new(gauges.memory_bytes().unwrap_or(0));
         Ok(Self {
             process: gauges,
             memory: Mark::new(memory_bytes_spare),
             memory_bytes_ceiling: memory_bytes_high.saturating_add(memory_bytes_spare),
+            release,
             descriptors: Mark::new(watermarks.descriptors_free_min),
             spools: spools.collect::<io::Result<_>>()?,
             clock: Clock::new(),
@@ -140,12 +152,12 @@ impl Watcher {
     }
 
     fn look(&mut self) {
+        let memory_bytes_free = self.memory_bytes_free();
         let noted = Notes {
             clock: &self.clock,
             log: &self.log,
         };
-        if let Some(used) = self.process.memory_bytes() {
-            let free = self.memory_bytes_ceiling.saturating_sub(used);
+        if let Some(free) = memory_bytes_free {
             noted.look(&mut self.memory, free, ("memory", None));
         }
         if let Some(free) = self.process.descriptors_free() {
@@ -164,6 +176,24 @@ impl Watcher {
             let of_spool = spool.bytes.shortage().max(spool.inodes.shortage());
             spool.shortage.tell(of_process.max(of_spool));
         }
+    }
+
+    /// Memory below the ceiling, once what is free within the process has been given back, if it is time for that.
+    fn memory_bytes_free(&mut self) -> Option<u64> {
+        let mut used = self.process.memory_bytes()?;
+        let open = self.spools.iter().map(|spool| spool.admission.open_count());
+        let open = open.map(u64::from).sum();
+        let ceiling = self.memory_bytes_ceiling;
+        let is_short = self.memory.shortage() != Shortage::Nothing
+            || ceiling.saturating_sub(used) < self.memory.free_min();
+        if self.release.look(open, used, is_short) {
+            let begin = Instant::now();
+            allocator::give_back();
+            let left = self.process.memory_bytes()?;
+            self.release.given_back(used, left, begin.elapsed());
+            used = left;
+        }
+        Some(ceiling.saturating_sub(used))
     }
 }
 

@@ -104,6 +104,71 @@ fn memory_above_its_mark_refuses_connections() {
 }
 
 #[test]
+fn memory_that_clients_had_is_there_again() {
+    let alike = server_with("memory_bytes_high = 0");
+    drop(name_recipients(vec![alike.greeted()]));
+    let high = memory(&alike, "VmRSS:") + MEMORY_OF_CLIENTS / 2;
+    drop(alike);
+    let server = server_with(&format!("memory_bytes_high = {high}"));
+    let mut observer = server.greeted();
+    assert!(takes_mail(&mut observer));
+    let clients = (0..CLIENTS_COUNT).map(|_| server.greeted()).collect();
+    let mut clients = name_recipients(clients);
+    assert!(patiently(|| !takes_mail(&mut observer)), "mail is refused");
+    // The last one keeps its place behind what all others had.
+    let last = clients.pop();
+    drop(clients);
+    assert!(patiently(|| takes_mail(&mut observer)), "{}", server.log());
+    drop(last);
+}
+
+#[test]
+fn a_flood_that_is_over_has_left_little() {
+    let server = server_with("memory_bytes_high = 0");
+    drop(name_recipients(vec![server.greeted()]));
+    let before = memory(&server, "RssAnon:");
+    let clients = (0..CLIENTS_COUNT).map(|_| server.greeted()).collect();
+    let mut clients = name_recipients(clients);
+    assert!(before + MEMORY_OF_CLIENTS < memory(&server, "RssAnon:"));
+    let last = clients.pop();
+    drop(clients);
+    let most = before + MEMORY_OF_CLIENTS / 4;
+    assert!(patiently(|| memory(&server, "RssAnon:") < most));
+    drop(last);
+}
+
+/// What `/proc` says of a server's memory, in bytes.
+fn memory(server: &Server, what: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/status", server.process()));
+    let text = text.expect("it is our child");
+    let kib = text.lines().find_map(|line| line.strip_prefix(what));
+    let kib = kib.and_then(|rest| rest.trim().strip_suffix(" kB"));
+    let kib: Option<u64> = kib.and_then(|number| number.parse().ok());
+    kib.expect("the kernel tells") * 1_024
+}
+
+/// Has each client name [`RECIPIENTS_COUNT`] recipients, a few at a time, so that the memory of one lies between that of
+/// others.
+fn name_recipients(mut clients: Vec<Client>) -> Vec<Client> {
+    let original = "o".repeat(150);
+    let mailbox = "l".repeat(60);
+    let recipient = format!("RCPT TO:<{mailbox}@example.org> ORCPT=rfc822;{original}\r\n");
+    for client in &mut clients {
+        client.say("EHLO client.example");
+        client.reply("250");
+        client.say("MAIL FROM:<a@client.example>");
+        client.expect("250 ");
+    }
+    for _ in 0..RECIPIENTS_COUNT / RECIPIENTS_AT_ONCE {
+        for client in &mut clients {
+            client.send(recipient.repeat(RECIPIENTS_AT_ONCE).as_bytes());
+            (0..RECIPIENTS_AT_ONCE).for_each(|_| drop(client.expect("250 ")));
+        }
+    }
+    clients
+}
+
+#[test]
 fn what_is_off_refuses_nothing() {
     let server = server_with(
         "memory_bytes_high = 0\ndescriptors_free_min = 0\nspool_free_bytes_min = 0\nspool_free_inodes_min = 0",
@@ -182,6 +247,18 @@ fn a_confined_process_still_looks() {
         assert!(logged(&server, resource, refuses), "{}", server.log());
     }
 }
+
+/// What the recipients of all clients take at least, in bytes.
+const MEMORY_OF_CLIENTS: u64 = (CLIENTS_COUNT * RECIPIENTS_COUNT) as u64 * 200;
+
+/// Clients that name recipients.
+const CLIENTS_COUNT: usize = 400;
+
+/// Recipients of each.
+const RECIPIENTS_COUNT: usize = 200;
+
+/// Recipients named in one go: so many replies fit the system's buffers.
+const RECIPIENTS_AT_ONCE: usize = 50;
 
 /// How long a look of the server, once per second, may take to come.
 const PATIENCE: Duration = Duration::from_secs(20);

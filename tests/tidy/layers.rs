@@ -47,6 +47,7 @@ const WRAPPED: &[(&str, &[&str])] = &[
     ("cranelift_module", &["jit/src/codegen/"]),
     ("cranelift_native", &["jit/src/codegen/"]),
     ("corosensei", &["jit/src/execution/fiber.rs"]),
+    ("libc", &["jit/src/allocator.rs"]),
     ("toml_edit", &["src/profile/"]),
     ("rustyline", &["src/command/hsl/terminal.rs"]),
     ("argon2", &["src/credentials/"]),
@@ -182,6 +183,10 @@ const UNSAFE: &[(&str, &str)] = &[
     (
         "jit/src/execution/instance.rs",
         "empties the heap of an execution that was given up",
+    ),
+    (
+        "jit/src/allocator.rs",
+        "asks the C library to give free memory back",
     ),
     ("jit/src/runtime/array/mod.rs", "a heap object"),
     ("jit/src/runtime/blocks.rs", "the memory under the heap"),
