@@ -133,7 +133,9 @@ impl Session<'_> {
         };
         self.dialogue.remark("C:", &header);
         self.dialogue.wire.send(&header);
-        Ok(match is_right && self.dialogue.wire.is_whole() {
+        // An end right behind the header takes nothing from it: the server may greet.
+        let is_complete = self.dialogue.wire.sent() == header.len() as u64;
+        Ok(match is_right && is_complete {
             true => GoesOn::Yes,
             false => GoesOn::No,
         })
