@@ -6,26 +6,15 @@
 
 use std::cell::{Cell, RefCell};
 
-/// Pieces of memory that nobody needs now.
-#[derive(Debug)]
-pub struct Spare<T> {
+/// Pieces of memory that nobody needs now, at most `COUNT_MAX`.
+#[derive(Debug, Default)]
+pub struct Spare<T, const COUNT_MAX: usize> {
     kept: RefCell<Vec<T>>,
-    count_max: usize,
     /// The fewest there were since [`Spare::free_unneeded`]: so many were not needed.
     fewest_count: Cell<usize>,
 }
 
-impl<T> Spare<T> {
-    /// None yet, at most `count_max` ever.
-    #[must_use]
-    pub fn new(count_max: usize) -> Self {
-        Self {
-            kept: RefCell::default(),
-            count_max,
-            fewest_count: Cell::new(0),
-        }
-    }
-
+impl<T, const COUNT_MAX: usize> Spare<T, COUNT_MAX> {
     /// One of them, if there is one.
     pub fn take(&self) -> Option<T> {
         let mut kept = self.kept.borrow_mut();
@@ -38,7 +27,7 @@ impl<T> Spare<T> {
     /// Keeps one more, unless enough are kept.
     pub fn keep(&self, piece: T) {
         let mut kept = self.kept.borrow_mut();
-        if kept.len() < self.count_max {
+        if kept.len() < COUNT_MAX {
             kept.push(piece);
         }
     }
@@ -66,7 +55,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_taken_again_and_no_more_than_enough() {
-        let spare = Spare::new(2);
+        let spare = Spare::<_, 2>::default();
         assert_eq!(spare.take(), None);
         for piece in [1, 2, 3] {
             spare.keep(piece);
@@ -78,8 +67,8 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_needs_is_given_back() {
-        let spare = Spare::new(8);
+    fn what_nobody_needs_is_freed() {
+        let spare = Spare::<_, 8>::default();
         for piece in 0..5 {
             spare.keep(piece);
         }
@@ -110,8 +99,8 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_in_steady_use_is_never_given_back() {
-        let spare = Spare::new(8);
+    fn a_piece_in_steady_use_is_never_freed() {
+        let spare = Spare::<_, 8>::default();
         spare.keep(1);
         for _ in 0..10 {
             spare.free_unneeded();

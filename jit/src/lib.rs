@@ -11,7 +11,6 @@
 
 #![deny(unsafe_code)]
 
-pub mod allocator;
 mod boundary;
 pub mod builtins;
 mod codegen;
@@ -31,3 +30,5 @@ pub mod script;
 pub mod session;
 pub mod source;
 pub mod syntax;
+
+pub use boundary::allocator;

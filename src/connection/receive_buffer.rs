@@ -13,7 +13,7 @@ use crate::spare::Spare;
 /// Buffers that no connection of the shard needs now, all of one size.
 #[derive(Debug)]
 pub struct SpareBuffers {
-    spare: Spare<Box<[u8]>>,
+    spare: Spare<Box<[u8]>, SPARE_BUFFERS_MAX>,
     size_bytes: usize,
 }
 
@@ -22,7 +22,7 @@ impl SpareBuffers {
     #[must_use]
     pub fn new(size_bytes: usize) -> Self {
         Self {
-            spare: Spare::new(SPARE_BUFFERS_MAX),
+            spare: Spare::default(),
             size_bytes,
         }
     }

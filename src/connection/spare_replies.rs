@@ -9,14 +9,8 @@ use crate::smtp::reply::Replies;
 use crate::spare::Spare;
 
 /// Memory that no connection of the shard needs now.
-#[derive(Debug)]
-pub struct SpareReplies(Spare<Vec<u8>>);
-
-impl Default for SpareReplies {
-    fn default() -> Self {
-        Self(Spare::new(SPARE_REPLIES_MAX))
-    }
-}
+#[derive(Debug, Default)]
+pub struct SpareReplies(Spare<Vec<u8>, SPARE_REPLIES_MAX>);
 
 impl SpareReplies {
     /// Gives memory to `replies` that have none. If there is none to give, they allocate their own.

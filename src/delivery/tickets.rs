@@ -13,7 +13,7 @@ use super::writer::Answer;
 use crate::spare::Spare;
 
 /// The waiting connections of one shard.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Tickets {
     slots: RefCell<Vec<Slot>>,
     free: RefCell<Vec<usize>>,
@@ -23,7 +23,7 @@ pub struct Tickets {
     /// Turns given to connections of the queue that have not run since.
     granted_count: Cell<usize>,
     /// Buffers of finished jobs, to be filled again.
-    spare: Spare<Vec<u8>>,
+    spare: Spare<Vec<u8>, SPARE_BUFFERS_MAX>,
     files_count: Cell<u64>,
 }
 
@@ -32,20 +32,6 @@ enum Slot {
     Free,
     Waiting(Option<Waker>),
     Answered(Answer),
-}
-
-impl Default for Tickets {
-    fn default() -> Self {
-        Self {
-            slots: RefCell::default(),
-            free: RefCell::default(),
-            queue: RefCell::default(),
-            under_way_count: Cell::default(),
-            granted_count: Cell::default(),
-            spare: Spare::new(SPARE_BUFFERS_MAX),
-            files_count: Cell::default(),
-        }
-    }
 }
 
 impl Tickets {

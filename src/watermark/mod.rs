@@ -9,7 +9,8 @@
 //! In: what the operator wants to be left, and once per second what is. Out: the [`Shortage`] of each profile, in a cell
 //! that its shards read, and one line of the log per change.
 //! Guarantees: the first look is over when [`start`] returns; shards wait for no look; a look that fails changes nothing;
-//! memory that is free goes back to the system before it is called short, and after many connections have ended.
+//! memory that is free goes back to the system after many connections have ended, and before memory is called short,
+//! unless that was of no use just before.
 //! Does not: end transactions that have begun; a message for which there is no space after all is the destination's.
 //!
 //! RFC 5321 §4.2.2 (452), §3.8 (421); RFC 3463 §3.4 (X.3.1, X.3.2). Reading order: `mark.rs`, `gauge.rs`, `release.rs`.
@@ -97,7 +98,7 @@ struct Watcher {
     log: LogSender,
 }
 
-/// One profile's place for messages.
+/// One profile: its place for messages, and its connections.
 struct Spool {
     gauge: Option<(PathBuf, SpaceGauge)>,
     bytes: Mark,

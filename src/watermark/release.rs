@@ -15,15 +15,17 @@ use std::time::Duration;
 /// What has been seen since memory was last given back.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Release {
-    /// The most connections, and for how many looks there have been far fewer.
+    /// The most connections.
     open_most: u64,
+    /// Looks in a row at which there were far fewer.
     low_looks: u32,
     /// What was resident once it was given back.
     left_bytes: u64,
-    /// Looks until any time may come again, because it took long.
+    /// Looks to come at which it is too early, because it took long.
     pause_looks: u32,
-    /// Looks until a time without far fewer connections may come again, because it was of no use, and how many they were.
+    /// Looks to come at which it is too early unless far fewer connections are left, because it was of no use.
     wait_looks: u32,
+    /// How many those were at first; 0 after one that was of use.
     futile_looks: u32,
 }
 
@@ -44,7 +46,11 @@ impl Release {
     pub(super) fn look(&mut self, open: u64, used_bytes: u64, is_short: bool) -> bool {
         self.open_most = self.open_most.max(open);
         let is_low = open <= self.open_most / 2;
-        self.low_looks = if is_low { self.low_looks + 1 } else { 0 };
+        self.low_looks = if is_low {
+            self.low_looks.saturating_add(1)
+        } else {
+            0
+        };
         let has_ebbed =
             LOW_LOOKS <= self.low_looks && self.left_bytes + GROWN_BYTES_MIN <= used_bytes;
         let is_early = 0 < self.pause_looks || (0 < self.wait_looks && !has_ebbed);

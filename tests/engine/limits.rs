@@ -239,10 +239,7 @@ fn chunks_that_come_too_slowly_are_left() {
     let limits = "mail_data_rate_window_ms = 200\nmail_data_octets_per_second_min = 1000000";
     let server = Server::start(&configuration(MAILDIR, limits));
     let mut client = server.greeted();
-    client.say("EHLO client.example\r\nMAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>");
-    client.reply("250");
-    client.expect("250 2.1.0 ");
-    client.expect("250 2.1.5 ");
+    begin_chunks(&mut client);
     let begin = std::time::Instant::now();
     // Each chunk is there at once; all of them are below the rate.
     let last = loop {
@@ -262,6 +259,14 @@ fn chunks_that_come_too_slowly_are_left() {
     assert!(log.contains(" reason=too_slow "), "{log}");
 }
 
+/// Has a client say all that comes before the first chunk of a message.
+fn begin_chunks(client: &mut Client) {
+    client.say("EHLO client.example\r\nMAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>");
+    client.reply("250");
+    client.expect("250 2.1.0 ");
+    client.expect("250 2.1.5 ");
+}
+
 #[test]
 fn the_time_of_a_script_is_not_the_client_s() {
     let limits = "mail_data_rate_window_ms = 100\nmail_data_octets_per_second_min = 1000\n\
@@ -273,10 +278,7 @@ fn the_time_of_a_script_is_not_the_client_s() {
     let text = configuration(&server, limits);
     let server = Server::start_with(&text, &[("proxy.hsl", script)]);
     let mut client = server.greeted();
-    client.say("EHLO a\r\nMAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>");
-    client.reply("250");
-    client.expect("250 2.1.0 ");
-    client.expect("250 2.1.5 ");
+    begin_chunks(&mut client);
     client.send(b"BDAT 3\r\na\r\nBDAT 3\r\nb\r\nBDAT 3 LAST\r\nc\r\n");
     client.expect("250 ");
     client.expect("250 ");
@@ -294,10 +296,7 @@ fn commands_between_chunks_do_not_prolong_a_message() {
             format!("idle_commands_max = 1000000\nmail_data_rate_window_ms = 200\n{limit}");
         let server = Server::start(&configuration(MAILDIR, &limits));
         let mut client = server.greeted();
-        client.say("EHLO a\r\nMAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>");
-        client.reply("250");
-        client.expect("250 2.1.0 ");
-        client.expect("250 2.1.5 ");
+        begin_chunks(&mut client);
         client.send(b"BDAT 1\r\nx");
         let begin = std::time::Instant::now();
         let mut line = client.expect("250 ");

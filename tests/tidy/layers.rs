@@ -47,7 +47,7 @@ const WRAPPED: &[(&str, &[&str])] = &[
     ("cranelift_module", &["jit/src/codegen/"]),
     ("cranelift_native", &["jit/src/codegen/"]),
     ("corosensei", &["jit/src/execution/fiber.rs"]),
-    ("libc", &["jit/src/allocator.rs"]),
+    ("libc", &["jit/src/boundary/allocator.rs"]),
     ("toml_edit", &["src/profile/"]),
     ("rustyline", &["src/command/hsl/terminal.rs"]),
     ("argon2", &["src/credentials/"]),
@@ -185,7 +185,7 @@ const UNSAFE: &[(&str, &str)] = &[
         "empties the heap of an execution that was given up",
     ),
     (
-        "jit/src/allocator.rs",
+        "jit/src/boundary/allocator.rs",
         "asks the C library to give free memory back",
     ),
     ("jit/src/runtime/array/mod.rs", "a heap object"),

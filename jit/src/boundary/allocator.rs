@@ -3,8 +3,11 @@
 //! In: nothing. Out: memory that is free goes back to the system. Guarantees: nothing changes but the size of the process.
 //! Does not: free anything.
 //!
-//! It is here, for the whole process, because no package but this one may call what Rust cannot check; and a compiler
-//! leaves a lot behind.
+//! It is here, for the whole process, because no folder but this one may call what Rust cannot check; and a compiler leaves
+//! a lot behind.
+//!
+//! What the call asks of its caller (malloc_trim(3)): 1. nothing of where and when: it takes the allocator's own locks, as
+//! each allocation does. 2. A number of bytes, of which each is right.
 #![cfg_attr(
     target_env = "gnu",
     expect(unsafe_code, reason = "calls the C library")
@@ -20,7 +23,7 @@
 /// malloc_trim(3)
 pub fn give_back() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: it may be called at any time from any thread, and takes how much is to stay at the end of the heap.
+    // SAFETY: 1; 2: none are to stay at the end of the heap.
     unsafe {
         libc::malloc_trim(0);
     }
